@@ -1,0 +1,26 @@
+"""A laboratory for optimisation-based neural style transfer.
+
+``from nst_tf import Config, stylize`` gives the Python entry; both are imported on first use, so that importing
+the package itself loads neither TensorFlow nor Keras.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nst_tf.api import Result, stylize
+    from nst_tf.config import Config
+
+__version__ = "0.1.0"
+__all__ = ["Config", "Result", "__version__", "stylize"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Config":
+        from nst_tf.config import Config
+
+        return Config
+    if name in ("Result", "stylize"):
+        from nst_tf import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'nst_tf' has no attribute {name!r}")

@@ -1,0 +1,223 @@
+"""One experiment, from Python: read the pictures, run the engine, keep what it tells."""
+
+import contextlib
+import datetime
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+
+from nst_tf.config import Config, fingerprint, flat, to_yaml
+from nst_tf.engine import Engine, Problem, is_out_of_memory
+from nst_tf.errors import InputError
+from nst_tf.files import write_text
+from nst_tf.images import Picture, read_picture, write_picture
+from nst_tf.memory import check_fits, peak_memory_mb
+from nst_tf.objective import active, columns, taps
+from nst_tf.observers import OBSERVERS, Event, Failed, Finished, Observer, Started
+from nst_tf.runs import FINAL, RunFolder, finite, git_commit, versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        status: ``completed``, ``converged``, ``diverged``, ``interrupted`` or ``failed``.
+        reason: Why, in words.
+        folder: Where everything about it lies.
+        record: What `run.json` holds.
+    """
+
+    status: str
+    reason: str
+    folder: RunFolder
+    record: dict[str, Any]
+
+
+def stylize(config: Config, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
+    """Run one experiment in its folder; continue it there if it was cut short.
+
+    Args:
+        config: The experiment.
+        folder: Its run folder; by default ``outputs/runs/NAME``.
+        overrides: What was typed to get this config, kept for the record.
+
+    Returns:
+        The result; its folder holds the picture whatever ended the run.
+
+    Raises:
+        InputError: Something in the config cannot be used, or the folder holds another experiment.
+
+    Example:
+        >>> from nst_tf import Config, stylize
+        >>> stylize(Config(content="photo.jpg", style="painting.jpg", steps=100)).status  # doctest: +SKIP
+        'completed'
+    """
+    device = config.runtime.prepare()
+    content, styles = read_inputs(config)
+    problem = problem_of(config, content, styles)
+    check_fits(problem.extractor, *config.image.shape(content), device)
+    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    run.make()
+    with _alone(run):
+        identity = fingerprint(config, [picture.sha256 for picture in (content, *styles)])
+        state = _state_to_continue(run, identity, config.steps)
+        if isinstance(state, Result):
+            return state
+        return _run(config, problem, run, device, state, identity, overrides)
+
+
+def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
+    """The pictures of an experiment: content, styles.
+
+    Where nothing looks at the content, and none is given, the first style stands in and sets the shape.
+    """
+    wanted = {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
+    if config.content is None and ("content" in wanted or not config.styles):
+        raise InputError("content is missing: give content=PATH or content=sample:NAME")
+    if not config.styles and wanted - {"content"}:
+        raise InputError("style is missing: give style=PATH or style=sample:NAME")
+    styles = [read_picture(style, role="style") for style in config.styles]
+    return (styles[0] if config.content is None else read_picture(config.content, role="content")), styles
+
+
+def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> Problem:
+    """What the engine optimises, out of an experiment and its pictures."""
+    return Problem(
+        extractor=config.backbone.extractor(taps(config.losses)),
+        losses=config.losses,
+        optimizer=config.optimizer,
+        canvas=config.image,
+        schedule=config.schedule,
+        steps=config.steps,
+        seed=config.seed,
+        content=content,
+        styles=styles,
+        shares=config.shares,
+    )
+
+
+@contextlib.contextmanager
+def _alone(run: RunFolder) -> Iterator[None]:
+    """Hold the folder, so that no two processes write into one."""
+    try:
+        with filelock.FileLock(run.path / ".lock", timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise InputError(f"Another process is at work in '{run.path}': wait for it, or choose another name=") from error
+
+
+def _state_to_continue(run: RunFolder, identity: str, steps: int) -> dict[str, np.ndarray] | Result | None:
+    """The checkpoint to go on from, nothing for a fresh start, or the result of a run already done."""
+    record = run.read_record()
+    if not record:
+        return None
+    if record.get("fingerprint") != identity:
+        raise InputError(
+            f"'{run.path}' holds a run of other settings or pictures: choose another name=, or delete the folder"
+        )
+    done = record["status"] in FINAL and (record["status"] != "completed" or record["steps"] >= steps)
+    if done and run.picture.exists():
+        return Result(record["status"], "already done: " + record["reason"], run, record)
+    return run.read_checkpoint()
+
+
+def _run(
+    config: Config,
+    problem: Problem,
+    run: RunFolder,
+    device: str,
+    state: dict[str, np.ndarray] | None,
+    identity: str,
+    overrides: Sequence[str],
+) -> Result:
+    text = to_yaml(config)
+    write_text(run.config, text)
+    write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
+    record = _first_record(config, problem, device, identity)
+    run.write_record(record)
+    observers = [config.tracking[name] for name in OBSERVERS if name in config.tracking]
+    watching = Watchers(observers)
+    periods = [period for observer in observers for period in observer.periods]
+    resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/step"])
+    started = Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config))
+    watching.notify(started)
+    event: Event = started
+    for event in Engine(problem, periods, device).run(state):
+        watching.notify(event)
+    assert isinstance(event, Finished)
+    if isinstance(event, Failed) and not is_out_of_memory(event.error):
+        log.error("The run failed at step %d", event.moment.step, exc_info=event.error)
+    return _keep(event, problem, run, record, text)
+
+
+def _keep(end: Finished, problem: Problem, run: RunFolder, record: dict[str, Any], text: str) -> Result:
+    """Write the picture and the record of a run that has ended."""
+    picture, moment = end.moment.picture(), end.moment
+    note = {"nst_tf:config": text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
+    alpha = problem.canvas.alpha(problem.content)
+    write_picture(run.picture, picture, alpha=alpha, text=note)
+    record |= {
+        "status": end.status,
+        "reason": end.reason,
+        "steps": moment.step,
+        "evaluations": moment.evaluations,
+        "seconds": round(moment.seconds, 3),
+        "seconds_per_evaluation": round(moment.seconds / max(1, moment.evaluations), 5),
+        "peak_memory_mb": round(peak_memory_mb(record["device"])),
+        "height": picture.shape[0],
+        "width": picture.shape[1],
+        "final": {name: finite(value) for name, value in {"total": moment.total, **moment.terms}.items()},
+        "finished_at": _now(),
+    }
+    run.write_record(record)
+    return Result(end.status, end.reason, run, record)
+
+
+def _first_record(config: Config, problem: Problem, device: str, identity: str) -> dict[str, Any]:
+    pictures = {"content": problem.content} | {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
+    if config.content is None:
+        del pictures["content"]
+    return {
+        "status": "running",
+        "reason": "",
+        "name": config.name,
+        "device": device,
+        "versions": versions(),
+        "git_commit": git_commit(),
+        "fingerprint": identity,
+        "inputs": {role: {"source": p.source, "sha256": p.sha256} for role, p in pictures.items()},
+        "weights": config.backbone.identity(),
+        "started_at": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+class Watchers:
+    """Observers, told of every event in order; one that fails is let go, and the run goes on.
+
+    Args:
+        observers: In the order they are told.
+    """
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = list(observers)
+
+    def notify(self, event: Event) -> None:
+        """Tell all that still listen."""
+        for observer in list(self._observers):
+            try:
+                observer.notify(event)
+            except Exception as error:
+                log.warning("%s stopped watching: %s: %s", type(observer).__name__, type(error).__name__, error)
+                self._observers.remove(observer)

@@ -1,0 +1,190 @@
+"""What every pretrained network offers: features by layer name."""
+
+import difflib
+import functools
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+
+import keras
+
+from nst_tf.backbones import weights as weights_
+from nst_tf.backbones.architecture import Architecture
+from nst_tf.backbones.download import Pretrained, digest
+from nst_tf.backbones.extractor import Extractor
+from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
+from nst_tf.backbones.surgery import Padding, Pooling, rebuild
+from nst_tf.backbones.weights import IMAGENET, MissingWeights
+from nst_tf.errors import InputError
+
+log = logging.getLogger(__name__)
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+@dataclass
+class Backbone:
+    """A network of ``keras.applications``, cut where it is not needed; its fields are its Hydra schema.
+
+    A subclass names its ``application``, its ``pretrained`` file and its `aliases`; `architecture` may be
+    overridden by a table, which spares building the network to resolve a name.
+
+    Attributes:
+        weights: ``imagenet`` (Keras's file, cached or downloaded), ``random`` (seeded He-normal kernels, zero
+            biases), or the path of an ``.h5`` or ``.weights.h5`` file.
+        pooling: ``max``, as trained, or ``average``, as in Gatys et al. 2016.
+        padding: ``zero``, as trained, or ``reflect``, which avoids the frame that zeros draw.
+        preprocessing: ``caffe`` for Keras's weights; ``torch`` only for weights trained with torchvision's
+            normalisation, such as a converted file (see `preprocessing.torch`); ``torch_on_caffe`` for a paper
+            with that normalisation on Keras's weights.
+        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (all zeros).
+        seed: For random kernels; not negative.
+    """
+
+    weights: str = IMAGENET
+    pooling: Pooling = Pooling.max
+    padding: Padding = Padding.zero
+    preprocessing: Preprocessing = Preprocessing.caffe
+    missing_weights: MissingWeights = MissingWeights.error
+    seed: int = 0
+
+    name: ClassVar[str]
+    application: ClassVar[Callable[..., Any]]
+    pretrained: ClassVar[Pretrained]
+    minimum_size: ClassVar[int] = 32  # pixels; enough for every layer and either padding
+
+    def __post_init__(self) -> None:
+        """Accept the names of choices as well as the choices, and reject what cannot be used."""
+        self.pooling = _choice(Pooling, self.pooling, "pooling")
+        self.padding = _choice(Padding, self.padding, "padding")
+        self.preprocessing = _choice(Preprocessing, self.preprocessing, "preprocessing")
+        self.missing_weights = _choice(MissingWeights, self.missing_weights, "missing_weights")
+        if self.seed < 0:
+            raise InputError(f"backbone.seed must not be negative; received {self.seed}")
+        if not self.weights:
+            raise InputError("backbone.weights is empty; it takes imagenet, random or a path")
+
+    def aliases(self) -> dict[str, str]:
+        """Names from papers, and ``stage1`` … for the end of each resolution, with their Keras names."""
+        raise NotImplementedError
+
+    def architecture(self) -> Architecture:
+        """Names and weight shapes of the whole network."""
+        return _architecture(type(self).application)
+
+    def resolve(self, layer: str) -> str:
+        """Find a layer; needs no weights.
+
+        Args:
+            layer: A paper's name (``conv4_2`` or ``relu4_2``: after its ReLU), a Keras name
+                (``block4_conv2``), ``conv:13`` (the 13th convolution, counted from 1), or ``stage4`` (the end
+                of a resolution).
+
+        Returns:
+            The Keras layer's name.
+
+        Raises:
+            InputError: No such layer; lists those there are.
+        """
+        names = self._names()
+        if layer not in names:
+            raise InputError(self._unknown(layer, list(names)))
+        return names[layer]
+
+    def extractor(self, layers: Sequence[str]) -> Extractor:
+        """Build the network as deep as the deepest layer asked for, and no deeper.
+
+        Args:
+            layers: Names that `resolve` knows. An empty list gives an extractor that returns ``{}``, without
+                reading weights.
+
+        Returns:
+            A callable from a picture ``(B, H, W, 3)`` to ``{name: features (B, h, w, C)}``.
+
+        Raises:
+            InputError: Unknown layer, or weights that are absent, damaged or of another network.
+        """
+        taps = {layer: self.resolve(layer) for layer in layers}
+        if not taps:
+            return Extractor(taps, None, PREPROCESSORS[self.preprocessing])
+        path = weights_.locate(self.weights, self.pretrained)
+        model = self._build(set(taps.values()))
+        if path is None:
+            weights_.randomize(model, self.architecture(), self.seed)
+        else:
+            weights_.load(model, self.name, self.architecture(), path, self.missing_weights, self.seed)
+        self._warn_of_preprocessing()
+        scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
+        return Extractor(taps, model, PREPROCESSORS[self.preprocessing], self._minimum_size(model), scale)
+
+    def identity(self) -> dict[str, str | None]:
+        """What tells this network from another, for provenance.
+
+        Returns:
+            ``name``, ``weights`` (as configured), ``path`` and ``sha256`` of the file, None for ``random``.
+
+        Raises:
+            InputError: The weights file is absent.
+        """
+        path = weights_.locate(self.weights, self.pretrained)
+        return {
+            "name": self.name,
+            "weights": self.weights,
+            "path": str(path) if path else None,
+            "sha256": digest(path, "sha256") if path else None,
+        }
+
+    def _build(self, names: set[str]) -> Any:
+        whole = _whole(type(self).application)
+        cut = keras.Model(whole.input, {name: whole.get_layer(name).output for name in names}, name=self.name)
+        model = rebuild(cut, self.pooling, self.padding)
+        model.trainable = False
+        return model
+
+    def _names(self) -> dict[str, str]:
+        architecture = self.architecture()
+        numbered = {f"conv:{n}": name for n, name in enumerate(architecture.convolutions, 1)}
+        return {**self.aliases(), **numbered, **{name: name for name in architecture.layers}}
+
+    def _unknown(self, layer: str, names: list[str]) -> str:
+        papers = [name for name in self.aliases() if not name.startswith("relu")]
+        numbered = f"conv:1 to conv:{len(self.architecture().convolutions)}"
+        close = difflib.get_close_matches(str(layer), names, n=1)
+        suggestion = f"; did you mean {close[0]!r}?" if close else ""
+        return (
+            f"Unknown layer {layer!r} for {self.name}; available: {', '.join(papers)}, {numbered} "
+            f"and Keras's own names such as {self.architecture().layers[0]}{suggestion}"
+        )
+
+    def _minimum_size(self, model: Any) -> int:
+        """Each reduction must leave a pixel, and mirroring needs two; the class's limit always does."""
+        reduction = math.prod(max(layer.strides) for layer in model.layers if hasattr(layer, "strides"))
+        return min(self.minimum_size, reduction * (2 if self.padding is Padding.reflect else 1))
+
+    def _warn_of_preprocessing(self) -> None:
+        if self.weights == IMAGENET and self.preprocessing is Preprocessing.torch:
+            log.warning(
+                "Keras's imagenet weights of %s were trained with caffe preprocessing; "
+                "torch is meant for a file converted from torchvision, torch_on_caffe for these",
+                self.name,
+            )
+
+
+def _choice(kind: type[Choice], value: Any, field: str) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        options = ", ".join(choice.name for choice in kind)
+        raise InputError(f"backbone.{field} is {value!r}; it takes {options}") from None
+
+
+def _whole(application: Callable[..., Any]) -> Any:
+    return application(weights=None, include_top=False, input_shape=(None, None, 3))
+
+
+@functools.cache
+def _architecture(application: Callable[..., Any]) -> Architecture:
+    return Architecture.of(_whole(application))

@@ -1,0 +1,124 @@
+"""Find a pretrained file in Keras's cache, or download it there once."""
+
+import functools
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+from filelock import FileLock
+
+from nst_tf.errors import InputError
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10  # seconds; a firewall that drops packets answers never
+READ_TIMEOUT = 60  # seconds between two packets
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A published weights file.
+
+    Attributes:
+        file: Its name in the cache.
+        url: Where its publisher offers it.
+        md5: The publisher's checksum, hexadecimal.
+    """
+
+    file: str
+    url: str
+    md5: str
+
+
+def cache_folder() -> Path:
+    """Keras's folder of weights, ``$KERAS_HOME/models``, default ``~/.keras/models``."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """Checksum of a file, hexadecimal; a file that has not changed since is not read again."""
+    status = path.stat()
+    return _digest(path, algorithm, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(path: Path, algorithm: str, modified: int, size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def fetch(pretrained: Pretrained) -> Path:
+    """Return the cached file, downloading it first if it is absent or damaged.
+
+    Runs that start together download once. A cached file with another checksum is kept as ``*.corrupt``.
+
+    Args:
+        pretrained: The file, its address and its checksum.
+
+    Returns:
+        The path in `cache_folder`, its checksum verified.
+
+    Raises:
+        InputError: The file can neither be found nor fetched; names the file, its address, the folder
+            to put it in, and what to do without it.
+    """
+    target = cache_folder() / pretrained.file
+    try:
+        return target if _is_intact(target, pretrained) else _fetch_once(target, pretrained)
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # pooch: ValueError for a wrong checksum
+        raise InputError(
+            f"Cannot get {pretrained.file} from {pretrained.url} ({_reason(error)}); put the file into "
+            f"{target.parent}, or set backbone.weights=random (untrained filters) or backbone.weights=PATH "
+            "(a file of your own)"
+        ) from error
+
+
+def _is_intact(target: Path, pretrained: Pretrained) -> bool:
+    return target.is_file() and digest(target, "md5") == pretrained.md5
+
+
+def _fetch_once(target: Path, pretrained: Pretrained) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        if not _is_intact(target, pretrained):  # another run may have been faster
+            _set_aside(target)
+            _download(target, pretrained)
+    return target
+
+
+def _set_aside(target: Path) -> None:
+    if target.exists():
+        corrupt = target.with_name(f"{target.name}.corrupt")
+        target.replace(corrupt)
+        log.warning("%s has the wrong checksum; kept as %s, downloading it anew", target, corrupt.name)
+
+
+def _download(target: Path, pretrained: Pretrained) -> None:
+    """Let pooch write under a temporary name, verify, then rename."""
+    timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    pooch.retrieve(
+        url=pretrained.url,
+        known_hash=f"md5:{pretrained.md5}",
+        fname=target.name,
+        path=target.parent,
+        downloader=pooch.HTTPDownloader(progressbar=True, timeout=timeout),
+    )
+
+
+def _reason(error: Exception) -> str:
+    """One short phrase; requests' own texts are paragraphs that quote the address again."""
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return "the downloaded file has the wrong checksum"
+    response = getattr(error, "response", None)
+    if response is not None:
+        with response:  # pooch leaves a refused connection open
+            return f"HTTP {response.status_code}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return type(error).__name__

@@ -1,0 +1,56 @@
+"""From a picture to the features of named layers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from nst_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Maps a picture to features; differentiable with respect to the picture, usable inside ``tf.function``.
+
+    Attributes:
+        layers: Each layer's name as it was asked for, and its Keras name.
+        model: Frozen Keras model from the preprocessed picture to ``{Keras name: features}``; None if no
+            layer was asked for.
+        preprocess: From RGB [0, 1] to the model's input.
+        minimum_size: Shortest side in pixels for which the deepest layer still has features.
+        scale: Factor on every feature; see `nst_tf.backbones.preprocessing.FEATURE_SCALES`.
+    """
+
+    layers: Mapping[str, str]
+    model: Any
+    preprocess: Callable[[tf.Tensor], tf.Tensor]
+    minimum_size: int = 1
+    scale: float = 1.0
+
+    def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the features.
+
+        Args:
+            image: ``(B, H, W, 3)``, RGB in [0, 1], float32.
+
+        Returns:
+            ``(B, h, w, C)`` by name as asked for, in the order asked for.
+
+        Raises:
+            InputError: The picture is smaller than ``minimum_size``.
+        """
+        if not self.layers:
+            return {}
+        self._check_size(image)
+        features = self.model(self.preprocess(image), training=False)
+        taps = {name: features[keras_name] for name, keras_name in self.layers.items()}
+        return taps if self.scale == 1 else {name: self.scale * tap for name, tap in taps.items()}
+
+    def _check_size(self, image: tf.Tensor) -> None:
+        height, width = image.shape[1:3]  # None where a tf.function leaves the size open
+        if any(side is not None and side < self.minimum_size for side in (height, width)):
+            raise InputError(
+                f"Picture of {width}×{height} pixels is too small for {', '.join(self.layers)}; "
+                f"each side needs at least {self.minimum_size}"
+            )

@@ -1,0 +1,145 @@
+"""Fill a network with weights: published, a file's, or seeded noise."""
+
+import logging
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nst_tf.backbones import hdf5
+from nst_tf.backbones.architecture import Architecture
+from nst_tf.backbones.download import Pretrained, fetch
+from nst_tf.errors import InputError
+
+log = logging.getLogger(__name__)
+
+IMAGENET = "imagenet"
+RANDOM = "random"
+
+
+class MissingWeights(Enum):
+    """What to do about kernels that a file holds as zeros only: stop, or use seeded random filters there."""
+
+    error = "error"
+    random = "random"
+
+
+def locate(weights: str, pretrained: Pretrained) -> Path | None:
+    """Path of the weights file, downloaded if need be.
+
+    Args:
+        weights: ``imagenet``, ``random`` or a path, in which ``~`` is the home folder.
+        pretrained: The file that ``imagenet`` stands for.
+
+    Returns:
+        An absolute path, or None for ``random``.
+
+    Raises:
+        InputError: ``imagenet`` is neither cached nor reachable, or there is no such file.
+    """
+    if weights == RANDOM:
+        return None
+    if weights == IMAGENET:
+        return fetch(pretrained)
+    path = Path(weights).expanduser().absolute()
+    if not path.is_file():
+        raise InputError(
+            f"Weights file '{path}' not found; backbone.weights takes imagenet, random or an existing .h5 file"
+        )
+    return path
+
+
+def he_normal(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Kernel drawn from ``N(0, 2 / fan_in)``, ``fan_in`` the product of every axis but the last.
+
+    A plain normal, where Keras's ``HeNormal`` cuts it at two deviations.
+
+    Args:
+        shape: ``(h, w, C_in, C_out)``.
+        generator: Source of the numbers.
+
+    Returns:
+        float32 array of that shape.
+
+    Reference:
+        He et al. 2015, "Delving Deep into Rectifiers", equation 10.
+    """
+    deviation = np.sqrt(2.0 / np.prod(shape[:-1]))
+    return generator.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+
+
+def randomize(model: Any, architecture: Architecture, seed: int, names: set[str] | None = None) -> None:
+    """Draw kernels anew, from a stream of their own for each layer, so that they do not depend on the cut.
+
+    Other variables (biases: zero) keep the values that Keras gave them.
+
+    Args:
+        model: A freshly built Keras model.
+        architecture: The whole network's, which numbers the layers.
+        seed: Same seed, same filters.
+        names: Keras names of the layers to draw; default: all of the model's.
+    """
+    for index, name in enumerate(architecture.weighted):
+        layer = _layers(model).get(name)
+        if layer is not None and (names is None or name in names):
+            generator = np.random.default_rng([seed, index])
+            layer.set_weights([he_normal(w.shape, generator) if w.ndim > 1 else w for w in layer.get_weights()])
+
+
+def load(model: Any, network: str, architecture: Architecture, path: Path, missing: MissingWeights, seed: int) -> None:
+    """Load a file into a freshly built model, which may be only the first layers of its network.
+
+    With ``missing`` ``random``, a layer whose kernel is zero in the file becomes what ``weights=random``
+    would make it, bias zero: the file's bias was trained for filters that are not there.
+
+    Args:
+        model: A Keras model whose layer names are the network's.
+        network: The network's name, for errors.
+        architecture: The whole network's.
+        path: An HDF5 file, Keras 3 or legacy.
+        missing: Whether absent kernels are an error.
+        seed: For absent kernels.
+
+    Raises:
+        InputError: See `hdf5.read`; or kernels that the model needs are zero or not finite.
+    """
+    names = tuple(name for name in architecture.weighted if name in _layers(model))
+    values = hdf5.read(path, network, architecture, names)
+    _check_finite(path, values)
+    absent = [name for name in names if _has_zero_kernel(values[name])]
+    if absent:
+        _report_absent(path, names, absent, missing)
+    for name in names:
+        if name not in absent:
+            model.get_layer(name).set_weights(values[name])
+    randomize(model, architecture, seed, set(absent))
+
+
+def _layers(model: Any) -> dict[str, Any]:
+    return {layer.name: layer for layer in model.layers}
+
+
+def _check_finite(path: Path, values: dict[str, list[np.ndarray]]) -> None:
+    broken = [name for name, arrays in values.items() if not all(np.isfinite(array).all() for array in arrays)]
+    if broken:
+        raise InputError(
+            f"Weights file '{path}' holds NaN or infinity in {', '.join(broken)}; download or export it again"
+        )
+
+
+def _has_zero_kernel(arrays: list[np.ndarray]) -> bool:
+    return any(array.ndim > 1 and not array.any() for array in arrays)
+
+
+def _report_absent(path: Path, names: tuple[str, ...], absent: list[str], missing: MissingWeights) -> None:
+    listed = ", ".join(absent)
+    if missing is MissingWeights.random:
+        log.warning("%s has no kernels for %s; random filters take their place", path, listed)
+        return
+    present = names[: names.index(absent[0])]
+    shallower = f"use layers up to {present[-1]} or " if present else ""
+    raise InputError(
+        f"Weights file '{path}' has only zeros in the kernels of {listed}; "
+        f"{shallower}set backbone.missing_weights=random (untrained filters there)"
+    )

@@ -1,0 +1,187 @@
+"""The Config tree: what one experiment is, and how Hydra learns of it."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from nst_tf.backbones import BACKBONES, VGG19, Backbone
+from nst_tf.errors import InputError
+from nst_tf.images import Canvas
+from nst_tf.losses import LOSSES, ContentLoss, GramLoss, Loss, OverLayers
+from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.optimizers import OPTIMIZERS, Adam, Optimizer
+from nst_tf.runtime import Runtime
+from nst_tf.schedule import Schedule
+
+
+def gatys_losses() -> dict[str, Loss]:
+    """Content at conv4_2 and Gram matrices at conv1_1 … conv5_1 with α/β = 1e-3, as Gatys et al. 2016 have them."""
+    style = [f"conv{block}_1" for block in range(1, 6)]
+    return {
+        "content": ContentLoss(weight=1.0, layers=["conv4_2"]),
+        "style": GramLoss(weight=1e3, layers=style, over_layers=OverLayers.mean),
+    }
+
+
+@dataclass
+class Config:
+    """One experiment.
+
+    Attributes:
+        content: A path or ``sample:NAME``; None where no loss looks at it: then the first style sets the shape.
+        style: A path or ``sample:NAME``, or a list of them; None where no loss looks at one.
+        style_weights: One share a style, divided by their sum; None for equal shares.
+        name: The run's folder below ``outputs/runs``.
+        steps: Solver steps, over all scales.
+        seed: Of everything random: noise and random weights.
+        backbone: The network whose features are compared.
+        losses: Named components of the objective.
+        optimizer: What moves the pixels.
+        image: Sizes, colours and start.
+        schedule: Scales, and rules that end a run early.
+        runtime: Device, threads, determinism.
+        tracking: Named observers.
+    """
+
+    content: str | None = None
+    style: Any = None
+    style_weights: list[float] | None = None
+    name: str = "stylized"
+    steps: int = 500
+    seed: int = 0
+    backbone: Backbone = field(default_factory=VGG19)
+    losses: dict[str, Loss] = field(default_factory=gatys_losses)
+    optimizer: Optimizer = field(default_factory=Adam)
+    image: Canvas = field(default_factory=Canvas)
+    schedule: Schedule = field(default_factory=Schedule)
+    runtime: Runtime = field(default_factory=Runtime)
+    tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"steps={self.steps}: must be at least 1")
+        if self.seed < 0:
+            raise InputError(f"seed={self.seed}: must be 0 or more")
+        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self.styles):
+            raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
+        self._check_style_weights()
+
+    def _check_style_weights(self) -> None:
+        if self.style_weights is None:
+            return
+        if len(self.style_weights) != len(self.styles):
+            raise InputError(
+                f"style_weights has {len(self.style_weights)} entries for {len(self.styles)} style(s): "
+                "give one a style, or leave it out for equal shares"
+            )
+        if min(self.style_weights) < 0 or not 0 < sum(self.style_weights) < float("inf"):
+            raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
+
+    @property
+    def styles(self) -> list[str]:
+        """Where the styles come from; empty where there is none."""
+        if self.style is None:
+            return []
+        return [self.style] if isinstance(self.style, str) else list(self.style)
+
+    @property
+    def shares(self) -> list[float]:
+        """One share a style, summing to 1."""
+        weights = self.style_weights or [1.0] * len(self.styles)
+        return [weight / sum(weights) for weight in weights]
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, ready to be read again."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def flat(config: Config) -> dict[str, str | bool | int | float]:
+    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take."""
+    container = OmegaConf.to_container(OmegaConf.structured(config))
+    return dict(_leaves("", container))
+
+
+def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            yield from _leaves(f"{prefix}.{key}" if prefix else str(key), child)
+    elif isinstance(value, Enum):
+        yield prefix, value.name
+    elif isinstance(value, str | bool | int | float):
+        yield prefix, value
+    elif isinstance(value, list):
+        yield (
+            prefix,
+            "[" + ",".join(item.name if isinstance(item, Enum) else str(item) for item in value) + "]",
+        )
+    else:
+        yield prefix, "null"
+
+
+def fingerprint(config: Config, inputs: list[str]) -> str:
+    """SHA-256 over all that decides the pictures of a run, given its inputs' own hashes.
+
+    Left out: the name, what watches, where it computes, and, where there is one scale, how long it goes on.
+    """
+    settings: dict[str, Any] = dict(flat(config))
+    aside = ("name", "tracking.", "runtime.") + (("steps",) if len(config.schedule.scales) == 1 else ())
+    kept = sorted(f"{key}={value}" for key, value in settings.items() if not key.startswith(aside))
+    return hashlib.sha256("\n".join([*kept, *inputs]).encode()).hexdigest()
+
+
+def from_hydra(config: DictConfig) -> Config:
+    """A composed config as live objects."""
+    return OmegaConf.to_object(config)  # type: ignore[return-value]
+
+
+def known_keys(owner: str) -> list[str]:
+    """The keys of a class of the tree, by the class's name; empty for any other."""
+    classes = [Config, Canvas, Schedule, Runtime]
+    for table in (BACKBONES, LOSSES, OPTIMIZERS, OBSERVERS):
+        classes += table.values()
+    return [f.name for c in classes if c.__name__ == owner for f in fields(c)]
+
+
+def configs_folder() -> Path:
+    """Where the YAML files lie: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside, beside = package / "configs", package.parent / "configs"
+    return inside if inside.is_dir() else beside
+
+
+def short(text: str, length: int = 120) -> str:
+    """Overrides as a folder name: no slashes, not too long for a file system."""
+    return text.replace("/", "_")[:length]
+
+
+def _schema() -> DictConfig:
+    """The tree with its groups open: each takes what its table or its YAML gives, and nothing else."""
+    schema = OmegaConf.structured(Config)
+    for group in ("backbone", "optimizer", "image", "schedule", "runtime"):
+        schema[group] = MISSING
+    schema.losses, schema.tracking = {}, {}
+    return schema
+
+
+def register() -> None:
+    """Give Hydra the schema of the whole tree, and one of each table's entries under ``schema/GROUP/NAME``."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=_schema())
+    tables: dict[str, dict[str, Any]] = {
+        "backbone": BACKBONES,
+        "loss": LOSSES,
+        "optimizer": OPTIMIZERS,
+        "observer": OBSERVERS,
+        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime},
+    }
+    for group, table in tables.items():
+        for name, node in table.items():
+            store.store(group=f"schema/{group}", name=name, node=node)
+    OmegaConf.register_new_resolver("short", short, replace=True)

@@ -1,0 +1,306 @@
+"""The loop over scales: from pictures and settings to a run told in events."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from nst_tf.backbones import Extractor
+from nst_tf.descent import UNREAD, Descent, Reading
+from nst_tf.images import Canvas, Picture, resize
+from nst_tf.losses import Loss
+from nst_tf.objective import Objective
+from nst_tf.observers import Failed, Finished, Moment, Progressed, Scaled
+from nst_tf.optimizers import Optimizer
+from nst_tf.schedule import Schedule, StopRule
+
+HOST_SECONDS = 2.0
+"""How long the device may work before the host looks up, so that Ctrl-C is answered."""
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for the picture now
+    """The run was asked to stop."""
+
+
+@dataclass
+class Problem:
+    """Everything a run optimises, without a word on where it is kept.
+
+    Attributes:
+        extractor: Picture to the features that the losses compare.
+        losses: Named losses.
+        optimizer: What moves the pixels.
+        canvas: Sizes, colours and start.
+        schedule: Scales and stop rules.
+        steps: Solver steps over all scales.
+        seed: Of the start's noise.
+        content: The photograph at its own size.
+        styles: The paintings at their own sizes.
+        shares: One share a style, summing to 1.
+    """
+
+    extractor: Extractor
+    losses: Mapping[str, Loss]
+    optimizer: Optimizer
+    canvas: Canvas
+    schedule: Schedule
+    steps: int
+    seed: int
+    content: Picture
+    styles: Sequence[Picture]
+    shares: Sequence[float]
+
+
+class Engine:
+    """Optimises one problem and tells of it in events.
+
+    Args:
+        problem: What to optimise.
+        periods: Numbers of steps at whose multiples somebody wants to look.
+        device: TensorFlow's name of the device.
+    """
+
+    def __init__(self, problem: Problem, periods: Sequence[int], device: str = "/CPU:0") -> None:
+        self._problem, self._device = problem, device
+        rule = [problem.schedule.stop_period] if problem.schedule.stop_change else []
+        self._periods = sorted({*periods, *rule})
+        self._ends = problem.schedule.ends(problem.steps)
+        self._seconds = 0.0
+        self._pace: float | None = None  # seconds a step, once known
+        self._stop = False
+        self._leg: Leg | None = None
+
+    def run(self, state: Mapping[str, np.ndarray] | None = None) -> Iterator[Progressed | Scaled | Finished]:
+        """Optimise from the start, or from a state that a `Moment` gave.
+
+        Yields:
+            `Scaled` at each size; `Progressed` at step 0 and wherever a period divides the step; one `Finished`
+            (or `Failed`) last, whatever ended the run.
+        """
+        with _signals(self._ask_to_stop), tf.device(self._device):
+            try:
+                outcome = yield from self._legs(dict(state or {}))
+            except Interrupted:
+                outcome = ("interrupted", "asked to stop")
+            except Exception as error:
+                if self._leg is None:
+                    raise  # nothing to show yet: the caller's mistake, or ours
+                yield Failed("failed", reason_of(error), self._moment(self._leg, lost=True), error)
+                return
+            assert self._leg is not None
+            yield Finished(*outcome, self._moment(self._leg, lost=outcome[0] == "diverged"))
+
+    def _legs(self, state: dict[str, np.ndarray]) -> Generator[Any, None, tuple[str, str]]:
+        """Scale after scale, each from the last one's picture."""
+        self._seconds = float(state.get("engine/seconds", 0.0))
+        outcome = ("completed", "")
+        for scale in range(int(state.get("engine/scale", 0)), len(self._ends)):
+            self._leg = self._next_leg(scale, state)
+            yield Scaled(scale + 1, len(self._ends), *self._leg.descent.shape)
+            outcome = yield from self._descend(self._leg, state)
+            if outcome[0] == "diverged":
+                break
+            state = {}
+        return outcome
+
+    def _next_leg(self, scale: int, state: Mapping[str, np.ndarray]) -> "Leg":
+        problem, factor = self._problem, self._problem.schedule.scales[scale]
+        content = problem.canvas.content(problem.content, factor)
+        styles = problem.canvas.styles(problem.styles, content, factor)
+        if self._leg is None:
+            start = problem.canvas.start_image(content, styles, problem.seed)
+        else:
+            start = resize(self._leg.descent.image()[0], *content.shape[1:3])[None]
+        objective = Objective.prepare(
+            problem.extractor,
+            problem.losses,
+            tf.constant(content),
+            [tf.constant(style) for style in styles],
+            problem.shares,
+        )
+        solver = problem.optimizer.solver(tf.constant(start))
+        descent = Descent(solver, objective, problem.schedule.growth, self._look_up)
+        return Leg(scale, descent, problem.schedule.stop_rule(), *self._done(state))
+
+    def _done(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
+        """Steps and evaluations before the next scale."""
+        if self._leg is None:
+            return int(state.get("engine/steps", 0)), int(state.get("engine/evaluations", 0))
+        reading = self._leg.reading
+        return self._leg.steps + reading.step, self._leg.evaluations + reading.evaluations
+
+    def _descend(self, leg: "Leg", state: Mapping[str, np.ndarray]) -> Generator[Any, None, tuple[str, str]]:
+        """One scale: begin or restore, then advance from boundary to boundary until something ends it."""
+        if state:
+            leg.restore(state)
+        else:
+            self._timed(leg.begin)
+            if leg.scale == 0:
+                yield Progressed(self._moment(leg))
+        while (outcome := self._verdict(leg)) is None:
+            self._advance(leg)
+            if self._is_boundary(leg.step) and leg.reading.healthy:
+                yield Progressed(self._moment(leg))
+        return outcome
+
+    def _advance(self, leg: "Leg") -> None:
+        self._look_up()
+        steps = self._boundary(leg) - leg.step
+        if self._pace:
+            steps = min(steps, max(1, int(HOST_SECONDS / self._pace)))
+        traced = leg.reading.step > 0
+        seconds, before = self._seconds, leg.step
+        self._timed(lambda: leg.advance(steps))
+        if traced:  # the first call traces and tells nothing of the pace
+            self._pace = (self._seconds - seconds) / max(1, leg.step - before)
+
+    def _verdict(self, leg: "Leg") -> tuple[str, str] | None:
+        """What ends the scale at this step, if anything does."""
+        schedule, reading = self._problem.schedule, leg.reading
+        if not reading.healthy:
+            return (
+                "diverged",
+                f"the loss became {reading.total:.6g} at step {leg.step}; kept the picture of the lowest",
+            )
+        if reading.stalled:
+            return "converged", f"the solver found nothing lower at step {leg.step}"
+        if leg.step % schedule.stop_period == 0 and leg.rule(leg.step, reading.total):
+            return "converged", (
+                f"the loss changed by less than {schedule.stop_change:g} % over {schedule.stop_window} steps"
+            )
+        if leg.step >= self._ends[leg.scale]:
+            return "completed", f"{leg.step} steps"
+        return None
+
+    def _boundary(self, leg: "Leg") -> int:
+        """The next step somebody wants to look at, or the scale's last."""
+        multiples = [(leg.step // period + 1) * period for period in self._periods]
+        return min([*multiples, self._ends[leg.scale]])
+
+    def _is_boundary(self, step: int) -> bool:
+        return any(step % period == 0 for period in self._periods) or step == self._ends[-1]
+
+    def _moment(self, leg: "Leg", lost: bool = False) -> Moment:
+        """The run now; when it is lost, the last sound reading with the picture of the lowest loss."""
+        reading = leg.sound if lost else leg.reading
+        image = leg.descent.best if lost else leg.descent.image
+        return Moment(
+            step=leg.steps + reading.step,
+            steps=self._problem.steps,
+            evaluations=leg.evaluations + reading.evaluations,
+            seconds=self._seconds,
+            total=reading.total,
+            gradient_norm=reading.gradient_norm,
+            terms=reading.terms,
+            picture=lambda: self._problem.canvas.finish(image(), self._problem.content)[0],
+            state=lambda: leg.state() | {"engine/seconds": np.array(self._seconds)},
+        )
+
+    def _timed(self, work: Callable[[], None]) -> None:
+        start = time.perf_counter()
+        try:
+            work()
+        finally:
+            self._seconds += time.perf_counter() - start
+
+    def _ask_to_stop(self) -> None:
+        self._stop = True
+
+    def _look_up(self) -> None:
+        """Answer a request to stop; also called between the evaluations of solvers on the host."""
+        if self._stop:
+            raise Interrupted
+
+
+class Leg:
+    """One scale of a run: its descent, its stop rule, and what was done before it.
+
+    Args:
+        scale: Number of the scale, from 0.
+        descent: The compiled loop.
+        rule: When the loss has stopped changing.
+        steps: Steps of the scales before.
+        evaluations: Evaluations of the scales before.
+    """
+
+    def __init__(self, scale: int, descent: Descent, rule: StopRule, steps: int, evaluations: int) -> None:
+        self.scale, self.descent, self.rule = scale, descent, rule
+        self.steps, self.evaluations = steps, evaluations
+        self.reading = self.sound = UNREAD
+
+    @property
+    def step(self) -> int:
+        """Steps over all scales."""
+        return self.steps + self.reading.step
+
+    def begin(self) -> None:
+        """Evaluate the start."""
+        self._take(self.descent.begin())
+
+    def advance(self, steps: int) -> None:
+        """Take up to ``steps`` steps."""
+        self._take(self.descent.advance(steps))
+
+    def _take(self, reading: Reading) -> None:
+        self.reading = reading
+        self.sound = reading if reading.healthy else self.sound
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All a checkpoint needs of this scale."""
+        return self.descent.state() | {
+            "engine/scale": np.array(self.scale),
+            "engine/steps": np.array(self.steps),
+            "engine/evaluations": np.array(self.evaluations),
+            "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
+        }
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Continue from `state`."""
+        self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
+        self._take(self.descent.restore(state))
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error tells of memory that is not there."""
+    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line; those about memory in plain words."""
+    if is_out_of_memory(error):
+        return "out of memory: choose a smaller image.size"
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
+@contextlib.contextmanager
+def _signals(ask_to_stop: Callable[[], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one gets through.
+
+    Only the main thread may set handlers; elsewhere signals are left as they are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        ask_to_stop()
+        for each in numbers:
+            signal.signal(each, previous[each])
+
+    for number in numbers:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, previous[number])

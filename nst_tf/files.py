@@ -1,0 +1,29 @@
+"""Files written whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write into a neighbour first, then rename it over ``path``: a reader sees the old file or the new one.
+
+    Args:
+        path: Where; a missing folder is made.
+        content: What.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with neighbour.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        neighbour.replace(path)
+    finally:
+        neighbour.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` in UTF-8."""
+    write_whole(path, text.encode("utf-8"))

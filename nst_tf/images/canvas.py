@@ -1,0 +1,229 @@
+"""The canvas: which sizes, which colours, and what the picture starts from (config group ``image``)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nst_tf.images import colour as colours
+from nst_tf.images.checks import MIN_SIDE, member, refuse, require_number, require_side
+from nst_tf.images.choices import Colour, Fit, StyleFit
+from nst_tf.images.noise import NOISES, Noise
+from nst_tf.images.picture import Picture, read_picture
+from nst_tf.images.resizing import resize
+
+# Style and content, both (1, H, W, 3) -> the style in the content's colours.
+COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    Colour.free: lambda style, content: style,
+    Colour.histogram: colours.match_histogram,
+    Colour.linear: colours.match_covariance,
+    Colour.luminance: lambda style, content: colours.match_moments(colours.grey(style), content),
+}
+
+
+@dataclass
+class Canvas:
+    """Sizes, colours and the first picture.
+
+    Attributes:
+        size: pixels of the side that ``fit`` names.
+        fit: ``long_side``, ``short_side``, ``height`` or ``width`` keep the content's proportions; ``exact``
+            stretches it to ``height`` × ``width``.
+        height: rows for ``fit=exact``; None takes ``size``.
+        width: columns for ``fit=exact``; None takes ``size``.
+        style_size: pixels of the side that ``style_fit`` names; None takes ``size``.
+        style_fit: ``long_side`` or ``short_side`` keep each style's proportions; ``content`` stretches each
+            style to the content's exact shape, as the Keras example and Chandra et al. do, and then
+            ``style_size``, ``style_scale`` and ``enlarge_style`` have no effect.
+        style_scale: factor on the style's size; larger gives larger brush strokes.
+        enlarge_style: whether a style may grow beyond its own pixels, which adds blur and no detail; only a
+            style below 16 pixels always grows to them.
+        start: ``content``, ``noise``, ``style`` (the first one stretched to the content's shape), a path or
+            ``sample:NAME`` (stretched too), or a list of these, blended.
+        start_weights: one share for each of a list's entries, from 0 up, divided by their sum; None shares
+            equally.
+        noise: ``uniform``, ``0.5 + noise_scale · (u − 0.5)``; ``gaussian``, ImageNet's mean colour
+            ``+ noise_scale · N(0, 1)``.
+        noise_scale: in units of [0, 1]; neural-style's gaussian 0.001 of 0..255 is ``0.001/255``.
+        colour: ``free`` lets the style bring its colours. The others keep the content's (Gatys et al. 2016):
+            ``histogram`` and ``linear`` (mean and covariance) recolour each style first; ``luminance`` works
+            in grey, the style's luminance shifted and scaled to the content's, and restores the content's
+            chroma at the end.
+
+    Raises:
+        InputError: a value out of range, named by its config key.
+    """
+
+    size: int = 512
+    fit: Fit = Fit.long_side
+    height: int | None = None
+    width: int | None = None
+    style_size: int | None = None
+    style_fit: StyleFit = StyleFit.long_side
+    style_scale: float = 1.0
+    enlarge_style: bool = False
+    start: Any = "content"
+    start_weights: list[float] | None = None
+    noise: Noise = Noise.uniform
+    noise_scale: float = 1.0
+    colour: Colour = Colour.free
+
+    def __post_init__(self) -> None:
+        self.fit = member("fit", self.fit, Fit)
+        self.style_fit = member("style_fit", self.style_fit, StyleFit)
+        self.noise = member("noise", self.noise, Noise)
+        self.colour = member("colour", self.colour, Colour)
+        for key in ("size", "height", "width", "style_size"):
+            require_side(key, getattr(self, key))
+        for key in ("height", "width"):
+            if getattr(self, key) is not None and self.fit is not Fit.exact:
+                raise refuse(key, getattr(self, key), "needs image.fit=exact; set image.size instead")
+        require_number("style_scale", self.style_scale, zero=False)
+        require_number("noise_scale", self.noise_scale, zero=True)
+        self._check_start()
+
+    def shape(self, picture: Picture, factor: float = 1.0) -> tuple[int, int]:
+        """Size of the content.
+
+        Args:
+            picture: the content at its own size.
+            factor: of the full size; coarse to fine uses less than 1.
+
+        Returns:
+            Height and width in pixels, at least 16 each, without which a network has no deep layers.
+        """
+        h, w = picture.pixels.shape[:2]
+        if self.fit is Fit.exact:
+            return _rounded(factor * (self.height or self.size), factor * (self.width or self.size))
+        side = {Fit.long_side: max(h, w), Fit.short_side: min(h, w), Fit.height: h, Fit.width: w}[self.fit]
+        scale = factor * self.size / side
+        return _rounded(scale * h, scale * w)
+
+    def content(self, picture: Picture, factor: float = 1.0) -> np.ndarray:
+        """Content for the network.
+
+        Args:
+            picture: the content at its own size.
+            factor: of the full size.
+
+        Returns:
+            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` three equal channels.
+        """
+        pixels = resize(picture.pixels, *self.shape(picture, factor))[None]
+        return self._tinted(pixels)
+
+    def styles(self, pictures: Sequence[Picture], content: np.ndarray, factor: float = 1.0) -> list[np.ndarray]:
+        """Styles for the network, resized, then recoloured after the content.
+
+        Args:
+            pictures: the styles at their own sizes.
+            content: ``(1, H, W, 3)``, what ``content`` returned for the same factor.
+            factor: of the full size; a style limited by its own pixels shrinks with it too, so that brush
+                strokes keep their proportion to the content from scale to scale.
+
+        Returns:
+            A list of ``(1, h, w, 3)`` float32 in [0, 1].
+        """
+        match = COLOUR_MATCHES[self.colour]
+        shapes = [self._style_shape(picture, content, factor) for picture in pictures]
+        resized = [resize(p.pixels, *shape)[None] for p, shape in zip(pictures, shapes, strict=True)]
+        return [np.clip(match(style, content), 0, 1) for style in resized]
+
+    def start_image(self, content: np.ndarray, styles: Sequence[np.ndarray], seed: int) -> np.ndarray:
+        """Picture that the optimisation starts from: ``Σ wᵢ sᵢ / Σ wᵢ``, clipped to [0, 1].
+
+        Args:
+            content: ``(1, H, W, 3)``, what ``content`` returned.
+            styles: what ``styles`` returned.
+            seed: of the noise.
+
+        Returns:
+            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` three equal channels.
+
+        Raises:
+            InputError: a start file cannot be read, or ``style`` is asked for and there is none.
+        """
+        rng = np.random.default_rng(seed)
+        names = self._start_names()
+        weights = np.asarray(self.start_weights or [1.0] * len(names), np.float32)
+        parts = [self._start_part(name, content, styles, rng) for name in names]
+        shares = weights / weights.sum()
+        blend = sum(share * part for share, part in zip(shares, parts, strict=True))
+        return self._tinted(np.clip(blend, 0, 1).astype(np.float32))
+
+    def finish(self, image: np.ndarray, picture: Picture) -> np.ndarray:
+        """Turn the optimised image into the result.
+
+        Args:
+            image: ``(1, H, W, 3)``, at any scale.
+            picture: the content at its own size, whose chroma ``colour=luminance`` restores.
+
+        Returns:
+            ``(1, H, W, 3)`` float32 in [0, 1].
+        """
+        image = np.asarray(image, np.float32)
+        if self.colour is Colour.luminance:
+            image = colours.with_luminance(resize(picture.pixels, *image.shape[1:3])[None], image)
+        return np.clip(image, 0, 1)
+
+    def alpha(self, picture: Picture, factor: float = 1.0) -> np.ndarray | None:
+        """Content's transparency at the size of the result.
+
+        Args:
+            picture: the content at its own size.
+            factor: of the full size.
+
+        Returns:
+            ``(H, W)`` float32 in [0, 1]; None for an opaque picture.
+        """
+        return None if picture.alpha is None else resize(picture.alpha, *self.shape(picture, factor))
+
+    def _tinted(self, image: np.ndarray) -> np.ndarray:
+        return colours.grey(image) if self.colour is Colour.luminance else image
+
+    def _style_shape(self, picture: Picture, content: np.ndarray, factor: float) -> tuple[int, int]:
+        if self.style_fit is StyleFit.content:
+            return content.shape[1], content.shape[2]
+        h, w = picture.pixels.shape[:2]
+        side = max(h, w) if self.style_fit is StyleFit.long_side else min(h, w)
+        scale = (self.style_size or self.size) * self.style_scale / side
+        if not self.enlarge_style:
+            scale = min(scale, 1.0)
+        return _rounded(factor * scale * h, factor * scale * w)
+
+    def _start_part(
+        self, name: str, content: np.ndarray, styles: Sequence[np.ndarray], rng: np.random.Generator
+    ) -> np.ndarray:
+        height, width = content.shape[1:3]
+        if name == "content":
+            return content
+        if name == "noise":
+            return NOISES[self.noise](rng, height, width, self.noise_scale)
+        if name == "style":
+            if not styles:
+                raise refuse("start", name, "there is no style to start from; use content or noise")
+            return resize(styles[0][0], height, width)[None]
+        return resize(read_picture(name, role="image.start").pixels, height, width)[None]
+
+    def _start_names(self) -> list[str]:
+        return [self.start] if isinstance(self.start, str) else list(self.start)
+
+    def _check_start(self) -> None:
+        remedy = "must be content, noise, style, a path, sample:NAME, or a list of these"
+        if not isinstance(self.start, str | Sequence):
+            raise refuse("start", self.start, remedy)
+        names = self._start_names()
+        if not names or not all(isinstance(name, str) and name for name in names):
+            raise refuse("start", self.start, remedy)
+        weights = self.start_weights
+        if weights is None:
+            return
+        if len(weights) != len(names):
+            raise refuse("start_weights", weights, f"needs {len(names)} numbers, one for each image.start")
+        if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
+            raise refuse("start_weights", weights, "must be at least 0 each, and not all 0")
+
+
+def _rounded(height: float, width: float) -> tuple[int, int]:
+    return max(MIN_SIDE, round(height)), max(MIN_SIDE, round(width))

@@ -1,0 +1,31 @@
+"""Losses: each a plain dataclass whose fields are its configuration and whose methods do the work."""
+
+from nst_tf.losses.content import ContentLoss, ContentReduction
+from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
+from nst_tf.losses.loss import Blend, Features, LayerLoss, Loss, OverLayers, Targets
+from nst_tf.losses.total_variation import TotalVariationLoss, ValueRange, Variation
+
+LOSSES: dict[str, type[Loss]] = {
+    "content": ContentLoss,
+    "gram": GramLoss,
+    "total_variation": TotalVariationLoss,
+}
+"""Name in a config to class."""
+
+__all__ = [
+    "LOSSES",
+    "Blend",
+    "ContentLoss",
+    "ContentReduction",
+    "Features",
+    "GramDivisor",
+    "GramLoss",
+    "GramReduction",
+    "LayerLoss",
+    "Loss",
+    "OverLayers",
+    "Targets",
+    "TotalVariationLoss",
+    "ValueRange",
+    "Variation",
+]

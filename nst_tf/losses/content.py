@@ -1,0 +1,53 @@
+"""The content loss: features of the picture against features of the photograph, position by position."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import tensorflow as tf
+
+from nst_tf.losses.loss import Features, LayerLoss, Targets
+from nst_tf.tensors import elements, squared_sum
+
+
+class ContentReduction(Enum):
+    """From squared feature differences to one number a layer; N filters, M positions.
+
+    ``half_sum`` ½ Σ(F−P)² (Gatys et al. 2016, equation 1) · ``sum`` Σ(F−P)² · ``mean`` Σ(F−P)²/(NM) ·
+    ``sqrt`` Σ(F−P)²/(2 √N √M) (cysmith/neural-style-tf).
+    """
+
+    half_sum = "half_sum"
+    sum = "sum"
+    mean = "mean"
+    sqrt = "sqrt"
+
+
+_FACTORS = {
+    ContentReduction.half_sum: lambda size: 0.5,
+    ContentReduction.sum: lambda size: 1.0,
+    ContentReduction.mean: lambda size: 1.0 / size,
+    ContentReduction.sqrt: lambda size: 0.5 / tf.sqrt(size),
+}
+
+
+@dataclass
+class ContentLoss(LayerLoss):
+    """``weight · Σ_l w_l · reduction((F_l − P_l)²)`` per picture.
+
+    Args:
+        reduction: See `ContentReduction`; default ``half_sum``.
+
+    Reference:
+        Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*, equation 1.
+    """
+
+    reduction: ContentReduction = ContentReduction.half_sum
+
+    def represent(self, features: Features) -> Targets:
+        """The features themselves, ``(B, H, W, C)`` in the precision they came in."""
+        return {layer: features[layer] for layer in self.layers}
+
+    def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """``reduction((F − P)²)``, ``(B,)`` float32."""
+        F, P = tf.cast(representation, tf.float32), tf.cast(target, tf.float32)
+        return _FACTORS[self.reduction](elements(F)) * squared_sum(F - P)

@@ -1,0 +1,94 @@
+"""The Gram style loss: correlations between filters, wherever in the picture they fire."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import tensorflow as tf
+
+from nst_tf.losses.loss import Features, LayerLoss, Targets
+from nst_tf.tensors import elements, gram, positions, squared_sum
+
+
+class GramDivisor(Enum):
+    """What each Gram matrix ``FᵀF`` is divided by, in sizes of its own layer.
+
+    ``none`` 1 · ``hw`` H·W (Gatys' notebook, the TensorFlow tutorial) · ``chw`` C·H·W (neural-style) ·
+    ``hwc`` the same number, as anishathalye/neural-style writes it.
+    """
+
+    none = "none"
+    hw = "hw"
+    chw = "chw"
+    hwc = "hwc"
+
+
+class GramReduction(Enum):
+    """From Gram differences to one number a layer; N filters, M positions.
+
+    ``sum`` Σ(G−A)² · ``half_sum`` ½ Σ(G−A)² · ``mean`` Σ(G−A)²/N² ·
+    ``gatys`` Σ(G−A)²/(4 N² M²) (Gatys et al. 2016, equation 4) ·
+    ``mean_chw`` mean (G−A)²/(N·H·W) of the layer (Chandra et al. 2019) ·
+    ``keras_example`` Σ(G−A)²/(4·3²·(HW)²), H and W of the picture (keras.io).
+
+    The divisors that speak of sizes divide each Gram matrix by its own picture's, so that a style of another
+    size than the picture compares; for equal sizes they are the formulas to the letter.
+    """
+
+    sum = "sum"
+    half_sum = "half_sum"
+    mean = "mean"
+    gatys = "gatys"
+    mean_chw = "mean_chw"
+    keras_example = "keras_example"
+
+
+_DIVISORS = {
+    GramDivisor.none: lambda x: 1.0,
+    GramDivisor.hw: positions,
+    GramDivisor.chw: elements,
+    GramDivisor.hwc: elements,
+}
+
+_SIZES = {  # the part of a reduction that depends on the picture's size: (features, image) -> divisor of G
+    GramReduction.gatys: lambda x, image: positions(x),
+    GramReduction.mean_chw: lambda x, image: tf.sqrt(elements(x)),
+    GramReduction.keras_example: lambda x, image: elements(image),
+}
+
+_FACTORS = {  # the rest of it: N -> factor of Σ(G−A)²
+    GramReduction.sum: lambda N: 1.0,
+    GramReduction.half_sum: lambda N: 0.5,
+    GramReduction.mean: lambda N: 1.0 / N**2,
+    GramReduction.gatys: lambda N: 0.25 / N**2,
+    GramReduction.mean_chw: lambda N: 1.0 / N**2,
+    GramReduction.keras_example: lambda N: 0.25,
+}
+
+
+@dataclass
+class GramLoss(LayerLoss):
+    """``weight · Σ_l w_l · reduction((G_l − A_l)²)`` per picture, ``G = FᵀF / divisor``.
+
+    Args:
+        divisor: See `GramDivisor`; default ``none``.
+        reduction: See `GramReduction`; default ``gatys``.
+
+    Reference:
+        Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*, equations 3 to 5.
+    """
+
+    reference: str = "style"
+    divisor: GramDivisor = GramDivisor.none
+    reduction: GramReduction = GramReduction.gatys
+
+    def represent(self, features: Features) -> Targets:
+        """Gram matrices ``(B, N, N)`` float32, divided by what depends on the picture's size."""
+        return {layer: self._gram(features[layer], features["image"]) for layer in self.layers}
+
+    def _gram(self, x: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+        size = _SIZES.get(self.reduction, lambda x, image: 1.0)
+        return gram(x) / (_DIVISORS[self.divisor](x) * size(x, image))
+
+    def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """``reduction((G − A)²)``, ``(B,)`` float32."""
+        return _FACTORS[self.reduction](representation.shape[-1]) * squared_sum(representation - target)

@@ -1,0 +1,137 @@
+"""One forward and one backward pass: from a picture to the total loss, its gradient and its named terms."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from nst_tf.errors import InputError
+from nst_tf.losses import Blend, Features, LayerLoss, Loss, Targets
+from nst_tf.optimizers import Evaluation
+
+Extractor = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+@dataclass
+class Term:
+    """A loss and what it compares with: targets, each with its share of the loss."""
+
+    loss: Loss
+    targets: Sequence[tuple[float, Targets]]
+
+    def layers(self, features: Features) -> dict[str, tf.Tensor]:
+        """Each layer's share of the raw loss, ``(B,)``, summed over the targets by their shares.
+
+        The picture's own representation (its Gram matrices, say) is computed once for all targets.
+        """
+        representation = self.loss.represent(features)
+        distances = [
+            {layer: share * value for layer, value in self.loss.distance(representation, targets).items()}
+            for share, targets in self.targets
+        ]
+        return {layer: tf.add_n([distance[layer] for distance in distances]) for layer in distances[0]}
+
+
+def columns(losses: Mapping[str, Loss]) -> list[str]:
+    """Names of the terms an objective of these losses reports, in order.
+
+    For a loss ``style``: ``style`` its weighted share of the total, ``style/raw`` its raw value, and
+    ``style/conv1_1`` … what each layer adds to the raw value.
+    """
+    names = []
+    for name, loss in active(losses).items():
+        layers = [f"{name}/{layer}" for layer in loss.taps if layer != "image"]
+        names += [name, f"{name}/raw", *layers]
+    return names
+
+
+def active(losses: Mapping[str, Loss]) -> dict[str, Loss]:
+    """The losses that count: those of a weight above 0."""
+    return {name: loss for name, loss in losses.items() if loss.weight > 0}
+
+
+def taps(losses: Mapping[str, Loss]) -> list[str]:
+    """The backbone layers the active losses read, each once, in the order first asked for."""
+    layers = [layer for loss in active(losses).values() for layer in loss.taps]
+    return [layer for layer in dict.fromkeys(layers) if layer != "image"]
+
+
+class Objective:
+    """The total loss ``Σ weight · loss`` of a picture under fixed targets.
+
+    Args:
+        extractor: Picture to features, as `Backbone.extractor` gives it.
+        terms: Named losses with their targets.
+    """
+
+    def __init__(self, extractor: Extractor, terms: Mapping[str, Term]) -> None:
+        self._extractor, self._terms = extractor, terms
+
+    @classmethod
+    def prepare(
+        cls,
+        extractor: Extractor,
+        losses: Mapping[str, Loss],
+        content: tf.Tensor,
+        styles: Sequence[tf.Tensor],
+        shares: Sequence[float],
+    ) -> "Objective":
+        """Compute every target once.
+
+        Args:
+            extractor: Picture to features of the layers in `taps`.
+            losses: Named losses; those of weight 0 are left out.
+            content: ``(B, H, W, 3)``, RGB in [0, 1].
+            styles: Pictures ``(B, h, w, 3)``, of any sizes.
+            shares: One share a style; they should sum to 1.
+
+        Raises:
+            InputError: No loss has a weight above 0, or one refers to a style that was not given.
+        """
+        losses = active(losses)
+        if not losses:
+            raise InputError("every loss has weight 0: give at least one of losses.NAME.weight a value above 0")
+        pictures = {"content": content} | {f"style:{n}": style for n, style in enumerate(styles, start=1)}
+        weights = {"content": 1.0} | {f"style:{n}": share for n, share in enumerate(shares, start=1)}
+        wanted = {name for loss in losses.values() for name in loss.references(len(styles))}
+        features = {name: _features(extractor, pictures[name]) for name in pictures if name in wanted}
+        return cls(extractor, {name: _term(loss, features, weights, len(styles)) for name, loss in losses.items()})
+
+    def __call__(self, image: tf.Tensor) -> Evaluation:
+        """Total, gradient and terms at ``image`` ``(B, H, W, 3)``; see `columns` for the terms' names."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            total, terms = self.values(image)
+        return Evaluation(total, tape.gradient(total, image), terms)
+
+    def values(self, image: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Total ``(B,)`` and terms at ``image``, the forward pass alone."""
+        features = _features(self._extractor, image)
+        terms: dict[str, tf.Tensor] = {}
+        for name, term in self._terms.items():
+            layers = term.layers(features)
+            raw = tf.add_n(list(layers.values()))
+            terms |= {name: term.loss.weight * raw, f"{name}/raw": raw}
+            terms |= {f"{name}/{layer}": value for layer, value in layers.items() if layer != "image"}
+        return tf.add_n([terms[name] for name in self._terms]), terms
+
+
+def _features(extractor: Extractor, image: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {"image": image} | extractor(image)
+
+
+def _term(loss: Loss, features: Mapping[str, Features], weights: Mapping[str, float], styles: int) -> Term:
+    """The loss with the targets of its references, blended into one where it asks for that."""
+    names = loss.references(styles)
+    if not names:
+        return Term(loss, [(1.0, {})])
+    alone = len(names) == 1  # a single reference counts in full, whatever its share among several
+    targets = [(1.0 if alone else weights[name], loss.prepare(features[name])) for name in names]
+    if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
+        targets = [(1.0, _blended(targets))]
+    return Term(loss, targets)
+
+
+def _blended(targets: Sequence[tuple[float, Targets]]) -> Targets:
+    layers = targets[0][1].keys()
+    return {layer: tf.add_n([share * target[layer] for share, target in targets]) for layer in layers}

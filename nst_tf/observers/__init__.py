@@ -1,0 +1,37 @@
+"""Observers: what watches a run. The engine knows none of them; each takes what it needs from the events."""
+
+from nst_tf.observers.checkpoints import Checkpoints
+from nst_tf.observers.events import Event, Failed, Finished, Moment, Progressed, Scaled, Started
+from nst_tf.observers.metrics import COUNTERS, Metrics
+from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.progress import Progress
+from nst_tf.observers.snapshots import Snapshots
+from nst_tf.observers.tensorboard import TensorBoard
+
+OBSERVERS: dict[str, type[Observer]] = {
+    "metrics": Metrics,
+    "tensorboard": TensorBoard,
+    "snapshots": Snapshots,
+    "progress": Progress,
+    "checkpoints": Checkpoints,
+}
+"""Name in a config to class, in the order they are told: a checkpoint comes after what it must not outrun."""
+
+__all__ = [
+    "COUNTERS",
+    "OBSERVERS",
+    "Checkpoints",
+    "Event",
+    "Failed",
+    "Finished",
+    "Metrics",
+    "Moment",
+    "Observer",
+    "Progress",
+    "Progressed",
+    "Scaled",
+    "Snapshots",
+    "Started",
+    "TensorBoard",
+    "due",
+]

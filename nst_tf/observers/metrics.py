@@ -1,0 +1,62 @@
+"""Losses as a table."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from nst_tf.files import write_text
+from nst_tf.observers.events import Finished, Moment, Started
+from nst_tf.observers.observer import Observer, due
+
+COUNTERS = ("step", "evaluations", "seconds", "total")
+"""The columns before the terms."""
+
+
+@dataclass
+class Metrics(Observer):
+    """`metrics.csv`: a row every ``every`` steps, the first at step 0, the last at the run's end.
+
+    Columns: ``step, evaluations, seconds, total``; then for each loss its weighted share (``style``), its raw
+    value (``style/raw``) and what each layer adds to that (``style/conv1_1``). Floats are written in full, so
+    that reading them gives the float32 numbers of the run. A row per finished line: a killed run leaves none
+    torn, and a continued one drops the rows after its checkpoint first.
+    """
+
+    def started(self, event: Started) -> None:
+        """Write the header, or keep the rows a continued run stands on."""
+        self._path, self._columns = event.folder.metrics, [*COUNTERS, *event.columns]
+        rows = [] if event.resumed_at is None else self._rows_until(event.resumed_at)
+        write_text(self._path, self._text([self._columns, *rows]))
+        self._last = int(rows[-1][0]) if rows else -1
+
+    def progressed(self, moment: Moment) -> None:
+        """Add a row when one is due."""
+        if due(moment, self.every):
+            self._append(moment)
+
+    def finished(self, event: Finished) -> None:
+        """Add the row of the run's picture, if it has none yet."""
+        if self.every:
+            self._append(event.moment)
+
+    def _append(self, moment: Moment) -> None:
+        if moment.step <= self._last or not moment.terms:
+            return
+        counters = (moment.step, moment.evaluations, round(moment.seconds, 3), moment.total)
+        row = dict(zip(COUNTERS, counters, strict=True)) | dict(moment.terms)
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(self._text([[row[column] for column in self._columns]]))
+        self._last = moment.step
+
+    def _rows_until(self, step: int) -> list[list[str]]:
+        if not self._path.exists():
+            return []
+        with self._path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(self._columns)]
+        return [row for row in rows[1:] if int(row[0]) <= step]
+
+    @staticmethod
+    def _text(rows: list[list]) -> str:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows(rows)
+        return buffer.getvalue()

@@ -1,0 +1,60 @@
+"""What watches a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nst_tf.errors import InputError
+from nst_tf.observers.events import Event, Finished, Moment, Progressed, Scaled, Started
+
+
+@dataclass
+class Observer:
+    """Watches a run, every so many steps. A subclass overrides what it cares about.
+
+    Attributes:
+        every: Steps between looks; 0 switches the observer off.
+    """
+
+    every: int = 10
+
+    def __post_init__(self) -> None:
+        for name, period in self._named_periods().items():
+            if period < 0:
+                raise InputError(f"{name}={period} of {type(self).__name__}: must be 0 (off) or more")
+
+    def _named_periods(self) -> dict[str, int]:
+        return {"every": self.every}
+
+    @property
+    def periods(self) -> Sequence[int]:
+        """Steps between the looks this observer takes; the engine stops at their multiples."""
+        return [period for period in self._named_periods().values() if period]
+
+    def notify(self, event: Event) -> None:
+        """Hand an event to the method named after it."""
+        match event:
+            case Started():
+                self.started(event)
+            case Progressed(moment):
+                self.progressed(moment)
+            case Scaled():
+                self.scaled(event)
+            case Finished():
+                self.finished(event)
+
+    def started(self, event: Started) -> None:
+        """The run begins, or continues."""
+
+    def progressed(self, moment: Moment) -> None:
+        """The run has reached a multiple of somebody's period; `due` tells whose."""
+
+    def scaled(self, event: Scaled) -> None:
+        """The run goes to another size."""
+
+    def finished(self, event: Finished) -> None:
+        """The run has ended."""
+
+
+def due(moment: Moment, every: int) -> bool:
+    """Whether ``every`` divides the step, or it is the run's last."""
+    return every > 0 and (moment.step % every == 0 or moment.step == moment.steps)

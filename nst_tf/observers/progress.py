@@ -1,0 +1,41 @@
+"""A run as a line on the terminal."""
+
+import sys
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from nst_tf.observers.events import Finished, Moment, Scaled, Started
+from nst_tf.observers.observer import Observer, due
+
+
+@dataclass
+class Progress(Observer):
+    """A tqdm bar on the terminal: steps, loss, evaluations a second, time left. Silent where there is no terminal."""
+
+    def started(self, event: Started) -> None:
+        """Open the bar at the step the run begins from."""
+        self._bar = tqdm(
+            total=event.steps,
+            initial=event.resumed_at or 0,
+            unit="step",
+            dynamic_ncols=True,
+            file=sys.stderr,
+            disable=None if self.every else True,
+        )
+
+    def progressed(self, moment: Moment) -> None:
+        """Move the bar."""
+        if due(moment, self.every):
+            speed = moment.evaluations / moment.seconds if moment.seconds else 0.0
+            self._bar.set_postfix_str(f"loss {moment.total:.4g}, {speed:.2f} evaluations/s", refresh=False)
+            self._bar.update(moment.step - self._bar.n)
+
+    def scaled(self, event: Scaled) -> None:
+        """Say which size is worked at."""
+        self._bar.set_description(f"{event.width}x{event.height}")
+
+    def finished(self, event: Finished) -> None:
+        """Close the bar where the run ended."""
+        self._bar.update(event.moment.step - self._bar.n)
+        self._bar.close()

@@ -1,0 +1,116 @@
+"""A run as TensorBoard shows it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
+from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary as hparams_summary
+
+from nst_tf.observers.events import Finished, Moment, Started
+from nst_tf.observers.observer import Observer, due
+
+_END_STATUS = {
+    "completed": api_pb2.STATUS_SUCCESS,
+    "converged": api_pb2.STATUS_SUCCESS,
+    "diverged": api_pb2.STATUS_FAILURE,
+    "failed": api_pb2.STATUS_FAILURE,
+    "interrupted": api_pb2.STATUS_UNKNOWN,
+}
+
+
+@dataclass
+class TensorBoard(Observer):
+    """Event files under `tensorboard/`.
+
+    Scalars: ``loss/total``; for each loss ``weighted/style``, ``raw/style`` and ``layers/style/conv1_1``;
+    ``gradient/norm``; ``speed/evaluations_per_second``. Pictures: ``picture``. The resolved config is there as
+    text, its varied values as HParams with the run's end status, and a custom-scalars layout draws the total with
+    its weighted terms, and each loss's layers, in one chart each.
+
+    Attributes:
+        every: Steps between scalars.
+        pictures_every: Steps between pictures; 0 for none.
+    """
+
+    pictures_every: int = 100
+
+    def _named_periods(self) -> dict[str, int]:
+        return {"every": self.every, "pictures_every": self.pictures_every}
+
+    def started(self, event: Started) -> None:
+        """Open the event file; write config, layout and HParams."""
+        self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
+        self._last = -1 if event.resumed_at is None else event.resumed_at
+        with self._writer.as_default():
+            tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
+            layout = custom_scalar.pb(_layout(event.columns)).SerializeToString()
+            tf.summary.experimental.write_raw_pb(layout, step=0)
+            hparams.hparams(dict(event.settings), trial_id=str(event.folder.path))
+
+    def progressed(self, moment: Moment) -> None:
+        """Write what is due."""
+        if due(moment, self.every):
+            self._write_scalars(moment)
+        if due(moment, self.pictures_every):
+            with self._writer.as_default(step=moment.step):
+                tf.summary.image("picture", moment.picture()[None])
+        self._writer.flush()
+
+    def finished(self, event: Finished) -> None:
+        """Write the last scalars and how the run ended."""
+        if self.every:
+            self._write_scalars(event.moment)
+        with self._writer.as_default():
+            end = hparams_summary.session_end_pb(_END_STATUS[event.status]).SerializeToString()
+            tf.summary.experimental.write_raw_pb(end, step=0)
+            tf.summary.text("end", f"{event.status}: {event.reason}", step=event.moment.step)
+        self._writer.close()
+
+    def _write_scalars(self, moment: Moment) -> None:
+        if moment.step <= self._last or not moment.terms:
+            return
+        with self._writer.as_default(step=moment.step):
+            for tag, value in scalars(moment).items():
+                tf.summary.scalar(tag, value)
+        self._last = moment.step
+
+
+def scalars(moment: Moment) -> dict[str, float]:
+    """Tags and values of one step."""
+    speed = moment.evaluations / moment.seconds if moment.seconds else 0.0
+    fixed = {
+        "loss/total": moment.total,
+        "gradient/norm": moment.gradient_norm,
+        "speed/evaluations_per_second": speed,
+    }
+    return fixed | {_tag(column): value for column, value in moment.terms.items()}
+
+
+def _tag(column: str) -> str:
+    """``style`` to ``weighted/style``, ``style/raw`` to ``raw/style``, the rest under ``layers/``."""
+    name, _, layer = column.partition("/")
+    if not layer:
+        return f"weighted/{name}"
+    return f"raw/{name}" if layer == "raw" else f"layers/{column}"
+
+
+def _layout(columns: Sequence[str]) -> layout_pb2.Layout:
+    """One chart of the total with its weighted terms, one a loss with its layers."""
+    names = [column for column in columns if "/" not in column]
+    charts = {"total and weighted terms": ["loss/total", *(f"weighted/{name}" for name in names)]}
+    charts |= {f"{name}, layer by layer": list(_layer_tags(name, columns)) for name in names}
+    return layout_pb2.Layout(
+        category=[layout_pb2.Category(title="losses", chart=[_chart(*chart) for chart in charts.items() if chart[1]])]
+    )
+
+
+def _layer_tags(name: str, columns: Sequence[str]) -> Iterator[str]:
+    return (_tag(column) for column in columns if column.startswith(f"{name}/") and not column.endswith("/raw"))
+
+
+def _chart(title: str, tags: Sequence[str]) -> layout_pb2.Chart:
+    return layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags)))

@@ -1,0 +1,34 @@
+"""Optimisers: settings that make solvers, one algorithm a file."""
+
+from nst_tf.optimizers.adam import Adam
+from nst_tf.optimizers.first_order import FirstOrder, FirstOrderSolver
+from nst_tf.optimizers.rmsprop import RMSprop
+from nst_tf.optimizers.scipy_lbfgs import ScipyLBFGS, ScipyLBFGSSolver
+from nst_tf.optimizers.sgd import SGD
+from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.units import Units
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adam": Adam,
+    "rmsprop": RMSprop,
+    "scipy_lbfgs": ScipyLBFGS,
+    "sgd": SGD,
+}
+"""Name in a config to class."""
+
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adam",
+    "Evaluation",
+    "FirstOrder",
+    "FirstOrderSolver",
+    "Objective",
+    "Optimizer",
+    "RMSprop",
+    "ScipyLBFGS",
+    "ScipyLBFGSSolver",
+    "Solver",
+    "Step",
+    "Units",
+]

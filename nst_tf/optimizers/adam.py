@@ -1,0 +1,38 @@
+"""Adam."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from nst_tf.errors import InputError
+from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+
+
+@dataclass
+class Adam(FirstOrder):
+    """Adam through `keras.optimizers.Adam`.
+
+    Attributes:
+        beta_1: Decay of the first moment. Default 0.9.
+        beta_2: Decay of the second moment. Default 0.999.
+        epsilon: Added to the root of the second moment. Default 1e-8, the paper's (Keras's own is 1e-7).
+
+    Reference:
+        Kingma & Ba 2015, *Adam: A Method for Stochastic Optimization*.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction("beta_1", self.beta_1)
+        check_fraction("beta_2", self.beta_2)
+        if not self.epsilon > 0:
+            raise InputError(f"optimizer.epsilon={self.epsilon}: must be above 0")
+
+    def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
+        """A fresh `keras.optimizers.Adam`."""
+        return keras.optimizers.Adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)

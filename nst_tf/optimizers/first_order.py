@@ -1,0 +1,103 @@
+"""First-order methods: a Keras optimiser that moves the pixels of one picture."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nst_tf.errors import InputError
+from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.units import Units
+
+
+class FirstOrderSolver(Solver):
+    """Steps of one Keras optimiser; its variables, the pixels and their gradient are the state."""
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer, image: tf.Tensor, units: Units, clamp: bool) -> None:
+        """Start from ``image`` ``(B, H, W, 3)``; ``optimizer`` must be fresh."""
+        self._units, self._clamp = units, clamp
+        self._pixels = keras.Variable(units.from_image(image), dtype="float32", name="pixels")
+        self._gradient = keras.Variable(tf.zeros_like(image), dtype="float32", name="gradient")
+        self._optimizer = optimizer
+        optimizer.build([self._pixels])
+
+    def image(self) -> tf.Tensor:
+        """The current picture."""
+        return self._units.to_image(self._pixels.value)
+
+    def begin(self, objective: Objective) -> Evaluation:
+        """Evaluate the start picture."""
+        return self._evaluate(objective)
+
+    def step(self, objective: Objective) -> Step:
+        """Apply the gradient, project if asked, and evaluate where that led."""
+        self._optimizer.apply([self._gradient.value], [self._pixels])
+        if self._clamp:
+            self._pixels.assign(self._units.clamp(self._pixels.value))
+        return Step(self._evaluate(objective), tf.constant(1, tf.int64), tf.constant(False))
+
+    def _evaluate(self, objective: Objective) -> Evaluation:
+        evaluation = objective(self.image())
+        self._gradient.assign(self._units.gradient(evaluation.gradient))
+        return evaluation
+
+    def _variables(self) -> dict[str, keras.Variable]:
+        named = {f"optimizer/{index}": variable for index, variable in enumerate(self._optimizer.variables)}
+        return {"pixels": self._pixels, "gradient": self._gradient} | named
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Pixels, gradient and the optimiser's own variables."""
+        return {name: np.asarray(variable) for name, variable in self._variables().items()}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Assign every variable of ``state``."""
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+
+@dataclass
+class FirstOrder(Optimizer):
+    """What the Keras optimisers share: a learning rate that may decay exponentially.
+
+    ``rate(step) = learning_rate · decay_rate^(step / decay_steps)``.
+
+    Attributes:
+        learning_rate: In the units of ``units``.
+        decay_rate: Factor per ``decay_steps`` steps; 1 keeps the rate constant.
+        decay_steps: Steps per factor. Default 100.
+        staircase: Whether the exponent is floored, so that the rate falls in stairs.
+    """
+
+    learning_rate: float = 0.02
+    decay_rate: float = 1.0
+    decay_steps: int = 100
+    staircase: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "decay_rate", "decay_steps"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"optimizer.{name}={getattr(self, name)}: must be above 0")
+
+    def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
+        """A fresh Keras optimiser with these settings."""
+        raise NotImplementedError
+
+    def rate(self) -> Any:
+        """The learning rate as Keras takes it: a number, or a schedule when it decays."""
+        if self.decay_rate == 1:
+            return self.learning_rate
+        return keras.optimizers.schedules.ExponentialDecay(
+            self.learning_rate, self.decay_steps, self.decay_rate, staircase=self.staircase
+        )
+
+    def solver(self, image: tf.Tensor) -> FirstOrderSolver:
+        """A solver with fresh moments."""
+        return FirstOrderSolver(self.keras_optimizer(self.rate()), image, self.units, self.clamp)
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raise unless ``value`` lies in [0, 1), as decay rates of moments must."""
+    if not 0 <= value < 1:
+        raise InputError(f"optimizer.{name}={value}: must be at least 0 and below 1")

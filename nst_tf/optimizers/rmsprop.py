@@ -1,0 +1,38 @@
+"""RMSprop."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from nst_tf.errors import InputError
+from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+
+
+@dataclass
+class RMSprop(FirstOrder):
+    """RMSprop through `keras.optimizers.RMSprop`.
+
+    Attributes:
+        rho: Decay of the mean square. Default 0.9.
+        momentum: Share of the last move kept. Default 0.
+        epsilon: Added to the mean square under the root. Default 1e-7, Keras's.
+
+    Reference:
+        Tieleman & Hinton 2012, *Lecture 6.5: RMSProp*, Coursera.
+    """
+
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction("rho", self.rho)
+        check_fraction("momentum", self.momentum)
+        if not self.epsilon > 0:
+            raise InputError(f"optimizer.epsilon={self.epsilon}: must be above 0")
+
+    def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
+        """A fresh `keras.optimizers.RMSprop`."""
+        return keras.optimizers.RMSprop(learning_rate, self.rho, self.momentum, self.epsilon)

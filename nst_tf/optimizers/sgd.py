@@ -1,0 +1,29 @@
+"""Gradient descent."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+
+
+@dataclass
+class SGD(FirstOrder):
+    """Gradient descent, with momentum if asked, through `keras.optimizers.SGD`.
+
+    Attributes:
+        momentum: Share of the last move kept. Default 0: plain gradient descent.
+        nesterov: Whether the momentum is Nesterov's.
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fraction("momentum", self.momentum)
+
+    def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
+        """A fresh `keras.optimizers.SGD`."""
+        return keras.optimizers.SGD(learning_rate, self.momentum, self.nesterov)

@@ -1,0 +1,93 @@
+"""The contract between an optimiser's settings, its work on one picture, and the objective it asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from nst_tf.optimizers.units import Units
+
+
+class Evaluation(NamedTuple):
+    """The objective at one picture, from one forward and one backward pass.
+
+    Attributes:
+        total: ``(B,)`` float32.
+        gradient: ``(B, H, W, 3)`` float32, ∂total/∂picture.
+        terms: Named parts of the total, each ``(B,)`` float32.
+    """
+
+    total: tf.Tensor
+    gradient: tf.Tensor
+    terms: dict[str, tf.Tensor]
+
+
+Objective = Callable[[tf.Tensor], Evaluation]
+"""A picture ``(B, H, W, 3)`` in [0, 1] to its evaluation."""
+
+
+class Step(NamedTuple):
+    """What one step of a solver tells.
+
+    Attributes:
+        evaluation: The objective at the picture the step ended on.
+        evaluations: How many evaluations the step took, int64.
+        stalled: True when the solver found nothing lower and would find nothing lower next time.
+    """
+
+    evaluation: Evaluation
+    evaluations: tf.Tensor
+    stalled: tf.Tensor
+
+
+class Solver:
+    """One optimiser at work on one picture.
+
+    The gradient at the current picture is part of the state, so after ``begin`` every step reports the loss of
+    the very picture it leaves behind, and n steps of a first-order method cost n + 1 evaluations.
+
+    Attributes:
+        compiled: Whether ``step`` is made of tensors, to be traced into the engine's loop; a solver that runs on
+            the host is given a compiled objective instead.
+    """
+
+    compiled: ClassVar[bool] = True
+
+    def image(self) -> tf.Tensor:
+        """The current picture, ``(B, H, W, 3)`` RGB in [0, 1] units (not clipped)."""
+        raise NotImplementedError
+
+    def begin(self, objective: Objective) -> Evaluation:
+        """Evaluate the start picture and remember its gradient."""
+        raise NotImplementedError
+
+    def step(self, objective: Objective) -> Step:
+        """Move the picture once."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything the next step depends on, by name."""
+        raise NotImplementedError
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Continue from a state, bit for bit."""
+        raise NotImplementedError
+
+
+@dataclass
+class Optimizer:
+    """Settings of an optimiser; `solver` puts it to work on a picture.
+
+    Attributes:
+        units: What one unit of a pixel is to the optimiser; see `Units`. Default ``unit``.
+        clamp: Project pixels back onto [0, 1] after every step. Default off, as in the papers.
+    """
+
+    units: Units = Units.unit
+    clamp: bool = False
+
+    def solver(self, image: tf.Tensor) -> Solver:
+        """A solver that starts from ``image``, ``(B, H, W, 3)`` RGB in [0, 1]."""
+        raise NotImplementedError

@@ -1,0 +1,47 @@
+"""The units an optimiser moves pixels in, so that a paper's learning rate means what it meant there."""
+
+from enum import Enum
+
+import tensorflow as tf
+
+_TORCH_MEAN = (0.485, 0.456, 0.406)
+_TORCH_STD = (0.229, 0.224, 0.225)
+
+
+class Units(Enum):
+    """An affine change of variable ``z = (x − offset) / scale`` of a picture x in [0, 1].
+
+    ``unit`` z = x · ``byte`` z = 255 x · ``normalized`` z = (x − mean)/std with torchvision's ImageNet mean and
+    standard deviation per channel. An optimiser's step in z is a step of ``scale`` times that in x, and gradients
+    follow by the chain rule, so learning rates and epsilons given for 0..255 or for normalised pictures are exact.
+    """
+
+    unit = "unit"
+    byte = "byte"
+    normalized = "normalized"
+
+    @property
+    def offset(self) -> tf.Tensor:
+        """``(3,)`` or scalar, float32: the picture value at z = 0."""
+        return tf.constant(_TORCH_MEAN if self is Units.normalized else 0.0, tf.float32)
+
+    @property
+    def scale(self) -> tf.Tensor:
+        """``(3,)`` or scalar, float32: the change of the picture for a change of 1 in z."""
+        return tf.constant({"unit": 1.0, "byte": 1.0 / 255.0, "normalized": _TORCH_STD}[self.value], tf.float32)
+
+    def from_image(self, image: tf.Tensor) -> tf.Tensor:
+        """Picture ``(B, H, W, 3)`` in [0, 1] to z."""
+        return (image - self.offset) / self.scale
+
+    def to_image(self, z: tf.Tensor) -> tf.Tensor:
+        """Z back to a picture in [0, 1]."""
+        return z * self.scale + self.offset
+
+    def gradient(self, gradient: tf.Tensor) -> tf.Tensor:
+        """∂L/∂x to ∂L/∂z."""
+        return gradient * self.scale
+
+    def clamp(self, z: tf.Tensor) -> tf.Tensor:
+        """The nearest z whose picture lies in [0, 1]."""
+        return tf.clip_by_value(z, self.from_image(tf.zeros(3)), self.from_image(tf.ones(3)))

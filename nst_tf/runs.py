@@ -1,0 +1,129 @@
+"""The run folder: what lies where, written whole or not at all."""
+
+import contextlib
+import io
+import json
+import math
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nst_tf
+from nst_tf.errors import InputError
+from nst_tf.files import write_text, write_whole
+
+FINAL = ("completed", "converged", "diverged")
+"""Ends that stand: the same command does not run them again."""
+
+STATUSES = (*FINAL, "interrupted", "failed")
+"""How a run can end."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and files of one run.
+
+    Attributes:
+        path: The folder; made on first use.
+    """
+
+    path: Path
+
+    picture = property(lambda self: self.path / "stylized.png")
+    metrics = property(lambda self: self.path / "metrics.csv")
+    record = property(lambda self: self.path / "run.json")
+    tensorboard = property(lambda self: self.path / "tensorboard")
+    snapshots = property(lambda self: self.path / "snapshots")
+    checkpoint = property(lambda self: self.path / "checkpoints" / "latest.npz")
+    config = property(lambda self: self.path / ".hydra" / "config.yaml")
+    overrides = property(lambda self: self.path / ".hydra" / "overrides.yaml")
+
+    def make(self) -> None:
+        """Create the folder, or say why it cannot be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"Cannot make the run folder '{self.path}': {error.strerror}; choose another") from error
+
+    def snapshot(self, step: int) -> Path:
+        """Path of the snapshot of one step."""
+        return self.snapshots / f"step_{step:06d}.png"
+
+    def read_record(self) -> dict[str, Any]:
+        """`run.json`, or an empty record where there is none."""
+        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
+            return json.loads(self.record.read_text(encoding="utf-8"))
+        return {}
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write `run.json`."""
+        write_text(self.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
+        """Write a checkpoint over the last one."""
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **state)
+        write_whole(self.checkpoint, buffer.getbuffer())
+
+    def read_checkpoint(self) -> dict[str, np.ndarray] | None:
+        """The last checkpoint, or None where there is none.
+
+        Raises:
+            InputError: The file there is not a checkpoint.
+        """
+        if not self.checkpoint.exists():
+            return None
+        try:
+            with np.load(self.checkpoint, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries a result depends on."""
+    packages = (
+        "tensorflow",
+        "keras",
+        "numpy",
+        "scipy",
+        "pillow",
+        "scikit-image",
+        "hydra-core",
+        "tensorboard",
+    )
+    return {"nst_tf": nst_tf.__version__, "python": platform.python_version()} | dict(_versions(packages))
+
+
+def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield package, metadata.version(package)
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout this package runs from, with ``+changes`` if its files differ; None outside one."""
+    package = Path(nst_tf.__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(package), *words], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,73 @@
+"""Where a run computes: device, threads, determinism."""
+
+import contextlib
+import re
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from nst_tf.errors import InputError
+
+
+@dataclass
+class Runtime:
+    """The machine as one run sees it.
+
+    Attributes:
+        device: ``auto`` (the first GPU where there is one, else the CPU), ``cpu``, or ``gpu:N``.
+        threads: Threads TensorFlow computes with; None leaves the choice to it. Fixed for the whole process.
+        deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU.
+        memory_growth: Take GPU memory as it is needed, not all of it at once.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    deterministic: bool = False
+    memory_growth: bool = True
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"auto|cpu|gpu:\d+", self.device):
+            raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null")
+
+    def prepare(self) -> str:
+        """Set TensorFlow up as asked and return the device's name, ``/CPU:0`` or ``/GPU:N``.
+
+        Raises:
+            InputError: The GPU asked for is not there, or the process already computes with other threads.
+        """
+        if self.threads is not None:
+            _set_threads(self.threads)
+        gpus = tf.config.list_physical_devices("GPU")
+        if self.memory_growth:
+            for gpu in gpus:
+                with contextlib.suppress(RuntimeError):  # already in use: its policy stands
+                    tf.config.experimental.set_memory_growth(gpu, enable=True)
+        if self.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        return self._name(len(gpus))
+
+    def _name(self, gpus: int) -> str:
+        if self.device == "auto":
+            return "/GPU:0" if gpus else "/CPU:0"
+        if self.device == "cpu":
+            return "/CPU:0"
+        number = int(self.device.removeprefix("gpu:"))
+        if number >= gpus:
+            raise InputError(f"runtime.device={self.device}: TensorFlow sees {gpus} GPU(s) here; use auto or cpu")
+        return f"/GPU:{number}"
+
+
+def _set_threads(threads: int) -> None:
+    config = tf.config.threading
+    if config.get_intra_op_parallelism_threads() == threads:
+        return
+    try:
+        config.set_intra_op_parallelism_threads(threads)
+        config.set_inter_op_parallelism_threads(threads)
+    except RuntimeError as error:
+        raise InputError(
+            f"runtime.threads={threads}: TensorFlow already computes in this process with other threads; "
+            "threads cannot vary within one process"
+        ) from error

@@ -1,0 +1,118 @@
+import dataclasses
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from omegaconf.errors import ValidationError
+
+from nst_tf.backbones import (
+    BACKBONES,
+    VGG19,
+    Backbone,
+    MissingWeights,
+    Padding,
+    Pooling,
+    Preprocessing,
+)
+from nst_tf.backbones.download import Pretrained
+
+
+@pytest.mark.parametrize("network", BACKBONES.values())
+def test_config_becomes_the_component(network):
+    config = OmegaConf.structured(network)
+    config.pooling, config.padding = "average", "reflect"
+    backbone = OmegaConf.to_object(config)
+    assert backbone == network(pooling=Pooling.average, padding=Padding.reflect)
+    with pytest.raises(ValidationError):
+        config.pooling = "median"
+
+
+@pytest.mark.parametrize("choices", [Pooling, Padding, Preprocessing, MissingWeights])
+def test_choices_are_called_what_they_are(choices):
+    assert all(choice.name == choice.value for choice in choices)
+
+
+@pytest.mark.parametrize("network", BACKBONES.values())
+def test_networks_share_their_fields(network):
+    assert [f.name for f in dataclasses.fields(network)] == [f.name for f in dataclasses.fields(Backbone)]
+
+
+def test_defaults_are_the_network_as_trained():
+    backbone = VGG19()
+    assert backbone.weights == "imagenet"
+    assert backbone.pooling is Pooling.max
+    assert backbone.padding is Padding.zero
+    assert backbone.preprocessing is Preprocessing.caffe
+    assert backbone.missing_weights is MissingWeights.error
+
+
+def test_rejected_at_construction(refused):
+    with refused("backbone.pooling is 'median'; it takes max, average"):
+        VGG19(pooling="median")
+    with refused("backbone.seed must not be negative; received -1"):
+        VGG19(seed=-1)
+    with refused("backbone.weights is empty"):
+        VGG19(weights="")
+
+
+def test_a_network_without_a_table_is_described_by_its_model(tiny):
+    assert tiny().resolve("conv:3") == "block2_conv1"
+    assert tiny().resolve("block2_pool") == "block2_pool"
+    assert tiny().resolve("stage1") == "block1_conv2"
+
+
+def test_resolving_starts_neither_tensorflow_nor_a_download(tmp_path):
+    code = (
+        "from nst_tf.backbones import VGG19\n"
+        "from tensorflow.python.eager import context\n"
+        "assert VGG19().resolve('conv4_2') == 'block4_conv2'\n"
+        "assert not context.context()._initialized\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**_environment(), "KERAS_HOME": str(tmp_path)})
+    assert not (tmp_path / "models").exists()
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def test_identity_of_random_weights():
+    assert VGG19(weights="random").identity() == {
+        "name": "vgg19",
+        "weights": "random",
+        "path": None,
+        "sha256": None,
+    }
+
+
+def test_imagenet_comes_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, image):
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "tiny.weights.h5"
+    tiny_model.save_weights(path)
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(tiny, "pretrained", Pretrained(path.name, "http://127.0.0.1:9/none", md5))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    identity = tiny().identity()
+    assert identity["path"] == str(path)
+    assert identity["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    features = tiny(preprocessing="torch").extractor(["block2_pool"])(image)["block2_pool"]
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    expected = tiny_model(((image.numpy() - mean) / deviation).astype("float32"))
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_torch_preprocessing_of_keras_weights_is_remarked_upon(tiny, tiny_model, tmp_path, monkeypatch, caplog):
+    path = tmp_path / "tiny.weights.h5"
+    tiny_model.save_weights(path)
+    monkeypatch.setattr("nst_tf.backbones.weights.fetch", lambda pretrained: path)
+    with caplog.at_level(logging.WARNING):
+        tiny(preprocessing="torch").extractor(["conv1_1"])
+    assert "trained with caffe preprocessing" in caplog.text
+    caplog.clear()
+    tiny(preprocessing="torch", weights=str(path)).extractor(["conv1_1"])
+    assert caplog.text == ""

@@ -1,0 +1,155 @@
+import hashlib
+import http.server
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pooch
+import pytest
+import requests
+
+from nst_tf.backbones.download import Pretrained, cache_folder, digest, fetch
+
+CONTENT = b"a few weights" * 100
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "models").mkdir()
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise requests.exceptions.ConnectionError("HTTPSConnectionPool:\nMax retries exceeded")
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
+
+
+@pytest.fixture
+def server():
+    """A slow server on this machine that counts what it is asked for."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        requests: list[str] = []  # noqa: RUF012
+
+        def do_GET(self):
+            self.requests.append(self.path)
+            time.sleep(0.2)
+            known = self.path == "/weights.h5"
+            self.send_response(200 if known else 404)
+            body = CONTENT if known else b""
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    Handler.requests = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        running.seen = Handler.requests
+        yield running
+        running.shutdown()
+
+
+def offered(server, file="weights.h5", md5=MD5):
+    return Pretrained(file, f"http://127.0.0.1:{server.server_port}/{file}", md5)
+
+
+UNREACHABLE = Pretrained("weights.h5", "https://example.invalid/weights.h5", MD5)
+
+
+def test_cache_folder_is_that_of_keras(monkeypatch, tmp_path):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".keras" / "models"
+    monkeypatch.setenv("KERAS_HOME", "/elsewhere")
+    assert str(cache_folder()) == "/elsewhere/models"
+
+
+def test_cached_file_needs_no_network(cache, offline):
+    (cache / "weights.h5").write_bytes(CONTENT)
+    assert fetch(UNREACHABLE) == cache / "weights.h5"
+    assert [path.name for path in cache.iterdir()] == ["weights.h5"]
+
+
+def test_offline_says_what_to_do(cache, offline, refused):
+    with refused(
+        "Cannot get weights.h5 from https://example.invalid/weights.h5 (ConnectionError); ",
+        f"put the file into {cache}, or set backbone.weights=random",
+        "backbone.weights=PATH",
+    ):
+        fetch(UNREACHABLE)
+
+
+def test_offline_keeps_a_damaged_file(cache, offline, refused, caplog):
+    (cache / "weights.h5").write_bytes(b"half")
+    with caplog.at_level(logging.WARNING), refused("Cannot get weights.h5"):
+        fetch(UNREACHABLE)
+    assert "has the wrong checksum; kept as weights.h5.corrupt" in caplog.text
+    assert (cache / "weights.h5.corrupt").read_bytes() == b"half"
+    assert not (cache / "weights.h5").exists()
+
+
+def test_damaged_file_is_replaced(cache, server):
+    (cache / "weights.h5").write_bytes(b"half")
+    assert fetch(offered(server)).read_bytes() == CONTENT
+    assert (cache / "weights.h5.corrupt").read_bytes() == b"half"
+
+
+def test_runs_that_start_together_download_once(cache, server):
+    barrier = threading.Barrier(3)
+
+    def run(_):
+        barrier.wait()
+        return fetch(offered(server)).read_bytes()
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(run, range(3))) == [CONTENT] * 3
+    assert server.seen == ["/weights.h5"]
+
+
+def test_download_with_the_wrong_checksum_is_not_kept(cache, server, refused):
+    with refused("(the downloaded file has the wrong checksum)"):
+        fetch(offered(server, md5="0" * 32))
+    assert [path.name for path in cache.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_absent_on_the_server(cache, server, refused):
+    with refused("(HTTP 404)"):
+        fetch(offered(server, file="gone.h5"))
+    assert not (cache / "gone.h5").exists()
+
+
+def test_folder_that_cannot_be_written(tmp_path, monkeypatch, refused, offline):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with refused("Cannot get weights.h5", "Not a directory"):
+        fetch(UNREACHABLE)
+
+
+def test_timeout_is_short(cache, monkeypatch, refused):
+    asked = []
+
+    def slow(url, timeout, **kwargs):
+        asked.append(timeout)
+        raise requests.exceptions.ConnectTimeout
+
+    monkeypatch.setattr(requests, "get", slow)
+    with refused("(ConnectTimeout)"):
+        fetch(UNREACHABLE)
+    assert asked == [(10, 60)]
+
+
+def test_digest_follows_the_file(tmp_path):
+    path = tmp_path / "file"
+    for content in (b"one", b"three"):
+        path.write_bytes(content)
+        assert digest(path, "sha256") == hashlib.sha256(content).hexdigest()

@@ -1,0 +1,135 @@
+import h5py
+import numpy as np
+import pytest
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+from nst_tf.backbones import VGG16, VGG19, hdf5
+from nst_tf.backbones.architecture import Architecture
+
+
+def save_keras3(model, path):
+    model.save_weights(path)
+
+
+def save_keras3_without_names(model, path):
+    """Keras 3.0 wrote no attribute; layers are then known by their order."""
+    model.save_weights(path)
+    with h5py.File(path, "r+") as file:
+        for group in file["layers"].values():
+            del group["vars"].attrs["name"]
+
+
+def save_legacy(model, path):
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file, model)
+
+
+def save_legacy_whole(model, path):
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file.create_group("model_weights"), model)
+
+
+def save_legacy_renamed(model, path):
+    """Names of one's own, as bytes, with a dense layer behind: matched in order."""
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in model.layers if layer.weights]
+        file.attrs["layer_names"] = [f"layer_{n}".encode() for n in range(len(layers) + 2)]
+        for n, layer in enumerate(layers):
+            group = file.create_group(f"layer_{n}")
+            group.attrs["weight_names"] = [b"w:0", b"b:0"]
+            group["w:0"], group["b:0"] = layer.get_weights()
+        pool, dense = (file.create_group(f"layer_{len(layers) + n}") for n in range(2))
+        pool.attrs["weight_names"] = np.array([], dtype="S1")
+        dense.attrs["weight_names"] = [b"w:0"]
+        dense["w:0"] = np.ones((5, 7))
+
+
+@pytest.mark.parametrize(
+    "save", [save_keras3, save_keras3_without_names, save_legacy, save_legacy_whole, save_legacy_renamed]
+)
+def test_every_layout_gives_the_same_arrays(save, tiny_model, tmp_path):
+    path = tmp_path / "tiny.weights.h5"
+    save(tiny_model, path)
+    names = ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2")
+    values = hdf5.read(path, "tiny", Architecture.of(tiny_model), names)
+    assert tuple(values) == names
+    for name in names:
+        for mine, theirs in zip(values[name], tiny_model.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_order_is_numeric_not_alphabetic(skeleton):
+    """``conv2d_10`` comes after ``conv2d_9``."""
+    path = skeleton(VGG19().architecture())
+    with h5py.File(path, "r+") as file:
+        for group in file["layers"].values():
+            del group["vars"].attrs["name"]
+    values = hdf5.read(path, "vgg19", VGG19().architecture(), ("block4_conv1",))
+    assert values["block4_conv1"][0].shape == (3, 3, 256, 512)
+
+
+def test_reads_again_only_what_changed(tiny_model, tmp_path):
+    path, architecture = tmp_path / "tiny.weights.h5", Architecture.of(tiny_model)
+    save_keras3(tiny_model, path)
+    first = hdf5.read(path, "tiny", architecture, ("block1_conv1",))["block1_conv1"][0]
+    assert hdf5.read(path, "tiny", architecture, ("block1_conv1",))["block1_conv1"][0] is first
+    assert not first.flags.writeable
+    tiny_model.set_weights([w + 1 for w in tiny_model.get_weights()])
+    save_legacy(tiny_model, path)
+    second = hdf5.read(path, "tiny", architecture, ("block1_conv1",))["block1_conv1"][0]
+    np.testing.assert_array_equal(second, first + 1)
+
+
+@pytest.mark.parametrize(("network", "other", "counts"), [(VGG19, VGG16, ("13", "16")), (VGG16, VGG19, ("16", "13"))])
+def test_weights_of_another_network(network, other, counts, skeleton, refused):
+    path = skeleton(other().architecture())
+    message = "holds {} layers with weights instead of {}".format(*counts)
+    with refused(str(path), message, f"give a file of {network.name} without top"):
+        network(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_other_shapes_even_beyond_the_cut(skeleton, refused):
+    architecture = VGG16().architecture()
+    *rest, (last, _) = architecture.weights
+    wrong = Architecture((), (), (*rest, (last, ((3, 3, 512, 256), (256,)))))
+    with refused("holds 3×3×512×256 and 256 for layer block5_conv3 instead of 3×3×512×512 and 512"):
+        VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
+
+
+def test_kernel_without_bias(skeleton, refused):
+    architecture = VGG16().architecture()
+    wrong = Architecture((), (), tuple((name, shapes[:1]) for name, shapes in architecture.weights))
+    with refused("holds 3×3×3×64 for layer block1_conv1 instead of 3×3×3×64 and 64"):
+        VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
+
+
+def test_a_page_is_not_hdf5(tmp_path, refused):
+    path = tmp_path / "page.h5"
+    path.write_text("<html>\nNot found\n</html>")
+    with refused(f"Weights file '{path}' cannot be read as HDF5", "download or export it again"):
+        VGG19(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_truncated_file(tiny, tiny_model, tmp_path, refused):
+    path = tmp_path / "tiny.weights.h5"
+    save_keras3(tiny_model, path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with refused(f"Weights file '{path}' cannot be read as HDF5"):
+        tiny(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_hdf5_of_something_else(tmp_path, refused):
+    path = tmp_path / "data.h5"
+    with h5py.File(path, "w") as file:
+        file["spectrum"] = np.zeros(3)
+    with refused("is neither in Keras 3 nor in legacy Keras layout"):
+        VGG19(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_layer_listed_but_absent(tiny, tiny_model, tmp_path, refused):
+    path = tmp_path / "tiny.h5"
+    save_legacy(tiny_model, path)
+    with h5py.File(path, "r+") as file:
+        del file["block2_conv1"]
+    with refused(f"Weights file '{path}' cannot be read as HDF5", "block2_conv1"):
+        tiny(weights=str(path)).extractor(["conv1_1"])

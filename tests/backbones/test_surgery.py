@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from nst_tf.backbones.surgery import Padding, Pooling, ReflectConv2D, rebuild
+
+
+def by_hand(x, kernel, bias, mode):
+    """Convolve (H, W, C) by SciPy after ``np.pad``, add the bias, rectify."""
+    height, width = kernel.shape[:2]
+    pads = [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in (height, width)]
+    padded = np.pad(x, [*pads, (0, 0)], mode=mode).astype(np.float64)
+    maps = [
+        sum(correlate2d(padded[..., i], kernel[..., i, o], mode="valid") for i in range(x.shape[-1]))
+        for o in range(kernel.shape[-1])
+    ]
+    return np.maximum(np.stack(maps, axis=-1) + bias, 0)
+
+
+def pooled_by_hand(x, reduce):
+    height, width, channels = x.shape
+    cells = x[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
+    return reduce(cells, axis=(1, 3))
+
+
+@pytest.mark.parametrize(("padding", "mode"), [(Padding.zero, "constant"), (Padding.reflect, "reflect")])
+@pytest.mark.parametrize(("pooling", "reduce"), [(Pooling.max, np.max), (Pooling.average, np.mean)])
+def test_two_blocks_by_hand(tiny_model, pooling, reduce, padding, mode):
+    x = np.random.default_rng(0).random((10, 13, 3)).astype("float32")  # odd width: the pooling drops a column
+    expected = x
+    for block in (1, 2):
+        for n in (1, 2):
+            kernel, bias = tiny_model.get_layer(f"block{block}_conv{n}").get_weights()
+            expected = by_hand(expected, kernel, bias, mode)
+        expected = pooled_by_hand(expected, reduce)
+    result = rebuild(tiny_model, pooling, padding)(x[None])[0]
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("kernel_size", "dilation"), [((4, 2), 1), ((5, 3), 1), ((3, 3), 2)])
+def test_reflected_amounts_are_those_of_same_padding(kernel_size, dilation):
+    """Far from the border, mirrored and zero padding agree only if both pad the same amounts."""
+    plain = keras.layers.Conv2D(2, kernel_size, padding="same", dilation_rate=dilation)
+    mirrored = ReflectConv2D(2, kernel_size, dilation_rate=dilation)
+    x = np.random.default_rng(0).random((1, 12, 12, 3)).astype("float32")
+    expected = plain(x).numpy()
+    mirrored.build(x.shape)
+    mirrored.set_weights(plain.get_weights())
+    result = mirrored(x).numpy()
+    assert result.shape == expected.shape == mirrored.compute_output_shape(x.shape)
+    np.testing.assert_allclose(result[:, 4:8, 4:8], expected[:, 4:8, 4:8], rtol=1e-5, atol=1e-6)
+    assert np.abs(result - expected).max() > 0.01
+
+
+def test_copy_keeps_names_weights_and_outputs(tiny_model):
+    cut = keras.Model(tiny_model.input, {"a": tiny_model.get_layer("block1_conv2").output})
+    copy = rebuild(cut, Pooling.average, Padding.reflect)
+    assert [layer.name for layer in copy.layers[1:]] == ["block1_conv1", "block1_conv2"]
+    assert list(copy.output) == ["a"]
+    for mine, theirs in zip(copy.get_weights(), cut.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_strided_convolution_cannot_reflect(refused):
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, strides=2, padding="same", name="stem")(inputs))
+    with refused("Convolution 'stem' has strides (2, 2)", "backbone.padding=zero"):
+        rebuild(model, Pooling.max, Padding.reflect)
+
+
+def test_a_pointwise_convolution_needs_no_padding():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 1, padding="same")(inputs))
+    assert type(rebuild(model, Pooling.max, Padding.reflect).layers[1]) is keras.layers.Conv2D

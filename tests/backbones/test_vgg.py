@@ -1,0 +1,61 @@
+import importlib
+
+import pytest
+
+from nst_tf.backbones import BACKBONES, VGG16, VGG19
+from nst_tf.backbones.architecture import Architecture
+
+
+@pytest.mark.parametrize("network", [VGG16, VGG19])
+def test_table_agrees_with_keras(network):
+    model = network.application(weights=None, include_top=False, input_shape=(None, None, 3))
+    assert network().architecture() == Architecture.of(model)
+
+
+@pytest.mark.parametrize("network", [VGG16, VGG19])
+def test_pretrained_file_is_keras_own(network):
+    module = importlib.import_module(f"keras.src.applications.{network.name}")
+    assert network.pretrained.url == module.WEIGHTS_PATH_NO_TOP
+    assert network.pretrained.url.endswith("/" + network.pretrained.file)
+
+
+def test_table_of_backbones_uses_their_names():
+    assert {name: network.name for name, network in BACKBONES.items()} == {"vgg16": "vgg16", "vgg19": "vgg19"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "keras_name"),
+    [
+        ("conv1_1", "block1_conv1"),
+        ("conv4_2", "block4_conv2"),
+        ("relu4_2", "block4_conv2"),
+        ("block4_conv2", "block4_conv2"),
+        ("block3_pool", "block3_pool"),
+        ("pool3", "block3_pool"),
+        ("conv:1", "block1_conv1"),
+        ("conv:13", "block5_conv1"),
+        ("conv:16", "block5_conv4"),
+        ("stage1", "block1_conv2"),
+        ("stage3", "block3_conv4"),
+        ("stage5", "block5_conv4"),
+    ],
+)
+def test_names_of_vgg19(asked, keras_name):
+    assert VGG19().resolve(asked) == keras_name
+
+
+def test_vgg16_has_three_convolutions_in_its_deep_blocks(refused):
+    assert VGG16().resolve("conv:13") == VGG16().resolve("stage5") == "block5_conv3"
+    with refused("Unknown layer 'conv3_4' for vgg16"):
+        VGG16().resolve("conv3_4")
+
+
+def test_unknown_layer_lists_what_there_is(refused):
+    with refused("Unknown layer 'conv9_1' for vgg19; available: conv1_1, conv1_2, ", "did you mean 'conv"):
+        VGG19().resolve("conv9_1")
+
+
+@pytest.mark.parametrize("layer", ["conv:0", "conv:17", "stage6", "stage0", "input_layer", "", "CONV1_1"])
+def test_names_out_of_range(layer, refused):
+    with refused(f"Unknown layer '{layer}' for vgg19"):
+        VGG19().resolve(layer)

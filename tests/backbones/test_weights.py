@@ -1,0 +1,114 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nst_tf.backbones import VGG16, VGG19
+from nst_tf.backbones.weights import he_normal
+
+
+def kernels(extractor):
+    return {layer.name: layer.get_weights() for layer in extractor.model.layers if layer.weights}
+
+
+@pytest.fixture
+def partial(tiny_model, tmp_path):
+    """Path of a file whose second block has biases but no kernels."""
+    for layer in tiny_model.layers:
+        if layer.name.startswith("block2_conv"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([0 * kernel, bias])
+    path = tmp_path / "partial.weights.h5"
+    tiny_model.save_weights(path)
+    return str(path)
+
+
+def test_he_normal_has_the_variance_of_the_paper():
+    kernel = he_normal((3, 3, 64, 128), np.random.default_rng(0))
+    assert kernel.dtype == np.float32
+    assert kernel.var() == pytest.approx(2 / (9 * 64), rel=0.02)
+    assert abs(kernel.mean()) < 3 * np.sqrt(2 / (9 * 64) / kernel.size)
+
+
+def test_random_kernels_do_not_depend_on_the_cut():
+    shallow = kernels(VGG16(weights="random", seed=4).extractor(["conv2_1"]))
+    deep = kernels(VGG16(weights="random", seed=4).extractor(["conv3_1"]))
+    for name in ("block1_conv1", "block1_conv2", "block2_conv1"):
+        np.testing.assert_array_equal(shallow[name][0], deep[name][0])
+        assert not shallow[name][1].any()
+
+
+def test_random_kernels_differ_by_seed_and_layer():
+    one = kernels(VGG19(weights="random", seed=1).extractor(["conv3_3"]))
+    two = kernels(VGG19(weights="random", seed=2).extractor(["conv3_3"]))
+    assert abs(np.corrcoef(one["block1_conv1"][0].ravel(), two["block1_conv1"][0].ravel())[0, 1]) < 0.1
+    assert abs(np.corrcoef(one["block3_conv2"][0].ravel(), one["block3_conv3"][0].ravel())[0, 1]) < 0.01
+
+
+def test_absent_kernels_are_an_error(partial, tiny, refused):
+    with refused(
+        f"Weights file '{partial}' has only zeros in the kernels of block2_conv1, block2_conv2; ",
+        "use layers up to block1_conv2 or set backbone.missing_weights=random",
+    ):
+        tiny(weights=partial).extractor(["conv2_2"])
+
+
+def test_absent_kernels_beyond_the_cut_do_not_matter(partial, tiny, tiny_model):
+    values = kernels(tiny(weights=partial).extractor(["stage1"]))
+    np.testing.assert_array_equal(values["block1_conv2"][0], tiny_model.get_layer("block1_conv2").get_weights()[0])
+
+
+def test_absent_kernels_become_those_of_random_weights(partial, tiny, tiny_model, caplog):
+    with caplog.at_level(logging.WARNING):
+        mixed = kernels(tiny(weights=partial, missing_weights="random", seed=7).extractor(["conv2_2"]))
+    assert "no kernels for block2_conv1, block2_conv2; random filters take their place" in caplog.text
+    noise = kernels(tiny(weights="random", seed=7).extractor(["conv2_2"]))
+    for name in ("block2_conv1", "block2_conv2"):
+        np.testing.assert_array_equal(mixed[name][0], noise[name][0])
+        assert not mixed[name][1].any()
+    for mine, theirs in zip(mixed["block1_conv1"], tiny_model.get_layer("block1_conv1").get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_nan_is_found(tiny, tiny_model, tmp_path, refused):
+    kernel, bias = tiny_model.get_layer("block1_conv1").get_weights()
+    kernel[0, 0, 0, 0] = np.nan
+    tiny_model.get_layer("block1_conv1").set_weights([kernel, bias])
+    path = tmp_path / "nan.weights.h5"
+    tiny_model.save_weights(path)
+    with refused("holds NaN or infinity in block1_conv1"):
+        tiny(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_missing_file(refused, tmp_path):
+    path = tmp_path / "nowhere.h5"
+    with refused(f"Weights file '{path}' not found", "imagenet, random or an existing .h5 file"):
+        VGG19(weights=str(path)).extractor(["conv1_1"])
+    with refused("not found"):
+        VGG19(weights=str(tmp_path)).identity()
+
+
+def test_relative_and_home_paths(tiny, tiny_model, tmp_path, monkeypatch):
+    tiny_model.save_weights(tmp_path / "tiny.weights.h5")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    expected = tiny_model.get_layer("block1_conv1").get_weights()[0]
+    for weights in ("tiny.weights.h5", "~/tiny.weights.h5"):
+        values = kernels(tiny(weights=weights).extractor(["conv1_1"]))
+        np.testing.assert_array_equal(values["block1_conv1"][0], expected)
+        assert Path(tiny(weights=weights).identity()["path"]) == tmp_path / "tiny.weights.h5"
+
+
+def test_pretrained_file_with_three_blocks(shared_weights, refused):
+    path = shared_weights("vgg16_notop_block1to3.weights.h5")
+    assert len(kernels(VGG16(weights=path).extractor(["conv3_3"]))) == 7
+    with refused("zeros in the kernels of block4_conv1", "use layers up to block3_conv3"):
+        VGG16(weights=path).extractor(["conv4_1"])
+    with refused("holds 13 layers with weights instead of 16"):
+        VGG19(weights=path).extractor(["conv1_1"])
+
+
+def test_pretrained_vgg19_is_not_vgg16(shared_weights, refused):
+    with refused("holds 16 layers with weights instead of 13"):
+        VGG16(weights=shared_weights("vgg19_notop.weights.h5")).extractor(["conv1_1"])

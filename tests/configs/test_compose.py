@@ -1,0 +1,131 @@
+"""Every YAML composes, tells its story, and the names agree with the tables."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
+from nst_tf.config import Config, configs_folder, fingerprint, flat, register, short, to_yaml
+from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
+from nst_tf.observers import OBSERVERS
+from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
+
+FOLDER = configs_folder()
+OPTIONS = [(path.parent.name, path.stem) for path in sorted(FOLDER.glob("*/*.yaml"))]
+
+
+def names(group):
+    return {option for folder, option in OPTIONS if folder == group}
+
+
+@pytest.mark.parametrize(("group", "option"), [o for o in OPTIONS if o[0] not in ("sweep", "launcher")])
+def test_every_option_composes_to_a_live_config(group, option, composed):
+    assert isinstance(composed(f"{group}={option}"), Config)
+
+
+@pytest.mark.parametrize("name", sorted(names("sweep")))
+def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
+    register()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        config = compose("config", overrides=[f"sweep={name}"], return_hydra_config=True)
+    assert config.hydra.mode.name == "MULTIRUN"
+    points = [(key, value) for key, text in config.hydra.sweeper.params.items() for value in _values(text)]
+    assert len(points) >= 2
+    for key, value in points:
+        composed(f"sweep={name}", f"{key}={value}")
+
+
+def _values(text):
+    """A sweeper's list, split at the commas outside brackets."""
+    items, depth, current = [], 0, ""
+    for letter in str(text):
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth == 0:
+            items.append(current)
+            current = ""
+        else:
+            current += letter
+    return [item.strip().replace(" ", "") for item in [*items, current]]
+
+
+@pytest.mark.parametrize(
+    ("group", "table"), [("backbone", BACKBONES), ("optimizer", OPTIMIZERS)], ids=["backbone", "optimizer"]
+)
+def test_yaml_names_and_table_keys_agree(group, table):
+    assert names(group) == set(table)
+
+
+def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
+    losses = {type(loss) for loss in composed().losses.values()}
+    assert losses == set(LOSSES.values())
+    assert set(composed().tracking) == set(OBSERVERS)
+    assert {type(observer) for observer in composed().tracking.values()} == set(OBSERVERS.values())
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_config_begins_with_its_purpose(path):
+    comments = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
+    assert comments, "no header"
+    if path.parent.name in ("experiment", "sweep", "backbone", "optimizer", "image", "schedule", "runtime", "tracking"):
+        assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
+
+
+def test_the_defaults_are_those_of_the_library(composed):
+    from_yaml, from_python = composed(), Config(name="test")
+    assert from_yaml.backbone == from_python.backbone
+    assert from_yaml.optimizer == from_python.optimizer
+    assert from_yaml.image == from_python.image
+    assert from_yaml.schedule == from_python.schedule
+    assert from_yaml.runtime == from_python.runtime
+    assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
+    active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
+    assert active == from_python.losses
+
+
+def test_groups_give_live_objects_of_the_chosen_class(composed):
+    config = composed("backbone=vgg16", "backbone.pooling=average", "backbone.padding=reflect", "optimizer=scipy_lbfgs")
+    assert config.backbone == VGG16(pooling=Pooling.average, padding=Padding.reflect)
+    assert config.optimizer == ScipyLBFGS()
+    assert [type(loss) for loss in config.losses.values()] == [ContentLoss, GramLoss, TotalVariationLoss]
+
+
+def test_the_seed_reaches_the_random_weights(composed):
+    assert composed("seed=7").backbone.seed == 7
+
+
+def test_a_config_survives_yaml(composed):
+    config = composed("experiment=chandra2019", "style=[a.jpg,b.jpg]")
+    again = OmegaConf.merge(OmegaConf.structured(config), OmegaConf.create(to_yaml(config)))
+    assert OmegaConf.to_object(again) == config
+
+
+def test_flat_settings_are_plain_values(composed):
+    settings = flat(composed("style=[a.jpg,b.jpg]"))
+    assert settings["backbone.pooling"] == "max"
+    assert settings["losses.style.weight"] == 1000.0
+    assert settings["style"] == "[a.jpg,b.jpg]"
+    assert settings["content"] == "null"
+    assert all(isinstance(value, str | bool | int | float) for value in settings.values())
+
+
+@pytest.mark.parametrize("override", ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=100", "style=x"])
+def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
+    assert fingerprint(composed(override), []) != fingerprint(composed(), [])
+
+
+@pytest.mark.parametrize("override", ["name=other", "tracking=quiet", "runtime.threads=1", "steps=7"])
+def test_what_does_not_decide_the_picture_leaves_the_fingerprint(override, composed):
+    assert fingerprint(composed(override), []) == fingerprint(composed(), [])
+
+
+def test_steps_count_where_scales_share_them(composed):
+    one, two = (composed("schedule=coarse_to_fine", f"steps={steps}") for steps in (10, 20))
+    assert fingerprint(one, []) != fingerprint(two, [])
+
+
+def test_other_pictures_change_the_fingerprint(composed):
+    assert fingerprint(composed(), ["aa"]) != fingerprint(composed(), ["bb"])
+
+
+def test_folder_names_hold_no_slash_and_stay_short():
+    assert short("a=b/c,d=" + "x" * 200) == ("a=b_c,d=" + "x" * 200)[:120]

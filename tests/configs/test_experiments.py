@@ -1,0 +1,178 @@
+"""Each experiment's first losses against its paper's formulas, written again here from raw features.
+
+The formulas speak of Keras's own layer names, F and P of features ``(M, N)``, G and A of Gram matrices.
+"""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+
+from nst_tf.api import read_inputs, stylize
+from nst_tf.backbones import Pooling
+
+BLOCKS = [f"block{block}_conv1" for block in range(1, 6)]
+
+
+def gram(F):
+    return F.T @ F
+
+
+def half_sum(difference):
+    return 0.5 * (difference**2).sum()
+
+
+def gatys_style(F, A, share=1.0):
+    M, N = F.shape
+    return share * ((gram(F) - gram(A)) ** 2).sum() / (4 * N**2 * M**2)
+
+
+def chandra_style(weight):
+    return lambda F, A: weight * ((gram(F) - gram(A)) ** 2).mean() / F.size
+
+
+def pixel_differences(x):
+    return np.diff(x, axis=0), np.diff(x, axis=1)
+
+
+FIFTH = {layer: lambda F, A: gatys_style(F, A, 1 / 5) for layer in BLOCKS}
+GATYS = {
+    "content": (1.0, {"block4_conv2": lambda F, P: half_sum(F - P)}),
+    "style": (1e3, FIFTH),
+    "pooling": Pooling.average,
+}
+ARADWAD = GATYS | {"pooling": Pooling.max}
+
+PAPERS = {
+    "gatys2016": GATYS,
+    "aradwad_gauri": ARADWAD,
+    "aradwad_gauri_three_styles": ARADWAD,
+    "content_reconstruction": {"content": GATYS["content"], "pooling": Pooling.max},
+    "texture_synthesis": {"style": GATYS["style"], "pooling": Pooling.max},
+    "nguyen_le": {
+        "content": (
+            1.0,
+            {
+                layer: (lambda F, P: half_sum(F - P))
+                for layer in ("block1_conv2", "block2_conv2", "block3_conv3")  # convolutions 2, 4, 7
+            },
+        ),
+        "style": (
+            1e-10,
+            {
+                layer: (lambda F, A: half_sum(gram(F) - gram(A)))
+                for layer in ("block1_conv2", "block2_conv2", "block4_conv2", "block5_conv1")  # 2, 4, 10, 13
+            },
+        ),
+        "pooling": Pooling.max,
+    },
+    "chandra2019": {
+        "content": (1.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            1e6,
+            {layer: chandra_style(w) for layer, w in zip(BLOCKS, (1, 0.75, 0.2, 0.2, 0.2), strict=True)},
+        ),
+        "pooling": Pooling.average,
+        "scale": 1 / (255 * (0.229 + 0.224 + 0.225) / 3),
+    },
+    "malathi": {
+        "content": (1.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).sum()}),
+        "style": (1e-9, {layer: (lambda F, A: ((gram(F) - gram(A)) ** 2).sum()) for layer in BLOCKS}),
+        "total_variation": (
+            10.0,
+            lambda x: sum((d**2).sum() for d in pixel_differences(255 * x)),
+        ),
+        "pooling": Pooling.average,
+    },
+}
+
+
+def test_every_experiment_has_its_formulas_here(request):
+    from nst_tf.config import configs_folder
+
+    experiments = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
+    assert set(PAPERS) == experiments - {"demo"}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pictures, tmp_path):
+    paper = PAPERS[name]
+    three = "three" in name
+    styles = [pictures[1], pictures[0], "sample:grass"] if three else [pictures[1]]
+    shares = [0.5, 0.3, 0.2] if three else [1.0]
+    config = composed(
+        f"experiment={name}",
+        f"content={pictures[0]}",
+        f"style=[{','.join(styles)}]",
+        *(["style_weights=[0.5,0.3,0.2]"] if three else []),
+        "backbone.weights=random",
+        "image.size=32",
+        "image.start=noise",
+        "steps=1",
+    )
+    assert config.backbone.pooling is paper["pooling"]
+    stylize(config, tmp_path / "run")
+    row = first_row(tmp_path / "run")
+
+    features = RawFeatures(config, paper)
+    total = 0.0
+    for term in ("content", "style", "total_variation"):
+        if term not in paper:
+            continue
+        weight, formula = paper[term]
+        layers = features.layers(term, formula, shares)
+        raw = formula(features.start) if term == "total_variation" else sum(layers)
+        total += weight * raw
+        assert row[f"{term}/raw"] == pytest.approx(raw, rel=2e-3), term
+        assert row[term] == pytest.approx(weight * raw, rel=2e-3), term
+        measured = [value for key, value in row.items() if key.startswith(f"{term}/") and key != f"{term}/raw"]
+        assert measured == pytest.approx(layers, rel=2e-3), term
+    assert row["total"] == pytest.approx(total, rel=2e-3)
+    assert {key.partition("/")[0] for key in row} - COUNTERS == set(paper) - {"pooling", "scale"}
+
+
+COUNTERS = {"step", "evaluations", "seconds", "total"}
+
+
+def first_row(folder):
+    with (folder / "metrics.csv").open() as file:
+        return {key: float(value) for key, value in next(csv.DictReader(file)).items()}
+
+
+class RawFeatures:
+    """Features of the start, the content and the styles by Keras layer name, flattened to (M, N) in float64."""
+
+    def __init__(self, config, paper):
+        content, styles = read_inputs(config)
+        self._scale = paper.get("scale", 1.0)
+        names = [layer for term in ("content", "style") if term in paper for layer in paper[term][1]]
+        self._extractor = config.backbone.extractor(list(dict.fromkeys(names)))
+        content = config.image.content(content)
+        styles = config.image.styles(styles, content)
+        start = config.image.start_image(content, styles, config.seed)
+        self.start = start[0].astype(np.float64)
+        self._x, self._content = self._features(start), self._features(content)
+        self._styles = [self._features(style) for style in styles]
+
+    def _features(self, image):
+        batch = self._extractor.model(keras_caffe(image))
+        return {
+            name: self._scale * np.asarray(value)[0].reshape(-1, value.shape[-1]).astype(np.float64)
+            for name, value in batch.items()
+        }
+
+    def layers(self, term, formula, shares):
+        if term == "content":
+            return [f(self._x[layer], self._content[layer]) for layer, f in formula.items()]
+        if term == "style":
+            return [
+                sum(share * f(self._x[layer], style[layer]) for share, style in zip(shares, self._styles, strict=True))
+                for layer, f in formula.items()
+            ]
+        return []
+
+
+def keras_caffe(image):
+    """Keras's own preprocessing of VGG."""
+    return keras.applications.vgg19.preprocess_input(image.astype(np.float32) * 255.0)

@@ -1,0 +1,156 @@
+"""Every reduction and normalisation against NumPy, written from the formulas, and its gradient against differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.losses import (
+    ContentLoss,
+    ContentReduction,
+    GramDivisor,
+    GramLoss,
+    GramReduction,
+    TotalVariationLoss,
+    ValueRange,
+    Variation,
+)
+
+H, W, N = 3, 4, 5
+M = H * W
+IMAGE_HW = 6 * 8
+
+
+@pytest.fixture
+def features():
+    """Two pictures and a target: features of one layer, and pictures of another size."""
+    rng = np.random.default_rng(7)
+    layer = rng.normal(size=(2, H, W, N)).astype(np.float32)
+    target = rng.normal(size=(1, H, W, N)).astype(np.float32)
+    image = rng.uniform(size=(2, 6, 8, 3)).astype(np.float32)
+    return (
+        {"conv": tf.constant(layer), "image": tf.constant(image)},
+        {"conv": tf.constant(target), "image": tf.constant(image[:1])},
+    )
+
+
+def numpy_gram(x):
+    F = x.reshape(-1, x.shape[-1]).astype(np.float64)
+    return F.T @ F
+
+
+CONTENT = {
+    "half_sum": lambda d: 0.5 * (d**2).sum(),
+    "sum": lambda d: (d**2).sum(),
+    "mean": lambda d: (d**2).mean(),
+    "sqrt": lambda d: (d**2).sum() / (2 * np.sqrt(N) * np.sqrt(M)),
+}
+
+STYLE = {
+    "sum": lambda d: (d**2).sum(),
+    "half_sum": lambda d: 0.5 * (d**2).sum(),
+    "mean": lambda d: (d**2).mean(),
+    "gatys": lambda d: (d**2).sum() / (4 * N**2 * M**2),
+    "mean_chw": lambda d: (d**2).mean() / (N * H * W),
+    "keras_example": lambda d: (d**2).sum() / (4 * 3**2 * IMAGE_HW**2),
+}
+
+DIVISORS = {"none": 1, "hw": H * W, "chw": N * H * W, "hwc": H * W * N}
+
+
+def test_the_tables_here_cover_every_name():
+    assert set(CONTENT) == {r.name for r in ContentReduction}
+    assert set(STYLE) == {r.name for r in GramReduction}
+    assert set(DIVISORS) == {d.name for d in GramDivisor}
+
+
+@pytest.mark.parametrize("reduction", CONTENT)
+def test_content_equals_its_formula_per_picture(reduction, features):
+    x, target = features
+    loss = ContentLoss(layers=["conv"], reduction=ContentReduction[reduction])
+    value = loss(x, loss.prepare(target)).numpy()
+    expected = [CONTENT[reduction](picture - target["conv"].numpy()[0]) for picture in x["conv"].numpy()]
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+@pytest.mark.parametrize("reduction", STYLE)
+def test_style_equals_its_formula_per_picture(reduction, divisor, features):
+    x, target = features
+    loss = GramLoss(layers=["conv"], reduction=GramReduction[reduction], divisor=GramDivisor[divisor])
+    value = loss(x, loss.prepare(target)).numpy()
+    A = numpy_gram(target["conv"].numpy()[0])
+    expected = [STYLE[reduction]((numpy_gram(p) - A) / DIVISORS[divisor]) for p in x["conv"].numpy()]
+    np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_each_gram_is_divided_by_its_own_size_so_that_a_tiled_style_is_the_same_style(features):
+    x, _ = features
+    tiled = {"conv": tf.tile(x["conv"], [1, 2, 3, 1]), "image": tf.tile(x["image"], [1, 2, 3, 1])}
+    for reduction in (GramReduction.gatys, GramReduction.keras_example):
+        loss = GramLoss(layers=["conv"], reduction=reduction)
+        np.testing.assert_allclose(loss(x, loss.prepare(tiled)), [0, 0], atol=1e-9)
+    raw = GramLoss(layers=["conv"], reduction=GramReduction.sum)
+    assert (raw(x, raw.prepare(tiled)).numpy() > 100).all()
+
+
+CHECKERBOARD = np.indices((4, 6)).sum(0) % 2  # every neighbour differs by 1: 18 vertical pairs, 20 horizontal
+
+
+@pytest.mark.parametrize(
+    ("variation", "value_range", "expected"),
+    [
+        ("squared_sum", "unit", 3 * (18 + 20)),
+        ("squared_sum", "byte", 3 * (18 + 20) * 255**2),
+        ("squared_mean", "unit", 2.0),
+        ("l1", "unit", 3 * (18 + 20)),
+        ("l1", "byte", 3 * (18 + 20) * 255),
+        ("power", "unit", 3 * 15 * 2**1.25),  # 3x5 pixels with both neighbours
+    ],
+)
+def test_total_variation_of_a_checkerboard_by_hand(variation, value_range, expected):
+    image = tf.constant(np.repeat(CHECKERBOARD[None, :, :, None], 3, axis=3), tf.float32)
+    loss = TotalVariationLoss(variation=Variation[variation], value_range=ValueRange[value_range])
+    np.testing.assert_allclose(loss({"image": image}, {}), [expected], rtol=1e-6)
+
+
+def test_total_variation_counts_vertical_and_horizontal_apart():
+    rows = np.zeros((1, 3, 2, 3), np.float32)
+    rows[:, 1] = 0.5  # two vertical steps of 0.5 in two columns of three channels
+    loss = TotalVariationLoss(variation=Variation.squared_sum)
+    np.testing.assert_allclose(loss({"image": tf.constant(rows)}, {}), [2 * 2 * 3 * 0.25])
+
+
+LOSSES = (
+    [ContentLoss(layers=["conv"], reduction=r) for r in ContentReduction]
+    + [GramLoss(layers=["conv"], reduction=r) for r in GramReduction]
+    + [TotalVariationLoss(variation=v) for v in Variation]
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_the_gradient_equals_a_central_difference(loss, features):
+    x, target = features
+    targets = loss.prepare(target)
+    key = "image" if isinstance(loss, TotalVariationLoss) else "conv"
+    rng = np.random.default_rng(3)
+    direction = rng.normal(size=x[key].shape).astype(np.float32)
+    direction /= np.linalg.norm(direction)
+    with tf.GradientTape() as tape:
+        tape.watch(x[key])
+        value = tf.reduce_sum(loss(x, targets))
+    slope = float(tf.reduce_sum(tape.gradient(value, x[key]) * direction))
+    # in float32 a step of 1e-2 leaves about four digits; l1 is piecewise linear, so it is exact between its kinks
+    step = 1e-4 if getattr(loss, "variation", None) is Variation.l1 else 1e-2
+    ahead, behind = (
+        float(tf.reduce_sum(loss(x | {key: x[key] + sign * step * direction}, targets))) for sign in (1, -1)
+    )
+    assert slope == pytest.approx((ahead - behind) / (2 * step), rel=2e-2)
+
+
+def test_half_precision_features_are_compared_in_float32():
+    x = {"conv": tf.fill([1, 64, 64, 2], tf.constant(8.0, tf.float16)), "image": tf.zeros([1, 64, 64, 3])}
+    loss = GramLoss(layers=["conv"], reduction=GramReduction.sum)
+    zero = {"conv": tf.zeros([1, 64, 64, 2], tf.float16), "image": x["image"]}
+    value = loss(x, loss.prepare(zero))  # each entry 64·64·64 = 262144, above float16's largest
+    assert value.dtype == tf.float32
+    np.testing.assert_allclose(value, [4 * 262144.0**2])

@@ -1,0 +1,76 @@
+"""What losses over layers share: weights, means over layers, references, blending, and refusals."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.errors import InputError
+from nst_tf.losses import Blend, ContentLoss, ContentReduction, GramLoss, OverLayers, TotalVariationLoss
+
+FEATURES = {"a": tf.ones([1, 2, 2, 1]), "b": 2 * tf.ones([1, 2, 2, 1]), "image": tf.zeros([1, 2, 2, 3])}
+ZEROS = {"a": tf.zeros([1, 2, 2, 1]), "b": tf.zeros([1, 2, 2, 1])}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {"a": 4.0, "b": 16.0}),
+        ({"layer_weights": [0.5, 2.0]}, {"a": 2.0, "b": 32.0}),
+        ({"over_layers": OverLayers.mean}, {"a": 2.0, "b": 8.0}),
+        ({"layer_weights": [1.0, 3.0], "over_layers": OverLayers.mean}, {"a": 2.0, "b": 24.0}),
+    ],
+)
+def test_layer_shares_by_hand_add_up_to_the_raw_loss(settings, expected):
+    loss = ContentLoss(layers=["a", "b"], reduction=ContentReduction.sum, **settings)
+    shares = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS))
+    assert {layer: float(value[0]) for layer, value in shares.items()} == expected
+    assert float(loss(FEATURES, loss.prepare(ZEROS))[0]) == sum(expected.values())
+
+
+@pytest.mark.parametrize(
+    ("reference", "styles", "expected"),
+    [
+        ("content", 3, ["content"]),
+        ("style", 3, ["style:1", "style:2", "style:3"]),
+        ("style:2", 3, ["style:2"]),
+    ],
+)
+def test_references(reference, styles, expected):
+    assert GramLoss(layers=["a"], reference=reference).references(styles) == expected
+
+
+def test_a_loss_is_blended_by_its_losses_unless_told_otherwise():
+    assert GramLoss(layers=["a"]).blend is Blend.losses
+
+
+def test_targets_carry_no_gradient():
+    x = tf.ones([1, 2, 2, 1])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = ContentLoss(layers=["a"])
+        value = loss({"a": tf.zeros([1, 2, 2, 1])}, loss.prepare({"a": x}))
+    assert tape.gradient(value, x) is None
+    np.testing.assert_allclose(value, [2.0])
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: ContentLoss(weight=-1, layers=["a"]), ["weight=-1", "0 or more"]),
+        (lambda: ContentLoss(weight=float("nan"), layers=["a"]), ["nan"]),
+        (lambda: ContentLoss(), ["no layers"]),
+        (lambda: ContentLoss(layers=["a", "a"]), ["twice"]),
+        (lambda: ContentLoss(layers=["image"]), ["image"]),
+        (lambda: GramLoss(layers=["a", "b"], layer_weights=[1.0]), ["1 entries for 2 layers", "a, b"]),
+        (lambda: GramLoss(layers=["a"], layer_weights=[-1.0]), ["-1.0", "0 or more"]),
+        (lambda: GramLoss(layers=["a"], reference="styel"), ["styel", "style:N"]),
+        (lambda: GramLoss(layers=["a"], reference="style:0"), ["style:0"]),
+        (lambda: GramLoss(layers=["a"], reference="style:4").references(3), ["style:4", "3 style"]),
+        (lambda: TotalVariationLoss(exponent=0.5), ["exponent=0.5", "1 or more"]),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(build, words):
+    with pytest.raises(InputError) as error:
+        build()
+    assert all(word in str(error.value) for word in words)
+    assert "\n" not in str(error.value)
