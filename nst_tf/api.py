@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -138,19 +139,19 @@ def _run(
     identity: str,
     overrides: Sequence[str],
 ) -> Result:
-    text = to_yaml(config)
+    observers = [config.tracking[name] for name in OBSERVERS if name in config.tracking]
+    periods = [period for observer in observers for period in observer.periods]
+    events = Engine(problem, periods, device).run(state)
+    first = next(events)  # start and targets are made: nothing is written before they are known to be sound
+    text, record = to_yaml(config), _first_record(config, problem, device, identity)
     write_text(run.config, text)
     write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
-    record = _first_record(config, problem, device, identity)
     run.write_record(record)
-    observers = [config.tracking[name] for name in OBSERVERS if name in config.tracking]
-    watching = Watchers(observers)
-    periods = [period for observer in observers for period in observer.periods]
     resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/step"])
-    started = Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config))
-    watching.notify(started)
-    event: Event = started
-    for event in Engine(problem, periods, device).run(state):
+    watching = Watchers(observers)
+    watching.notify(Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config)))
+    event: Event
+    for event in itertools.chain([first], events):
         watching.notify(event)
     assert isinstance(event, Finished)
     if isinstance(event, Failed) and not is_out_of_memory(event.error):

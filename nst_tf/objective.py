@@ -46,8 +46,15 @@ def columns(losses: Mapping[str, Loss]) -> list[str]:
 
 
 def active(losses: Mapping[str, Loss]) -> dict[str, Loss]:
-    """The losses that count: those of a weight above 0."""
-    return {name: loss for name, loss in losses.items() if loss.weight > 0}
+    """The losses that count: those of a weight above 0.
+
+    Raises:
+        InputError: None does.
+    """
+    counting = {name: loss for name, loss in losses.items() if loss.weight > 0}
+    if not counting:
+        raise InputError("every loss has weight 0: give at least one of losses.NAME.weight a value above 0")
+    return counting
 
 
 def taps(losses: Mapping[str, Loss]) -> list[str]:
@@ -89,8 +96,6 @@ class Objective:
             InputError: No loss has a weight above 0, or one refers to a style that was not given.
         """
         losses = active(losses)
-        if not losses:
-            raise InputError("every loss has weight 0: give at least one of losses.NAME.weight a value above 0")
         pictures = {"content": content} | {f"style:{n}": style for n, style in enumerate(styles, start=1)}
         weights = {"content": 1.0} | {f"style:{n}": share for n, share in enumerate(shares, start=1)}
         wanted = {name for loss in losses.values() for name in loss.references(len(styles))}

@@ -10,6 +10,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
+from nst_tf.observers.event_files import cut_back
 from nst_tf.observers.events import Finished, Moment, Started
 from nst_tf.observers.observer import Observer, due
 
@@ -42,9 +43,12 @@ class TensorBoard(Observer):
         return {"every": self.every, "pictures_every": self.pictures_every}
 
     def started(self, event: Started) -> None:
-        """Open the event file; write config, layout and HParams."""
-        self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
+        """Open the event file; a fresh run writes config, layout and HParams, a continued one has them there."""
         self._last = -1 if event.resumed_at is None else event.resumed_at
+        cut_back(event.folder.tensorboard, self._last)
+        self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
+        if event.resumed_at is not None:
+            return
         with self._writer.as_default():
             tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
             layout = custom_scalar.pb(_layout(event.columns)).SerializeToString()

@@ -1,0 +1,48 @@
+"""Running the command line as a person does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "stylize.py"
+
+
+class CommandLine:
+    """`python scripts/stylize.py` in a folder of its own, on small pictures and a small random network."""
+
+    def __init__(self, folder, pictures):
+        content, style = pictures
+        self.folder = folder
+        self.small = [
+            f"content={content}",
+            f"style={style}",
+            "image.size=32",
+            "backbone.weights=random",
+            "losses.content.layers=[conv2_1]",
+            "losses.style.layers=[conv1_1,conv2_1]",
+            "losses.total_variation.weight=0.1",
+            "tracking=every_step",
+        ]
+
+    def start(self, *overrides):
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPT), *self.small, *overrides],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"COLUMNS": "200"},
+        )
+
+    def __call__(self, *overrides):
+        process = self.start(*overrides)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def command_line(tmp_path, pictures):
+    return CommandLine(tmp_path, pictures)

@@ -1,0 +1,142 @@
+"""What a person gets wrong: one line naming the value, the place and the remedy; status 2; nothing lost."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.cli import exit_code
+
+SERVER = """
+import contextlib, io, json, sys
+from nst_tf.cli import main
+for line in sys.stdin:
+    sys.argv = ["stylize.py", *json.loads(line)]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One process that answers many command lines, so that TensorFlow is loaded once."""
+    folder = tmp_path_factory.mktemp("server")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    yield folder, process
+    process.communicate()
+
+
+@pytest.fixture
+def refused(server, command_line):
+    """Runs a command line and gives its one line on stderr."""
+    _, process = server
+
+    def run(*overrides):
+        command = [*command_line.small, f"hydra.run.dir={command_line.folder / 'refused'}", *overrides]
+        process.stdin.write(json.dumps(command) + "\n")
+        process.stdin.flush()
+        code, out, err = json.loads(process.stdout.readline())
+        assert (code, out) == (2, ""), err
+        lines = err.splitlines()
+        assert len(lines) == 1, err
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["losses.style.wieght=3"], ["losses.style.wieght", "did you mean 'weight'"]),
+        (["bogus=1"], ["bogus", "content, style"]),
+        (["optimizer.lerning_rate=1"], ["did you mean 'learning_rate'"]),
+        (["steps=abc"], ["steps", "'abc'", "Integer"]),
+        (["optimizer.learning_rate=-1"], ["optimizer.learning_rate=-1.0", "above 0"]),
+        (["image.size=3"], ["image.size", "3", "16"]),
+        (["backbone=vgg99"], ["backbone='vgg99'", "vgg16, vgg19"]),
+        (["experiment=gatys2061"], ["gatys2061", "gatys2016"]),
+        (["backbone.pooling=median"], ["backbone.pooling", "median", "average"]),
+        (["losses.style.reduction=avg"], ["losses.style.reduction", "avg", "gatys"]),
+        (["losses.style.layers=[conv9_1]"], ["conv9_1", "vgg19", "conv1_1", "did you mean"]),
+        (["losses.style.layer_weights=[1.0]"], ["1 entries for 2 layers"]),
+        (["losses.style.layers=[conv1_1"], ["[conv1_1"]),
+        (["style_weights=[0.5,0.5]"], ["style_weights", "2 entries for 1 style"]),
+        (["style=[sample:coffee,sample:cat]", "style_weights=[0,0]"], ["style_weights", "not all 0"]),
+        (["losses.style.reference=style:2"], ["style:2", "1 style"]),
+        (["content=nowhere.jpg"], ["nowhere.jpg", "content", "sample:"]),
+        (["style=sample:monalisa"], ["monalisa", "astronaut"]),
+        (["content=null"], ["content is missing", "content=PATH"]),
+        (["style=null"], ["style is missing", "style=PATH"]),
+        (["style=3"], ["style=3", "path"]),
+        (["image.size=200000"], ["200000", "GiB", "image.size="]),
+        (["backbone.weights=nowhere.h5"], ["nowhere.h5", "random"]),
+        (["runtime.device=gpu:7"], ["gpu:7", "cpu"]),
+        (["runtime.device=tpu"], ["tpu", "auto"]),
+        (["schedule.scales=[1.0,0.5]"], ["schedule.scales", "rise to 1.0"]),
+        (["losses.style.weight=0", "losses.content.weight=0", "losses.total_variation.weight=0"], ["every loss"]),
+        (["seed=-1"], ["seed", "-1"]),
+        (["image.start=nowhere.png"], ["nowhere.png", "image.start"]),
+        (["backbone.padding=reflect", "image.size=16", "losses.content.layers=[conv5_1]"], ["too small", "conv5_1"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) and "=" in value[0] else "",
+)
+def test_one_line_and_nothing_written(overrides, words, refused, tmp_path):
+    line = refused(*overrides)
+    assert all(word in line for word in words), line
+    assert not (tmp_path / "refused" / "run.json").exists()
+
+
+def test_a_broken_picture(refused, tmp_path):
+    broken = tmp_path / "broken.png"
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(broken)
+    broken.write_bytes(broken.read_bytes()[:60])
+    assert "broken.png" in refused(f"content={broken}")
+
+
+def test_weights_of_another_network(refused, shared):
+    weights = shared / "weights" / "vgg16_notop_block1to3.weights.h5"
+    line = refused(f"backbone.weights={weights}")
+    assert "vgg16_notop_block1to3.weights.h5" in line
+    assert "vgg19" in line
+
+
+def test_a_layer_beyond_what_the_file_holds(refused, shared):
+    weights = shared / "weights" / "vgg16_notop_block1to3.weights.h5"
+    line = refused("backbone=vgg16", f"backbone.weights={weights}", "losses.content.layers=[conv4_2]")
+    assert "block4_conv1" in line
+    assert "missing_weights=random" in line
+
+
+def test_another_experiment_in_the_same_folder_is_refused_and_the_first_kept(command_line, refused, tmp_path):
+    code, _, error = command_line("steps=2", "hydra.run.dir=refused")
+    assert code == 0, error
+    folder = tmp_path / "refused"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    line = refused("steps=2", "losses.style.weight=7")
+    assert "other settings" in line
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], 0),
+        (["completed", "converged", "diverged"], 0),
+        (["completed", "failed"], 1),
+        (["failed", "refused"], 2),
+        (["completed", "interrupted"], 130),
+    ],
+)
+def test_exit_codes(statuses, code):
+    assert exit_code(statuses) == code

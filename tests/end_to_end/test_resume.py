@@ -1,0 +1,98 @@
+"""A run that is killed or interrupted continues to the very picture it would have reached."""
+
+import csv
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.images import read_picture
+
+OPTIMIZERS = {
+    "adam": ["optimizer=adam"],
+    "sgd": ["optimizer=sgd", "optimizer.learning_rate=1e-12", "optimizer.momentum=0.9", "optimizer.decay_rate=0.9"],
+    "rmsprop": ["optimizer=rmsprop", "optimizer.learning_rate=0.003", "optimizer.clamp=true"],
+    "scipy_lbfgs": ["optimizer=scipy_lbfgs", "optimizer.max_evaluations=4", "optimizer.units=byte"],
+}
+STEPS = 150
+SECOND_SCALE = [*OPTIMIZERS["adam"], "schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]"]
+
+
+def wait_for_step(folder, step, process):
+    """Until `metrics.csv` has the row of ``step``."""
+    metrics = folder / "metrics.csv"
+    for _ in range(6000):
+        if metrics.exists() and metrics.read_text().count("\n") > step + 1:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("the run never got there")
+
+
+def rows_but_for_time(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_same_run(one, other):
+    """The same picture, the same table, the same state, bit for bit."""
+    np.testing.assert_array_equal(*(read_picture(str(f / "stylized.png")).pixels for f in (one, other)))
+    assert rows_but_for_time(one) == rows_but_for_time(other)
+    first, second = (np.load(f / "checkpoints" / "latest.npz") for f in (one, other))
+    assert first.files == second.files
+    for name in set(first.files) - {"engine/seconds"}:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kill_at"),
+    [
+        (OPTIMIZERS["adam"], 11),
+        (OPTIMIZERS["sgd"], 23),
+        (OPTIMIZERS["rmsprop"], 5),
+        (OPTIMIZERS["scipy_lbfgs"], 8),
+        (SECOND_SCALE, 97),
+    ],
+    ids=[*OPTIMIZERS, "second scale"],
+)
+def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
+    command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]
+    process = command_line.start(*command, "hydra.run.dir=killed")
+    folder = command_line.folder / "killed"
+    wait_for_step(folder, kill_at, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert json.loads((folder / "run.json").read_text())["status"] == "running"
+    assert not (folder / "stylized.png").exists()
+
+    code, _, error = command_line(*command, "hydra.run.dir=killed")
+    assert code == 0, error
+    code, _, error = command_line(*command, "hydra.run.dir=whole")
+    assert code == 0, error
+    assert json.loads((folder / "run.json").read_text())["status"] == "completed"
+    assert len(rows_but_for_time(folder)) == STEPS + 1
+    assert_same_run(folder, command_line.folder / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_has_a_picture_and_goes_on(number, command_line):
+    command = [f"steps={STEPS}", "tracking.checkpoints.every=50", "tracking.snapshots.every=0"]
+    process = command_line.start(*command, "hydra.run.dir=run")
+    folder = command_line.folder / "run"
+    wait_for_step(folder, 20, process)
+    process.send_signal(number)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "interrupted" in out
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert 20 <= record["steps"] < STEPS
+    with Image.open(folder / "stylized.png") as picture:
+        assert picture.size == (32, 26)
+
+    code, _, error = command_line(*command, "hydra.run.dir=run")
+    assert code == 0, error
+    assert len(rows_but_for_time(folder)) == STEPS + 1

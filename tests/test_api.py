@@ -1,0 +1,263 @@
+"""One experiment from Python: what it leaves behind, how it can end, what it does not do twice."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from nst_tf import stylize
+from nst_tf.api import Watchers
+from nst_tf.errors import InputError
+from nst_tf.images import Canvas, read_picture, read_text
+from nst_tf.losses import ContentLoss, GramLoss
+from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
+from nst_tf.optimizers import SGD, Adam, ScipyLBFGS
+from nst_tf.schedule import Schedule
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def test_a_complete_run_folder(small_config, tmp_path, pictures):
+    result = stylize(small_config(), tmp_path / "run", overrides=["steps=4"])
+    folder = tmp_path / "run"
+    assert result.status == "completed"
+    with Image.open(folder / "stylized.png") as picture:
+        assert (picture.size, picture.mode) == ((32, 26), "RGB")
+    record = json.loads((folder / "run.json").read_text())
+    assert record == result.record
+    assert (record["status"], record["steps"], record["evaluations"]) == ("completed", 4, 5)
+    assert record["inputs"]["content"]["sha256"] == hashlib.sha256(Path(pictures[0]).read_bytes()).hexdigest()
+    assert record["weights"]["name"] == "vgg19"
+    assert record["versions"]["tensorflow"] == tf.__version__
+    assert record["peak_memory_mb"] > 100
+    assert record["final"]["total"] == rows(folder)[-1]["total"]
+    assert (folder / ".hydra" / "overrides.yaml").read_text() == "- steps=4\n"
+    assert (folder / ".hydra" / "config.yaml").read_text() == read_text(folder / "stylized.png")["nst_tf:config"]
+    assert sorted(path.name for path in (folder / "snapshots").iterdir()) == [f"step_{n:06d}.png" for n in range(5)]
+
+
+def test_metrics_have_the_named_columns_and_terms_add_up(small_config, tmp_path):
+    stylize(small_config(), tmp_path / "run")
+    table = rows(tmp_path / "run")
+    assert list(table[0]) == [
+        *["step", "evaluations", "seconds", "total"],
+        *["content", "content/raw", "content/conv2_1"],
+        *["style", "style/raw", "style/conv1_1", "style/conv2_1"],
+        *["total_variation", "total_variation/raw"],
+    ]
+    assert [row["step"] for row in table] == [0, 1, 2, 3, 4]
+    for row in table:
+        assert row["total"] == pytest.approx(row["content"] + row["style"] + row["total_variation"], rel=1e-5)
+        assert row["style"] == pytest.approx(10 * row["style/raw"], rel=1e-5)
+        assert row["style/raw"] == pytest.approx(row["style/conv1_1"] + row["style/conv2_1"], rel=1e-5)
+
+
+def test_the_row_of_a_step_is_the_loss_of_that_steps_snapshot(small_config, tmp_path):
+    """The table against the pictures: total variation of each snapshot, recomputed from its pixels."""
+    stylize(small_config(optimizer=Adam(learning_rate=0.02, clamp=True)), tmp_path / "run")
+    for row in rows(tmp_path / "run"):
+        x = read_picture(str(tmp_path / "run" / "snapshots" / f"step_{int(row['step']):06d}.png")).pixels
+        variation = (np.diff(x, axis=0) ** 2).sum() + (np.diff(x, axis=1) ** 2).sum()
+        assert row["total_variation/raw"] == pytest.approx(variation, rel=1e-2)  # snapshots are rounded to 8 bits
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"), [(Adam(learning_rate=0.02), 30), (ScipyLBFGS(), 2)], ids=["adam", "scipy_lbfgs"]
+)
+def test_the_loss_falls(optimizer, steps, small_config, tmp_path):
+    config = small_config(optimizer=optimizer, steps=steps, image=Canvas(size=32, start="noise"))
+    stylize(config, tmp_path / "run")
+    table = rows(tmp_path / "run")
+    assert table[-1]["total"] < 0.5 * table[0]["total"]
+
+
+def test_the_same_config_gives_the_same_bits(small_config, tmp_path):
+    for name in ("one", "two"):
+        stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name)
+    assert (tmp_path / "one" / "stylized.png").read_bytes()[-200:] == (tmp_path / "two" / "stylized.png").read_bytes()[
+        -200:
+    ]
+    np.testing.assert_array_equal(
+        *(read_picture(str(tmp_path / name / "stylized.png")).pixels for name in ("one", "two"))
+    )
+
+
+def test_another_seed_gives_another_picture(small_config, tmp_path):
+    for seed in (1, 2):
+        stylize(small_config(image=Canvas(size=32, start="noise"), seed=seed), tmp_path / str(seed))
+    one, two = (read_picture(str(tmp_path / name / "stylized.png")).pixels for name in "12")
+    assert np.abs(one - two).mean() > 0.05
+
+
+def test_how_often_observers_look_does_not_change_the_picture(small_config, tmp_path):
+    stylize(small_config(steps=7), tmp_path / "often")
+    stylize(small_config(steps=7, tracking={"metrics": Metrics(every=3)}), tmp_path / "seldom")
+    assert [row["step"] for row in rows(tmp_path / "seldom")] == [0, 3, 6, 7]
+    assert rows(tmp_path / "often")[-1]["total"] == rows(tmp_path / "seldom")[-1]["total"]
+
+
+def test_a_finished_run_is_not_run_again(small_config, tmp_path):
+    first = stylize(small_config(), tmp_path / "run")
+    stamp = (tmp_path / "run" / "stylized.png").stat().st_mtime_ns
+    again = stylize(small_config(), tmp_path / "run")
+    assert again.reason.startswith("already done")
+    assert again.record == first.record
+    assert (tmp_path / "run" / "stylized.png").stat().st_mtime_ns == stamp
+
+
+def test_more_steps_continue_a_finished_run(small_config, tmp_path):
+    stylize(small_config(steps=4), tmp_path / "run")
+    longer = stylize(small_config(steps=9), tmp_path / "run")
+    whole = stylize(small_config(steps=9), tmp_path / "whole")
+    assert longer.record["evaluations"] == whole.record["evaluations"] == 10
+    assert longer.record["final"] == whole.record["final"]
+
+
+def test_other_settings_in_the_same_folder_are_refused(small_config, tmp_path):
+    stylize(small_config(), tmp_path / "run")
+    with pytest.raises(InputError, match="other settings"):
+        stylize(small_config(optimizer=Adam(learning_rate=0.5)), tmp_path / "run")
+
+
+def test_two_runs_do_not_share_a_folder(small_config, tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(InputError, match="Another process"):
+        stylize(small_config(), tmp_path / "run")
+
+
+def test_divergence_ends_with_the_picture_of_the_lowest_loss(small_config, tmp_path):
+    config = small_config(optimizer=SGD(learning_rate=1.0), steps=20)
+    result = stylize(config, tmp_path / "run")
+    assert result.status == "diverged"
+    assert "kept the picture of the lowest" in result.reason
+    start = read_picture(str(tmp_path / "run" / "snapshots" / "step_000000.png")).pixels
+    np.testing.assert_array_equal(read_picture(str(tmp_path / "run" / "stylized.png")).pixels, start)
+    assert result.record["final"]["total"] == rows(tmp_path / "run")[0]["total"]
+
+
+def test_convergence_by_the_stop_rule(small_config, tmp_path):
+    schedule = Schedule(stop_change=50.0, stop_window=10)
+    result = stylize(small_config(steps=500, schedule=schedule), tmp_path / "run")
+    assert result.status == "converged"
+    assert "50 % over 10 steps" in result.reason
+    assert 10 <= result.record["steps"] < 500
+    table = rows(tmp_path / "run")
+    assert abs(table[-1]["total"] / table[-11]["total"] - 1) <= 0.5
+
+
+def test_convergence_when_the_solver_finds_nothing_lower(small_config, tmp_path):
+    """A picture that is its own content has loss 0 from the start."""
+    losses = {"content": ContentLoss(layers=["conv1_1"])}
+    result = stylize(small_config(losses=losses, optimizer=ScipyLBFGS(), steps=50), tmp_path / "run")
+    assert result.status == "converged"
+    assert result.record["steps"] < 50
+
+
+def test_coarse_to_fine_goes_through_the_sizes(small_config, tmp_path):
+    schedule = Schedule(scales=[0.5, 1.0], step_shares=[3.0, 1.0])
+    config = small_config(image=Canvas(size=64), schedule=schedule, steps=8)
+    result = stylize(config, tmp_path / "run")
+    sizes = [read_picture(str(path)).pixels.shape[1] for path in sorted((tmp_path / "run" / "snapshots").iterdir())]
+    assert sizes == [32] * 7 + [64] * 2
+    assert result.record["evaluations"] == 8 + 2  # each scale evaluates its start
+    assert (result.record["width"], result.record["height"]) == (64, 51)
+
+
+def test_an_error_of_ours_still_leaves_the_picture(small_config, tmp_path, monkeypatch):
+    def broken(self, objective):
+        raise RuntimeError("a bug\nin two lines")
+
+    monkeypatch.setattr("nst_tf.optimizers.scipy_lbfgs.ScipyLBFGSSolver.step", broken)
+    result = stylize(small_config(optimizer=ScipyLBFGS()), tmp_path / "run")
+    assert (result.status, result.reason) == ("failed", "RuntimeError: a bug")
+    assert (tmp_path / "run" / "stylized.png").exists()
+
+
+def test_out_of_memory_is_said_in_plain_words(small_config, tmp_path, monkeypatch):
+    def full(self, objective):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape [1, 9]")
+
+    monkeypatch.setattr("nst_tf.optimizers.scipy_lbfgs.ScipyLBFGSSolver.step", full)
+    result = stylize(small_config(optimizer=ScipyLBFGS()), tmp_path / "run")
+    assert result.status == "failed"
+    assert result.reason == "out of memory: choose a smaller image.size"
+    assert (tmp_path / "run" / "stylized.png").exists()
+
+
+def test_a_failed_run_is_run_again(small_config, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("nst_tf.optimizers.scipy_lbfgs.ScipyLBFGSSolver.step", lambda *_: 1 / 0)
+        assert stylize(small_config(optimizer=ScipyLBFGS()), tmp_path / "run").status == "failed"
+    assert stylize(small_config(optimizer=ScipyLBFGS()), tmp_path / "run").status in ("completed", "converged")
+
+
+def test_transparency_comes_back(small_config, tmp_path):
+    pixels = np.full((32, 32, 4), 200, np.uint8)
+    pixels[:, :16, 3], pixels[:, 16:, 3] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "content.png")
+    stylize(small_config(content=str(tmp_path / "content.png")), tmp_path / "run")
+    alpha = read_picture(str(tmp_path / "run" / "stylized.png")).alpha
+    np.testing.assert_array_equal(alpha[:, :16], 0)
+    np.testing.assert_array_equal(alpha[:, 16:], 1)
+
+
+def test_texture_synthesis_needs_no_content(small_config, tmp_path, pictures):
+    losses = {"style": GramLoss(layers=["conv1_1"])}
+    result = stylize(small_config(content=None, losses=losses, image=Canvas(size=32, start="noise")), tmp_path / "run")
+    assert (result.record["width"], result.record["height"]) == (32, 26)
+    assert set(result.record["inputs"]) == {"style:1"}
+
+
+def test_content_reconstruction_needs_no_style(small_config, tmp_path):
+    losses = {"content": ContentLoss(layers=["conv1_1"])}
+    result = stylize(small_config(style=None, losses=losses, image=Canvas(size=32, start="noise")), tmp_path / "run")
+    assert result.status == "completed"
+
+
+def test_an_observer_that_fails_does_not_take_the_picture_down(small_config, tmp_path, caplog):
+    blocked = tmp_path / "run" / "snapshots"
+    blocked.parent.mkdir()
+    blocked.write_text("a file where the folder should be")
+    tracking = {"metrics": Metrics(every=1), "snapshots": Snapshots(every=1), "checkpoints": Checkpoints(every=1)}
+    result = stylize(small_config(tracking=tracking), tmp_path / "run")
+    assert result.status == "completed"
+    assert len(rows(tmp_path / "run")) == 5
+    assert caplog.text.count("Snapshots stopped watching") == 1
+
+
+def test_watchers_let_a_failing_observer_go_and_tell_the_others():
+    heard = []
+
+    class Broken(Observer):
+        def notify(self, event):
+            raise ValueError("broken")
+
+    class Listening(Observer):
+        def notify(self, event):
+            heard.append(event)
+
+    watchers = Watchers([Broken(), Listening()])
+    for event in ("one", "two"):
+        watchers.notify(event)
+    assert heard == ["one", "two"]
+
+
+def test_a_broken_checkpoint_is_named(small_config, tmp_path):
+    stylize(small_config(), tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "latest.npz").write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"latest\.npz"):
+        stylize(small_config(steps=9), tmp_path / "run")
+
+
+def test_the_table_of_observers_is_told_checkpoints_last():
+    assert list(OBSERVERS)[-1] == "checkpoints"
