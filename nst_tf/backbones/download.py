@@ -68,10 +68,7 @@ def fetch(pretrained: Pretrained) -> Path:
     target = cache_folder() / pretrained.file
     try:
         return target if _is_intact(target, pretrained) else _fetch_once(target, pretrained)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # pooch: ValueError for a wrong checksum
+    except (OSError, ValueError) as error:  # pooch: ValueError for a wrong checksum
         raise InputError(
             f"Cannot get {pretrained.file} from {pretrained.url} ({_reason(error)}); put the file into "
             f"{target.parent}, or set backbone.weights=random (untrained filters) or backbone.weights=PATH "

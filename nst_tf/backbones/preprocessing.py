@@ -5,9 +5,7 @@ from enum import Enum
 
 import tensorflow as tf
 
-CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red; 0..255
-TORCH_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; 0..1
-TORCH_STD = (0.229, 0.224, 0.225)
+from nst_tf.imagenet import CAFFE_MEAN, TORCH_MEAN, TORCH_STD
 
 
 class Preprocessing(Enum):
@@ -34,7 +32,7 @@ def caffe(image: tf.Tensor) -> tf.Tensor:
     Reference:
         ``keras.applications.vgg19.preprocess_input``; Simonyan & Zisserman 2015, section 2.1.
     """
-    return tf.reverse(image, [-1]) * 255.0 - CAFFE_MEAN
+    return tf.reverse(image, [-1]) * 255.0 - CAFFE_MEAN[::-1]
 
 
 def torch(image: tf.Tensor) -> tf.Tensor:

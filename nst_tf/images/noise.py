@@ -4,8 +4,9 @@ import enum
 
 import numpy as np
 
-# The mean colour of ImageNet, which Caffe's VGG networks subtract.
-MEAN_COLOUR = np.array([123.68, 116.779, 103.939], np.float32) / 255
+from nst_tf.imagenet import CAFFE_MEAN
+
+MEAN_COLOUR = np.array(CAFFE_MEAN, np.float32) / 255
 
 
 class Noise(enum.Enum):

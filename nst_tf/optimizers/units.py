@@ -4,8 +4,7 @@ from enum import Enum
 
 import tensorflow as tf
 
-_TORCH_MEAN = (0.485, 0.456, 0.406)
-_TORCH_STD = (0.229, 0.224, 0.225)
+from nst_tf.imagenet import TORCH_MEAN, TORCH_STD
 
 
 class Units(Enum):
@@ -23,12 +22,12 @@ class Units(Enum):
     @property
     def offset(self) -> tf.Tensor:
         """``(3,)`` or scalar, float32: the picture value at z = 0."""
-        return tf.constant(_TORCH_MEAN if self is Units.normalized else 0.0, tf.float32)
+        return tf.constant(TORCH_MEAN if self is Units.normalized else 0.0, tf.float32)
 
     @property
     def scale(self) -> tf.Tensor:
         """``(3,)`` or scalar, float32: the change of the picture for a change of 1 in z."""
-        return tf.constant({"unit": 1.0, "byte": 1.0 / 255.0, "normalized": _TORCH_STD}[self.value], tf.float32)
+        return tf.constant({"unit": 1.0, "byte": 1.0 / 255.0, "normalized": TORCH_STD}[self.value], tf.float32)
 
     def from_image(self, image: tf.Tensor) -> tf.Tensor:
         """Picture ``(B, H, W, 3)`` in [0, 1] to z."""

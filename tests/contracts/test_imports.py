@@ -14,7 +14,7 @@ import nst_tf
 
 PACKAGE = Path(nst_tf.__file__).parent
 FLOORS = [
-    {"errors", "files", "tensors"},
+    {"errors", "files", "imagenet", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "runtime", "runs", "memory"},
     {"observers"},
