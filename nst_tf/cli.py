@@ -62,14 +62,14 @@ def reported(work: Callable[[], str]) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what TensorFlow writes to stderr while it loads and looks for GPUs, unless TF_CPP_MIN_LOG_LEVEL is set.
+    """Keep back what TensorFlow writes to stderr while it loads and looks for GPUs.
 
-    Those lines come before its own log level counts, on machines with and without a GPU alike.
+    Those lines come before its own log level counts, on machines with and without a GPU alike. Setting
+    TF_CPP_MIN_LOG_LEVEL to anything but 2 shows them.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "2":
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as nowhere:

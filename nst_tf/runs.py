@@ -44,6 +44,11 @@ class RunFolder:
     config = property(lambda self: self.path / ".hydra" / "config.yaml")
     overrides = property(lambda self: self.path / ".hydra" / "overrides.yaml")
 
+    @property
+    def name(self) -> str:
+        """The folder and the one it lies in, ``runs/lighthouse``: short, and apart from other sweeps' runs."""
+        return "/".join(self.path.absolute().parts[-2:])
+
     def make(self) -> None:
         """Create the folder, or say why it cannot be."""
         try:

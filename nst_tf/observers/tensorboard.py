@@ -53,7 +53,7 @@ class TensorBoard(Observer):
             tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
             layout = custom_scalar.pb(_layout(event.columns)).SerializeToString()
             tf.summary.experimental.write_raw_pb(layout, step=0)
-            hparams.hparams(dict(event.settings), trial_id=str(event.folder.path))
+            hparams.hparams(dict(event.settings), trial_id=event.folder.name)
 
     def progressed(self, moment: Moment) -> None:
         """Write what is due."""

@@ -35,6 +35,14 @@ def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
         composed(f"sweep={name}", f"{key}={value}")
 
 
+def test_the_joblib_launcher_shares_the_cores():
+    register()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        config = compose("config", overrides=["launcher=joblib", "name=test"], return_hydra_config=True)
+    assert "joblib" in config.hydra.launcher._target_
+    assert (config.hydra.launcher.n_jobs, config.runtime.threads) == (2, 1)
+
+
 def _values(text):
     """A sweeper's list, split at the commas outside brackets."""
     items, depth, current = [], 0, ""

@@ -84,12 +84,10 @@ def test_a_failed_write_leaves_the_old_picture_and_nothing_else(tmp_path, monkey
     write_picture(path, IMAGE)
     before = path.read_bytes()
 
-    def full(self, content):
-        with self.open("wb") as file:
-            file.write(content[:10])
+    def full(descriptor):
         raise OSError("disk full")
 
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="disk full"):
         write_picture(path, 1 - IMAGE)
     assert path.read_bytes() == before

@@ -1,0 +1,106 @@
+"""What the engine adds to a bare compiled step, and how much memory a run takes. Nothing else should run meanwhile."""
+
+import json
+import time
+
+import keras
+import pytest
+import tensorflow as tf
+
+from nst_tf import Config, stylize
+from nst_tf.api import problem_of, read_inputs
+from nst_tf.backbones import VGG19
+from nst_tf.images import Canvas
+from nst_tf.objective import Objective
+from nst_tf.observers import OBSERVERS, Observer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+STEPS = 60
+WARM_UP = 10
+
+
+class Stopwatch(Observer):
+    """Wall time from the end of the warm-up to the last step, everything in it."""
+
+    def progressed(self, moment):
+        if moment.step == WARM_UP:
+            self.begin = time.perf_counter()
+        if moment.step == WARM_UP + STEPS:
+            self.seconds = time.perf_counter() - self.begin
+
+
+def config():
+    return Config(
+        content="sample:coffee",
+        style="sample:chelsea",
+        steps=WARM_UP + STEPS,
+        backbone=VGG19(weights="random"),
+        image=Canvas(size=256, fit="exact"),
+        tracking={name: kind() for name, kind in OBSERVERS.items()},
+    )
+
+
+def engine_seconds(folder, monkeypatch):
+    """A whole run with every observer at its default, timed from within."""
+    watch = Stopwatch(every=10)
+    with monkeypatch.context() as patch:
+        patch.setitem(OBSERVERS, "stopwatch", Stopwatch)
+        run = config()
+        run.tracking["stopwatch"] = watch
+        stylize(run, folder)
+    return watch.seconds
+
+
+def bare_seconds():
+    """The same objective and Keras's Adam in a loop of one compiled step, and nothing else."""
+    run = config()
+    content, styles = read_inputs(run)
+    problem = problem_of(run, content, styles)
+    picture = tf.constant(run.image.content(content))
+    style = tf.constant(run.image.styles(styles, picture.numpy())[0])
+    objective = Objective.prepare(problem.extractor, run.losses, picture, [style], [1.0])
+    pixels = keras.Variable(picture)
+    adam = keras.optimizers.Adam(0.02)
+    adam.build([pixels])
+
+    @tf.function(autograph=False)
+    def step():
+        evaluation = objective(pixels.value)
+        adam.apply([evaluation.gradient], [pixels])
+        return evaluation.total
+
+    for _ in range(WARM_UP):
+        step()
+    begin = time.perf_counter()
+    for _ in range(STEPS):
+        total = step()
+    float(total[0])  # wait for the last step
+    return time.perf_counter() - begin
+
+
+def test_the_engine_adds_at_most_3_percent(tmp_path, monkeypatch):
+    """The best of three alternating rounds on each side, so that a busy moment on the machine counts for neither."""
+    engine, bare = [], []
+    for round_ in range(3):
+        engine.append(engine_seconds(tmp_path / str(round_), monkeypatch))
+        bare.append(bare_seconds())
+    print(f"\nengine {engine} s, bare {bare} s for {STEPS} steps: ratio {min(engine) / min(bare):.4f}")
+    assert min(engine) / min(bare) <= 1.03
+
+
+def test_a_run_at_512_pixels_stays_under_2_gigabytes(command_line):
+    code, _, error = command_line(
+        "image.size=512",
+        "image.fit=exact",
+        "content=sample:astronaut",
+        "losses.content.layers=[conv4_2]",
+        "losses.style.layers=[conv1_1,conv2_1,conv3_1,conv4_1,conv5_1]",
+        "tracking=standard",
+        "steps=10",
+        "hydra.run.dir=run",
+    )
+    assert code == 0, error
+    peak = json.loads((command_line.folder / "run" / "run.json").read_text())["peak_memory_mb"]
+    print(f"\npeak resident memory {peak} MiB")
+    assert peak * 2**20 < 2.0e9
