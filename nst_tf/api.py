@@ -17,9 +17,9 @@ from nst_tf.engine import Engine, Problem, is_out_of_memory
 from nst_tf.errors import InputError
 from nst_tf.files import write_text
 from nst_tf.images import Picture, read_picture, write_picture
-from nst_tf.memory import check_fits, peak_memory_mb
+from nst_tf.memory import check_fits, peak_memory_mb, reset_peak_memory
 from nst_tf.objective import active, columns, taps
-from nst_tf.observers import OBSERVERS, Event, Failed, Finished, Observer, Started
+from nst_tf.observers import Event, Failed, Finished, Observer, Started, in_order
 from nst_tf.runs import FINAL, RunFolder, finite, git_commit, versions
 
 log = logging.getLogger(__name__)
@@ -62,17 +62,22 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
         'completed'
     """
     device = config.runtime.prepare()
+    reset_peak_memory(device)
     content, styles = read_inputs(config)
+    weights = config.backbone.identity() if taps(config.losses) else None
     problem = problem_of(config, content, styles)
-    check_fits(problem.extractor, *config.image.shape(content), device)
+    _check_fits(problem, device)
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     run.make()
     with _alone(run):
-        identity = fingerprint(config, [picture.sha256 for picture in (content, *styles)])
+        inputs = _inputs(config, content, styles)
+        hashes = [entry["sha256"] for entry in inputs.values()] + [str(weights and weights["sha256"])]
+        identity = fingerprint(config, hashes)
         state = _state_to_continue(run, identity, config.steps)
         if isinstance(state, Result):
             return state
-        return _run(config, problem, run, device, state, identity, overrides)
+        record = _first_record(config, device) | {"fingerprint": identity, "inputs": inputs, "weights": weights}
+        return _run(config, problem, run, record, state, overrides)
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -105,11 +110,26 @@ def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> P
     )
 
 
+def _check_fits(problem: Problem, device: str) -> None:
+    content = problem.canvas.shape(problem.content)
+    styles = [problem.canvas.style_shape(style, content) for style in problem.styles]
+    check_fits(problem.extractor, content, styles, device)
+
+
+def _inputs(config: Config, content: Picture, styles: Sequence[Picture]) -> dict[str, dict[str, str]]:
+    """Where each picture came from, and its hash: content, styles, and files that the start is made of."""
+    pictures = {} if config.content is None else {"content": content}
+    pictures |= {f"style:{n}": style for n, style in enumerate(styles, start=1)}
+    starts = (read_picture(name, role="image.start") for name in config.image.start_files)
+    pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
+    return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
+
+
 @contextlib.contextmanager
 def _alone(run: RunFolder) -> Iterator[None]:
     """Hold the folder, so that no two processes write into one."""
     try:
-        with filelock.FileLock(run.path / ".lock", timeout=0):
+        with filelock.FileLock(run.lock, timeout=0):
             yield
     except filelock.Timeout as error:
         raise InputError(f"Another process is at work in '{run.path}': wait for it, or choose another name=") from error
@@ -120,13 +140,14 @@ def _state_to_continue(run: RunFolder, identity: str, steps: int) -> dict[str, n
     record = run.read_record()
     if not record:
         return None
-    if record.get("fingerprint") != identity:
+    if record["fingerprint"] != identity:
         raise InputError(
             f"'{run.path}' holds a run of other settings or pictures: choose another name=, or delete the folder"
         )
-    done = record["status"] in FINAL and (record["status"] != "completed" or record["steps"] >= steps)
+    status = record["status"]
+    done = status in FINAL and (status != "completed" or record["steps"] >= steps)
     if done and run.picture.exists():
-        return Result(record["status"], "already done: " + record["reason"], run, record)
+        return Result(status, f"already done: {record['reason']}", run, record)
     return run.read_checkpoint()
 
 
@@ -134,20 +155,20 @@ def _run(
     config: Config,
     problem: Problem,
     run: RunFolder,
-    device: str,
+    record: dict[str, Any],
     state: dict[str, np.ndarray] | None,
-    identity: str,
     overrides: Sequence[str],
 ) -> Result:
-    observers = [config.tracking[name] for name in OBSERVERS if name in config.tracking]
+    """Run the engine in the folder; nothing is written before start, targets and state are known to be sound."""
+    observers = in_order(config.tracking.values())
     periods = [period for observer in observers for period in observer.periods]
-    events = Engine(problem, periods, device).run(state)
-    first = next(events)  # start and targets are made: nothing is written before they are known to be sound
-    text, record = to_yaml(config), _first_record(config, problem, device, identity)
+    events = Engine(problem, periods, record["device"]).run(state)
+    first = next(events)
+    text = to_yaml(config)
     write_text(run.config, text)
     write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
     run.write_record(record)
-    resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/step"])
+    resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/row"][0, 0])
     watching = Watchers(observers)
     watching.notify(Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config)))
     event: Event
@@ -182,10 +203,7 @@ def _keep(end: Finished, problem: Problem, run: RunFolder, record: dict[str, Any
     return Result(end.status, end.reason, run, record)
 
 
-def _first_record(config: Config, problem: Problem, device: str, identity: str) -> dict[str, Any]:
-    pictures = {"content": problem.content} | {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
-    if config.content is None:
-        del pictures["content"]
+def _first_record(config: Config, device: str) -> dict[str, Any]:
     return {
         "status": "running",
         "reason": "",
@@ -193,9 +211,6 @@ def _first_record(config: Config, problem: Problem, device: str, identity: str) 
         "device": device,
         "versions": versions(),
         "git_commit": git_commit(),
-        "fingerprint": identity,
-        "inputs": {role: {"source": p.source, "sha256": p.sha256} for role, p in pictures.items()},
-        "weights": config.backbone.identity(),
         "started_at": _now(),
     }
 

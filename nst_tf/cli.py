@@ -2,15 +2,18 @@
 
 import contextlib
 import difflib
+import errno
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
@@ -20,44 +23,82 @@ EXIT_CODES = {"failed": 1, "refused": 2, "interrupted": 130}
 """Exit status by the end of a run: an error, something given that cannot be used, asked to stop; 0 for the others."""
 
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+class Ended(Exception):  # noqa: N818 - carries a status through Hydra, out of another process if need be
+    """A run of a sweep has ended in a way that the whole command should tell of."""
+
+
 def main() -> None:
     """Run ``nst-tf``, or a script of ``scripts/``; exit as `EXIT_CODES` says."""
     statuses: list[str] = []
+    try:
+        statuses.append(reported(lambda: _command(statuses)))
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        statuses.append("interrupted")
+    sys.exit(exit_code(statuses))
+
+
+def _command(statuses: list[str]) -> str:
+    """Let Hydra compose and launch; collect how each run in this process ended."""
     with quiet():
         from nst_tf.config import configs_folder, register
 
     register()
+    process = os.getpid()
 
     def job(config: DictConfig) -> None:
-        statuses.append(reported(lambda: run_job(config)))
+        status = reported(lambda: run_job(config))
+        statuses.append(status)
+        if status == "interrupted" and HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise KeyboardInterrupt  # the sweep was meant, not one run of it
+        if status in EXIT_CODES and os.getpid() != process:
+            raise Ended(status)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
-    command = hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name="config")(job)
-    statuses.append(reported(lambda: command() or "completed"))
-    sys.exit(exit_code(statuses))
+    hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name="config")(job)()
+    return "completed"
 
 
 def run_job(config: DictConfig) -> str:
     """One composed config: run it, say where the results lie, return its status."""
     from nst_tf.api import stylize
     from nst_tf.config import from_hydra
+    from nst_tf.runs import RunFolder
 
     hydra = HydraConfig.get()
-    result = stylize(from_hydra(config), hydra.runtime.output_dir, list(hydra.overrides.task))
+    folder = hydra.runtime.output_dir
+    try:
+        result = stylize(from_hydra(config), folder, list(hydra.overrides.task))
+    except InputError:
+        RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
+        raise
     print(f"{result.status}: {result.reason}")
     print(f"  picture      {result.folder.picture}")
     print(f"  run folder   {result.folder.path}")
-    print(f"  TensorBoard  tensorboard --logdir {result.folder.tensorboard}", flush=True)
+    if result.folder.tensorboard.exists():
+        print(f"  TensorBoard  tensorboard --logdir {result.folder.tensorboard}", flush=True)
     return result.status
 
 
 def reported(work: Callable[[], str]) -> str:
-    """The status of a piece of work; what a person got wrong becomes one line on stderr and the status ``refused``."""
+    """The status of a piece of work; what a person can mend becomes one line on stderr and a status.
+
+    ``refused`` for what cannot be used, ``failed`` for a disk that is full or broken.
+    """
     try:
         return work()
+    except Ended as end:
+        return str(end)
     except (InputError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return "refused"
+    except OSError as error:
+        place = f" '{error.filename}'" if error.filename else ""
+        print(f"error: Cannot use{place}: {error.strerror or error}", file=sys.stderr)
+        return "failed" if error.errno in DISK_ERRORS else "refused"
 
 
 @contextlib.contextmanager
@@ -115,16 +156,16 @@ def _omegaconf_line(error: BaseException) -> str:
     first, *rest = str(error).strip().splitlines()
     details = dict(re.findall(r"(\w+)(?:=|: )(.*)", "\n".join(rest)))
     key = details.get("full_key", "")
-    if unknown := re.match(r"Key '.*' (?:is )?not in '(\w+)'", first):
-        return f"Unknown key {key!r}: {_nearest(key, unknown[1])}"
+    if re.match(r"Key '.*' (?:is )?not in ", first):
+        return f"Unknown key {key!r}: {_nearest(key, error)}"
+    if "is not a subclass of Loss" in first:
+        return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=content, gram or total_variation"
     return f"{key}: {first}" if key and key not in first else first
 
 
-def _nearest(key: str, owner: str) -> str:
+def _nearest(key: str, error: BaseException) -> str:
     """What keys there are beside a misspelt one, the nearest first."""
-    from nst_tf.config import known_keys
-
-    names = known_keys(owner)
+    names = [str(name) for name in getattr(error, "parent_node", None) or [] if name != "hydra"]
     near = difflib.get_close_matches(key.rpartition(".")[2], names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}{owner} has {', '.join(names)}"
+    return f"{hint}available: {', '.join(names) or 'none'}"

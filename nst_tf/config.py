@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG19, Backbone
+from nst_tf.checks import at_least
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, Loss, OverLayers
@@ -64,10 +65,8 @@ class Config:
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"steps={self.steps}: must be at least 1")
-        if self.seed < 0:
-            raise InputError(f"seed={self.seed}: must be 0 or more")
+        at_least("steps", self.steps, 1)
+        at_least("seed", self.seed, 0)
         if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self.styles):
             raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
         self._check_style_weights()
@@ -125,28 +124,53 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
         yield prefix, "null"
 
 
-def fingerprint(config: Config, inputs: list[str]) -> str:
-    """SHA-256 over all that decides the pictures of a run, given its inputs' own hashes.
+ASIDE = ("name", "content", "style", "backbone.weights", "tracking.", "runtime.")
+"""Settings that do not decide a picture, and those whose files' own hashes speak for them."""
+
+
+def fingerprint(config: Config, hashes: list[str]) -> str:
+    """SHA-256 over all that decides the pictures of a run: settings and the hashes of its inputs and weights.
 
     Left out: the name, what watches, where it computes, and, where there is one scale, how long it goes on.
     """
     settings: dict[str, Any] = dict(flat(config))
-    aside = ("name", "tracking.", "runtime.") + (("steps",) if len(config.schedule.scales) == 1 else ())
-    kept = sorted(f"{key}={value}" for key, value in settings.items() if not key.startswith(aside))
-    return hashlib.sha256("\n".join([*kept, *inputs]).encode()).hexdigest()
+    aside = ASIDE + (("steps",) if len(config.schedule.scales) == 1 else ())
+    kept = sorted(f"{key}={value}" for key, value in settings.items() if not _is_under(key, aside))
+    return hashlib.sha256("\n".join([*kept, *hashes]).encode()).hexdigest()
+
+
+def _is_under(key: str, names: tuple[str, ...]) -> bool:
+    """Whether a dotted key is one of the names, or lies in a group of those that end in a dot."""
+    return key in names or key.startswith(tuple(name for name in names if name.endswith(".")))
 
 
 def from_hydra(config: DictConfig) -> Config:
-    """A composed config as live objects."""
+    """A composed config as live objects.
+
+    Raises:
+        InputError: A key that nothing reads, or a value out of range, named with its place.
+    """
+    _refuse_unknown(config, "")
+    for group in ("losses", "tracking"):
+        for name, node in config[group].items():
+            try:
+                OmegaConf.to_object(node)
+            except InputError as error:
+                raise InputError(f"{group}.{name}: {error}") from error
     return OmegaConf.to_object(config)  # type: ignore[return-value]
 
 
-def known_keys(owner: str) -> list[str]:
-    """The keys of a class of the tree, by the class's name; empty for any other."""
-    classes = [Config, Canvas, Schedule, Runtime]
-    for table in (BACKBONES, LOSSES, OPTIMIZERS, OBSERVERS):
-        classes += table.values()
-    return [f.name for c in classes if c.__name__ == owner for f in fields(c)]
+def _refuse_unknown(node: Any, path: str) -> None:
+    """A leading + adds any key to Hydra's config; here one that no class declares is a misspelling."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return
+    kind = OmegaConf.get_type(node)
+    keys = [str(key) for key in node]
+    known = [field.name for field in fields(kind)] if is_dataclass(kind) else keys
+    for key in keys:
+        if key not in known:
+            raise InputError(f"Unknown key '{path}{key}': available: {', '.join(known)}")
+        _refuse_unknown(node._get_node(key), f"{path}{key}.")
 
 
 def configs_folder() -> Path:
@@ -156,9 +180,15 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else beside
 
 
-def short(text: str, length: int = 120) -> str:
-    """Overrides as a folder name: no slashes, not too long for a file system."""
-    return text.replace("/", "_")[:length]
+NOT_TELLING = ("content", "style", "name", "sweep", "experiment", "launcher", "tracking", "runtime.", "tracking.")
+"""Overrides that do not tell the runs of a sweep apart, or are paths."""
+
+
+def folder_name(overrides: list[str], length: int = 120) -> str:
+    """Overrides as a folder's name: no slashes, not too long for a file system, the same under every launcher."""
+    telling = [text for text in overrides if not _is_under(text.lstrip("+~").partition("=")[0], NOT_TELLING)]
+    name = ",".join(telling).replace("/", "_").encode()[:length]
+    return name.decode(errors="ignore")
 
 
 def _schema() -> DictConfig:
@@ -184,4 +214,4 @@ def register() -> None:
     for group, table in tables.items():
         for name, node in table.items():
             store.store(group=f"schema/{group}", name=name, node=node)
-    OmegaConf.register_new_resolver("short", short, replace=True)
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

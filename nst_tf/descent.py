@@ -10,6 +10,9 @@ import tensorflow as tf
 from nst_tf.optimizers import Evaluation, Objective, Solver, Step
 from nst_tf.tensors import squared_sum
 
+COUNTERS = ("step", "evaluations", "stalled", "total", "gradient_norm")
+"""What stands before the terms in a row of the loop's record."""
+
 
 class Reading(NamedTuple):
     """What the host learns from one read.
@@ -17,7 +20,7 @@ class Reading(NamedTuple):
     Attributes:
         step: Steps taken at this scale.
         evaluations: Evaluations of the objective at this scale.
-        total: The loss of the current picture.
+        total: The loss of the picture at this step.
         gradient_norm: Euclidean norm of ∂total/∂picture.
         terms: Named parts of the loss.
         stalled: Whether the solver found nothing lower.
@@ -41,7 +44,7 @@ class Descent:
     """A solver and its objective, compiled into ``advance(n)``.
 
     The loop stops of itself when a loss is not finite, when it exceeds ``growth`` times the start's, or when
-    the solver stalls. The picture of the lowest loss so far is kept beside the current one.
+    the solver stalls. The picture of the lowest loss so far is kept beside the current one, with its record.
 
     Attributes:
         shape: Height and width of the picture.
@@ -50,7 +53,7 @@ class Descent:
         solver: The solver, on its start picture.
         objective: Picture to `Evaluation`.
         growth: How many times the start's loss counts as divergence.
-        look_up: Called before each evaluation of a solver on the host; may raise to stop it there.
+        look_up: Called before each evaluation in the steps of a solver on the host; may raise to stop it there.
     """
 
     def __init__(
@@ -60,24 +63,24 @@ class Descent:
         growth: float = math.inf,
         look_up: Callable[[], None] | None = None,
     ) -> None:
+        compiled = solver.compiled
         self._solver, self._growth = solver, growth
-        self._objective = objective if solver.compiled else _attentive(tf.function(objective, autograph=False), look_up)
-        self._begin = tf.function(self._start, autograph=False) if solver.compiled else self._start
-        self._advance = tf.function(self._steps, autograph=False) if solver.compiled else self._steps
+        self._objective = objective if compiled else tf.function(objective, autograph=False)
+        self._stepwise = objective if compiled else _attentive(self._objective, look_up)
+        self._begin = tf.function(self._start, autograph=False) if compiled else self._start
+        self._advance = tf.function(self._steps, autograph=False) if compiled else self._steps
         image = solver.image()
         self.shape = (int(image.shape[1]), int(image.shape[2]))
-        self._best = tf.Variable(image, trainable=False)
-        scalars = {"total": np.nan, "bound": np.inf, "best": np.inf, "gradient_norm": np.nan}
-        self._scalars = {name: tf.Variable(tf.fill(image.shape[:1], value)) for name, value in scalars.items()}
-        self._step = tf.Variable(0, dtype=tf.int64)
-        self._evaluations = tf.Variable(0, dtype=tf.int64)
-        self._stalled = tf.Variable(False)
-        self._terms: dict[str, tf.Variable] = {}
+        self._best_image = tf.Variable(image, trainable=False)
+        self._names: list[str] = []
 
     def begin(self) -> Reading:
         """Evaluate the start picture: step 0."""
         evaluation = self._begin()
-        self._terms = {name: tf.Variable(value) for name, value in evaluation.terms.items()}
+        row = _row(evaluation, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
+        total = evaluation.total.numpy()
+        bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
+        self._keep(list(evaluation.terms), row.numpy(), row.numpy(), bound)
         return self.read()
 
     def advance(self, steps: int) -> Reading:
@@ -86,84 +89,84 @@ class Descent:
         return self.read()
 
     def read(self) -> Reading:
-        """Everything the host wants to know, in one transfer."""
-        named = self._terms | {name: self._scalars[name] for name in ("total", "gradient_norm")}
-        counts = [self._step, self._evaluations, self._stalled, self._healthy()]
-        values = [tf.cast(value, tf.float64) for value in counts]  # float64 holds counts and float32 alike
-        values += [tf.cast(value[0], tf.float64) for value in named.values()]
-        step, evaluations, stalled, healthy, *losses = tf.stack(values).numpy().tolist()
-        terms = dict(zip(named, losses, strict=True))
-        total, gradient_norm = terms.pop("total"), terms.pop("gradient_norm")
-        return Reading(int(step), int(evaluations), total, gradient_norm, terms, bool(stalled), bool(healthy))
+        """The record of the current picture, in one transfer."""
+        return self._reading(self._row)
+
+    def read_best(self) -> Reading:
+        """The record of the picture of the lowest loss so far."""
+        return self._reading(self._best_row) if self._names else UNREAD
 
     def image(self) -> np.ndarray:
         """The current picture, ``(B, H, W, 3)`` float32."""
         return self._solver.image().numpy()
 
     def best(self) -> np.ndarray:
-        """The picture of the lowest loss so far, ``(B, H, W, 3)`` float32."""
-        return self._best.numpy()
-
-    def _start(self) -> Evaluation:
-        evaluation = self._solver.begin(self._objective)
-        bound = tf.where(evaluation.total > 0, self._growth * evaluation.total, np.inf)
-        self._scalars["bound"].assign(bound)
-        self._evaluations.assign_add(1)
-        self._record(evaluation)
-        return evaluation
-
-    def _steps(self, steps: tf.Tensor) -> None:
-        def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            step: Step = self._solver.step(self._objective)
-            self._step.assign_add(1)
-            self._evaluations.assign_add(step.evaluations)
-            self._stalled.assign(step.stalled)
-            self._record(step.evaluation)
-            for name, value in step.evaluation.terms.items():
-                self._terms[name].assign(value)
-            return (index + 1,)
-
-        def going(index: tf.Tensor) -> tf.Tensor:
-            return (index < steps) & self._healthy() & ~self._stalled
-
-        tf.while_loop(going, body, [tf.constant(0, tf.int64)], parallel_iterations=1)
-
-    def _record(self, evaluation: Evaluation) -> None:
-        total, best = evaluation.total, self._scalars["best"]
-        self._scalars["total"].assign(total)
-        self._scalars["gradient_norm"].assign(tf.sqrt(squared_sum(evaluation.gradient)))
-        lower = total < best  # false for NaN
-        image = self._solver.image()
-        self._best.assign(tf.where(lower[:, None, None, None], image, self._best))
-        best.assign(tf.where(lower, total, best))
-
-    def _healthy(self) -> tf.Tensor:
-        total = self._scalars["total"]
-        return tf.reduce_all(tf.math.is_finite(total) & (total <= self._scalars["bound"]))
-
-    def _variables(self) -> dict[str, tf.Variable]:
-        named = {
-            "step": self._step,
-            "evaluations": self._evaluations,
-            "stalled": self._stalled,
-            "image": self._best,
-        }
-        named |= {f"scalar/{name}": variable for name, variable in self._scalars.items()}
-        return named | {f"term/{name}": variable for name, variable in self._terms.items()}
+        """The picture of the lowest loss so far, ``(B, H, W, 3)`` float32; the start before there is a loss."""
+        return self._best_image.numpy()
 
     def state(self) -> dict[str, np.ndarray]:
         """The solver's state and the loop's own, by name."""
-        own = {f"descent/{name}": variable.numpy() for name, variable in self._variables().items()}
+        own = {
+            "descent/names": np.array(self._names),
+            "descent/row": self._row.numpy(),
+            "descent/best_row": self._best_row.numpy(),
+            "descent/bound": self._bound.numpy(),
+            "descent/best_image": self._best_image.numpy(),
+        }
         return own | {f"solver/{name}": value for name, value in self._solver.state().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Reading:
         """Continue from a state, in place of ``begin``, without an evaluation."""
-        terms = _under(state, "descent/term/")
-        self._terms = {name: tf.Variable(value) for name, value in terms.items()}
-        for name, variable in self._variables().items():
-            variable.assign(state[f"descent/{name}"])
-        self._solver.restore(_under(state, "solver/"))
+        names = [str(name) for name in state["descent/names"]]
+        self._keep(names, *(state[f"descent/{part}"] for part in ("row", "best_row", "bound")))
+        self._best_image.assign(state["descent/best_image"])
+        prefix = "solver/"
+        self._solver.restore({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
         return self.read()
+
+    def _keep(self, names: list[str], row: np.ndarray, best_row: np.ndarray, bound: np.ndarray) -> None:
+        """Set up the loop's record: float64 rows ``(B, counters and terms)``, which hold counts and float32 alike."""
+        self._names = names
+        self._row, self._best_row, self._bound = tf.Variable(row), tf.Variable(best_row), tf.Variable(bound)
+
+    def _reading(self, variable: tf.Variable) -> Reading:
+        values = dict(zip([*COUNTERS, *self._names], variable.numpy()[0].tolist(), strict=True))
+        step, evaluations, stalled, total, gradient_norm = (values.pop(name) for name in COUNTERS)
+        healthy = math.isfinite(total) and total <= self._bound.numpy()[0]
+        return Reading(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), bool(healthy))
+
+    def _start(self) -> Evaluation:
+        return self._solver.begin(self._objective)
+
+    def _steps(self, steps: tf.Tensor) -> None:
+        def body(index: tf.Tensor) -> tuple[tf.Tensor]:
+            self._record(self._solver.step(self._stepwise))
+            return (index + 1,)
+
+        def going(index: tf.Tensor) -> tf.Tensor:
+            total, stalled = self._row[:, COUNTERS.index("total")], self._row[:, COUNTERS.index("stalled")]
+            healthy = tf.math.is_finite(total) & (total <= self._bound)
+            return (index < steps) & tf.reduce_all(healthy & (stalled == 0))
+
+        tf.while_loop(going, body, [tf.constant(0, tf.int64)], parallel_iterations=1)
+
+    def _record(self, step: Step) -> None:
+        last = self._row.read_value()
+        evaluations = last[:, 1] + tf.cast(step.evaluations, tf.float64)
+        row = _row(step.evaluation, last[:, 0] + 1, evaluations, step.stalled)
+        total = COUNTERS.index("total")
+        lower = row[:, total] < self._best_row[:, total]  # (B,); false for NaN
+        self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
+        image = self._solver.image()
+        self._best_image.assign(tf.where(lower[:, None, None, None], image, self._best_image))
+        self._row.assign(row)
+
+
+def _row(evaluation: Evaluation, step: tf.Tensor, evaluations: tf.Tensor, stalled: tf.Tensor) -> tf.Tensor:
+    """`COUNTERS` and terms of each picture, ``(B, n)`` float64."""
+    gradient_norm = tf.sqrt(squared_sum(evaluation.gradient))
+    values = [step, evaluations, stalled, evaluation.total, gradient_norm, *evaluation.terms.values()]
+    return tf.stack([tf.broadcast_to(tf.cast(v, tf.float64), evaluation.total.shape) for v in values], axis=1)
 
 
 def _attentive(objective: Objective, look_up: Callable[[], None] | None) -> Objective:
@@ -175,7 +178,3 @@ def _attentive(objective: Objective, look_up: Callable[[], None] | None) -> Obje
         return objective(image)
 
     return evaluate
-
-
-def _under(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

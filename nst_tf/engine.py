@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.backbones import Extractor
-from nst_tf.descent import UNREAD, Descent, Reading
+from nst_tf.descent import UNREAD, Descent
+from nst_tf.errors import InputError
 from nst_tf.images import Canvas, Picture, resize
 from nst_tf.losses import Loss
 from nst_tf.objective import Objective
@@ -73,7 +74,6 @@ class Engine:
         self._periods = sorted({*periods, *rule})
         self._ends = problem.schedule.ends(problem.steps)
         self._seconds = 0.0
-        self._pace: float | None = None  # seconds a step, once known
         self._stop = False
         self._leg: Leg | None = None
 
@@ -89,9 +89,11 @@ class Engine:
                 outcome = yield from self._legs(dict(state or {}))
             except Interrupted:
                 outcome = ("interrupted", "asked to stop")
+            except InputError:
+                raise
             except Exception as error:
-                if self._leg is None:
-                    raise  # nothing to show yet: the caller's mistake, or ours
+                if self._leg is None:  # nothing to show yet
+                    raise InputError(reason_of(error)) if is_out_of_memory(error) else error from error
                 yield Failed("failed", reason_of(error), self._moment(self._leg, lost=True), error)
                 return
             assert self._leg is not None
@@ -102,9 +104,11 @@ class Engine:
         self._seconds = float(state.get("engine/seconds", 0.0))
         outcome = ("completed", "")
         for scale in range(int(state.get("engine/scale", 0)), len(self._ends)):
-            self._leg = self._next_leg(scale, state)
-            yield Scaled(scale + 1, len(self._ends), *self._leg.descent.shape)
-            outcome = yield from self._descend(self._leg, state)
+            leg = self._leg = self._next_leg(scale, state)
+            with self._timed():
+                leg.begin_or_restore(state)
+            yield Scaled(scale + 1, len(self._ends), *leg.descent.shape)
+            outcome = yield from self._descend(leg, fresh=not state and scale == 0)
             if outcome[0] == "diverged":
                 break
             state = {}
@@ -136,14 +140,10 @@ class Engine:
         reading = self._leg.reading
         return self._leg.steps + reading.step, self._leg.evaluations + reading.evaluations
 
-    def _descend(self, leg: "Leg", state: Mapping[str, np.ndarray]) -> Generator[Any, None, tuple[str, str]]:
-        """One scale: begin or restore, then advance from boundary to boundary until something ends it."""
-        if state:
-            leg.restore(state)
-        else:
-            self._timed(leg.begin)
-            if leg.scale == 0:
-                yield Progressed(self._moment(leg))
+    def _descend(self, leg: "Leg", fresh: bool) -> Generator[Any, None, tuple[str, str]]:
+        """One scale: advance from boundary to boundary until something ends it; a fresh run tells its start."""
+        if fresh:
+            yield Progressed(self._moment(leg))
         while (outcome := self._verdict(leg)) is None:
             self._advance(leg)
             if self._is_boundary(leg.step) and leg.reading.healthy:
@@ -152,14 +152,11 @@ class Engine:
 
     def _advance(self, leg: "Leg") -> None:
         self._look_up()
-        steps = self._boundary(leg) - leg.step
-        if self._pace:
-            steps = min(steps, max(1, int(HOST_SECONDS / self._pace)))
-        traced = leg.reading.step > 0
+        steps = min(self._boundary(leg) - leg.step, max(1, int(HOST_SECONDS / leg.pace)))
         seconds, before = self._seconds, leg.step
-        self._timed(lambda: leg.advance(steps))
-        if traced:  # the first call traces and tells nothing of the pace
-            self._pace = (self._seconds - seconds) / max(1, leg.step - before)
+        with self._timed():
+            leg.advance(steps)
+        leg.pace = (self._seconds - seconds) / max(1, leg.step - before)
 
     def _verdict(self, leg: "Leg") -> tuple[str, str] | None:
         """What ends the scale at this step, if anything does."""
@@ -176,7 +173,7 @@ class Engine:
                 f"the loss changed by less than {schedule.stop_change:g} % over {schedule.stop_window} steps"
             )
         if leg.step >= self._ends[leg.scale]:
-            return "completed", f"{leg.step} steps"
+            return "completed", f"{leg.step} step{'s' * (leg.step != 1)}"
         return None
 
     def _boundary(self, leg: "Leg") -> int:
@@ -188,8 +185,8 @@ class Engine:
         return any(step % period == 0 for period in self._periods) or step == self._ends[-1]
 
     def _moment(self, leg: "Leg", lost: bool = False) -> Moment:
-        """The run now; when it is lost, the last sound reading with the picture of the lowest loss."""
-        reading = leg.sound if lost else leg.reading
+        """The run now; when it is lost, at the picture of the lowest loss."""
+        reading = leg.descent.read_best() if lost else leg.reading
         image = leg.descent.best if lost else leg.descent.image
         return Moment(
             step=leg.steps + reading.step,
@@ -203,10 +200,12 @@ class Engine:
             state=lambda: leg.state() | {"engine/seconds": np.array(self._seconds)},
         )
 
-    def _timed(self, work: Callable[[], None]) -> None:
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Count the time spent inside as optimising."""
         start = time.perf_counter()
         try:
-            work()
+            yield
         finally:
             self._seconds += time.perf_counter() - start
 
@@ -233,24 +232,32 @@ class Leg:
     def __init__(self, scale: int, descent: Descent, rule: StopRule, steps: int, evaluations: int) -> None:
         self.scale, self.descent, self.rule = scale, descent, rule
         self.steps, self.evaluations = steps, evaluations
-        self.reading = self.sound = UNREAD
+        self.reading = UNREAD
+        self.pace = HOST_SECONDS  # seconds a step; until one is measured, one step at a time
 
     @property
     def step(self) -> int:
         """Steps over all scales."""
         return self.steps + self.reading.step
 
-    def begin(self) -> None:
-        """Evaluate the start."""
-        self._take(self.descent.begin())
+    def begin_or_restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Evaluate the start, or continue from a `state` where there is one.
+
+        Raises:
+            InputError: The state is not one of this run.
+        """
+        if not state:
+            self.reading = self.descent.begin()
+            return
+        try:
+            self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
+            self.reading = self.descent.restore(state)
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error
 
     def advance(self, steps: int) -> None:
         """Take up to ``steps`` steps."""
-        self._take(self.descent.advance(steps))
-
-    def _take(self, reading: Reading) -> None:
-        self.reading = reading
-        self.sound = reading if reading.healthy else self.sound
+        self.reading = self.descent.advance(steps)
 
     def state(self) -> dict[str, np.ndarray]:
         """All a checkpoint needs of this scale."""
@@ -260,11 +267,6 @@ class Leg:
             "engine/evaluations": np.array(self.evaluations),
             "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
         }
-
-    def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Continue from `state`."""
-        self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
-        self._take(self.descent.restore(state))
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

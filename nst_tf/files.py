@@ -13,7 +13,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         content: What.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    neighbour = path.with_name(f".{secrets.token_hex(8)}.partial")  # a name nobody's pattern finds
     try:
         with neighbour.open("wb") as file:
             file.write(content)

@@ -99,6 +99,8 @@ class Objective:
         pictures = {"content": content} | {f"style:{n}": style for n, style in enumerate(styles, start=1)}
         weights = {"content": 1.0} | {f"style:{n}": share for n, share in enumerate(shares, start=1)}
         wanted = {name for loss in losses.values() for name in loss.references(len(styles))}
+        for name, loss in losses.items():
+            _check_shapes(name, loss, pictures)
         features = {name: _features(extractor, pictures[name]) for name in pictures if name in wanted}
         return cls(extractor, {name: _term(loss, features, weights, len(styles)) for name, loss in losses.items()})
 
@@ -119,6 +121,16 @@ class Objective:
             terms |= {name: term.loss.weight * raw, f"{name}/raw": raw}
             terms |= {f"{name}/{layer}": value for layer, value in layers.items() if layer != "image"}
         return tf.add_n([terms[name] for name in self._terms]), terms
+
+
+def _check_shapes(name: str, loss: Loss, pictures: Mapping[str, tf.Tensor]) -> None:
+    """Refuse to compare position by position with a picture of another shape."""
+    for reference in loss.references(len(pictures) - 1):
+        if loss.positional and pictures[reference].shape[1:3] != pictures["content"].shape[1:3]:
+            raise InputError(
+                f"losses.{name}.reference={reference} compares position by position with a picture of another shape: "
+                "set image.style_fit=content"
+            )
 
 
 def _features(extractor: Extractor, image: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -6,6 +6,8 @@ import json
 import math
 import platform
 import subprocess
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -41,6 +43,7 @@ class RunFolder:
     tensorboard = property(lambda self: self.path / "tensorboard")
     snapshots = property(lambda self: self.path / "snapshots")
     checkpoint = property(lambda self: self.path / "checkpoints" / "latest.npz")
+    lock = property(lambda self: self.path / ".lock")
     config = property(lambda self: self.path / ".hydra" / "config.yaml")
     overrides = property(lambda self: self.path / ".hydra" / "overrides.yaml")
 
@@ -56,15 +59,31 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"Cannot make the run folder '{self.path}': {error.strerror}; choose another") from error
 
+    def remove_if_empty(self) -> None:
+        """Remove the folder if no run has written into it."""
+        with contextlib.suppress(OSError):
+            if [path.name for path in self.path.iterdir()] == [self.lock.name]:
+                self.lock.unlink()
+            self.path.rmdir()
+
     def snapshot(self, step: int) -> Path:
         """Path of the snapshot of one step."""
         return self.snapshots / f"step_{step:06d}.png"
 
     def read_record(self) -> dict[str, Any]:
-        """`run.json`, or an empty record where there is none."""
-        with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-            return json.loads(self.record.read_text(encoding="utf-8"))
-        return {}
+        """`run.json`, or an empty record where there is none.
+
+        Raises:
+            InputError: The file there is no record.
+        """
+        if not self.record.exists():
+            return {}
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            assert {"status", "fingerprint"} <= record.keys()
+        except (ValueError, AttributeError, AssertionError) as error:
+            raise InputError(f"'{self.record}' is not a run's record: delete it, or choose another name=") from error
+        return record
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write `run.json`."""
@@ -85,9 +104,9 @@ class RunFolder:
         if not self.checkpoint.exists():
             return None
         try:
-            with np.load(self.checkpoint, allow_pickle=False) as arrays:
+            with self.checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
 
 

@@ -16,7 +16,8 @@ class Runtime:
     Attributes:
         device: ``auto`` (the first GPU where there is one, else the CPU), ``cpu``, or ``gpu:N``.
         threads: Threads TensorFlow computes with; None leaves the choice to it. Fixed for the whole process.
-        deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU.
+        deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU. Once on,
+            it stays on for the process.
         memory_growth: Take GPU memory as it is needed, not all of it at once.
     """
 
@@ -69,5 +70,5 @@ def _set_threads(threads: int) -> None:
     except RuntimeError as error:
         raise InputError(
             f"runtime.threads={threads}: TensorFlow already computes in this process with other threads; "
-            "threads cannot vary within one process"
+            "give each run a process of its own (launcher=joblib)"
         ) from error

@@ -2,7 +2,9 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from nst_tf.checks import above, at_least
 from nst_tf.errors import InputError
 
 
@@ -13,7 +15,8 @@ class Schedule:
     Attributes:
         scales: Factors of the full size, rising to 1; ``[1.0]`` is a single size. The picture of one scale,
             enlarged, starts the next.
-        step_shares: Each scale's share of the run's steps; None for equal shares.
+        step_shares: Each scale's share of the run's steps; None for equal shares. A scale that converges early
+            leaves its steps to the next.
         stop_change: Converged when the loss changed by less than this many percent over ``stop_window`` steps;
             None never stops on that. Ruder et al. 2016 use 0.01 over 50.
         stop_window: See ``stop_change``. Default 50 steps.
@@ -27,21 +30,20 @@ class Schedule:
     growth: float = 1e4
 
     def __post_init__(self) -> None:
-        if not self.scales or self.scales[-1] != 1 or self.scales != sorted(self.scales) or self.scales[0] <= 0:
+        rising = all(low < high for low, high in pairwise([0.0, *self.scales]))  # false for NaN
+        if not (rising and self.scales and self.scales[-1] == 1):
             raise InputError(f"schedule.scales={self.scales}: must be factors above 0 that rise to 1.0")
         if self.step_shares is not None and len(self.step_shares) != len(self.scales):
             raise InputError(
                 f"schedule.step_shares has {len(self.step_shares)} entries for {len(self.scales)} scales: "
                 "give one a scale, or null for equal shares"
             )
-        if min(self.step_shares or [1]) <= 0:
-            raise InputError(f"schedule.step_shares={self.step_shares}: must be above 0")
-        if self.stop_change is not None and not self.stop_change > 0:
-            raise InputError(f"schedule.stop_change={self.stop_change}: must be a percentage above 0, or null")
-        if self.stop_window < 1:
-            raise InputError(f"schedule.stop_window={self.stop_window}: must be at least 1")
-        if not self.growth > 1:
-            raise InputError(f"schedule.growth={self.growth}: must be above 1")
+        for share in self.step_shares or []:
+            above("schedule.step_shares", share, 0)
+        if self.stop_change is not None:
+            above("schedule.stop_change", self.stop_change, 0)
+        at_least("schedule.stop_window", self.stop_window, 1)
+        above("schedule.growth", self.growth, 1)
 
     def ends(self, steps: int) -> list[int]:
         """The step each scale ends at, of ``steps`` in all; the last is ``steps``."""

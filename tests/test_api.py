@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import json
+import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,13 @@ from PIL import Image
 
 from nst_tf import stylize
 from nst_tf.api import Watchers
+from nst_tf.backbones import VGG19
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text
-from nst_tf.losses import ContentLoss, GramLoss
+from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
+from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
-from nst_tf.optimizers import SGD, Adam, ScipyLBFGS
+from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS
 from nst_tf.schedule import Schedule
 
 
@@ -135,14 +139,19 @@ def test_two_runs_do_not_share_a_folder(small_config, tmp_path):
         stylize(small_config(), tmp_path / "run")
 
 
-def test_divergence_ends_with_the_picture_of_the_lowest_loss(small_config, tmp_path):
-    config = small_config(optimizer=SGD(learning_rate=1.0), steps=20)
+def test_divergence_ends_with_the_picture_of_the_lowest_loss_and_its_record(small_config, tmp_path):
+    """Smoothing by steps that are too long: total variation falls before it explodes."""
+    losses = {"smooth": TotalVariationLoss()}
+    config = small_config(losses=losses, optimizer=SGD(learning_rate=0.26, momentum=0.9), steps=200)
     result = stylize(config, tmp_path / "run")
     assert result.status == "diverged"
     assert "kept the picture of the lowest" in result.reason
-    start = read_picture(str(tmp_path / "run" / "snapshots" / "step_000000.png")).pixels
-    np.testing.assert_array_equal(read_picture(str(tmp_path / "run" / "stylized.png")).pixels, start)
-    assert result.record["final"]["total"] == rows(tmp_path / "run")[0]["total"]
+    lowest = min(rows(tmp_path / "run"), key=lambda row: row["total"])
+    record = result.record
+    assert 0 < record["steps"] == lowest["step"] < rows(tmp_path / "run")[-1]["step"]
+    assert record["final"]["total"] == lowest["total"]
+    snapshot = tmp_path / "run" / "snapshots" / f"step_{record['steps']:06d}.png"
+    np.testing.assert_array_equal(*(read_picture(str(p)).pixels for p in (snapshot, tmp_path / "run" / "stylized.png")))
 
 
 def test_convergence_by_the_stop_rule(small_config, tmp_path):
@@ -252,11 +261,129 @@ def test_watchers_let_a_failing_observer_go_and_tell_the_others():
     assert heard == ["one", "two"]
 
 
-def test_a_broken_checkpoint_is_named(small_config, tmp_path):
+@pytest.mark.parametrize("damage", ["short", "flipped", "no file of ours", "an array missing"])
+def test_a_broken_checkpoint_is_named(damage, small_config, tmp_path):
     stylize(small_config(), tmp_path / "run")
-    (tmp_path / "run" / "checkpoints" / "latest.npz").write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"latest\.npz"):
+    path = tmp_path / "run" / "checkpoints" / "latest.npz"
+    content = path.read_bytes()
+    if damage == "short":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        path.write_bytes(content[:200] + bytes(byte ^ 255 for byte in content[200:400]) + content[400:])
+    elif damage == "no file of ours":
+        path.write_bytes(b"torn")
+    else:
+        np.savez(path, **{name: value for name, value in np.load(path).items() if name != "solver/pixels"})
+    record = (tmp_path / "run" / "run.json").read_text()
+    with pytest.raises(InputError, match=r"checkpoint.*delete it") as error:
         stylize(small_config(steps=9), tmp_path / "run")
+    assert "\n" not in str(error.value)
+    assert (tmp_path / "run" / "run.json").read_text() == record
+
+
+@pytest.mark.parametrize("content", ["[1]", '"abc"', "{", "{}", "\x80"])
+def test_a_broken_record_is_named(content, small_config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=r"run\.json.*delete it"):
+        stylize(small_config(), tmp_path / "run")
+
+
+def test_out_of_memory_before_the_first_loss_is_one_line(small_config, tmp_path, monkeypatch):
+    def full(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape [1, 9]")
+
+    monkeypatch.setattr("nst_tf.engine.Objective.prepare", full)
+    with pytest.raises(InputError, match=r"^out of memory: choose a smaller image\.size$"):
+        stylize(small_config(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("scale", [0, 1])
+@pytest.mark.parametrize("name", ["adam", "scipy_lbfgs"])
+def test_an_interruption_while_a_scale_is_prepared_loses_nothing(name, scale, small_config, tmp_path, monkeypatch):
+    config = {
+        "schedule": Schedule(scales=[0.5, 1.0]),
+        "image": Canvas(size=64),
+        "optimizer": OPTIMIZERS[name](),
+        "steps": 4,
+    }
+    prepare, calls = Objective.prepare, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == scale + 1:
+            signal.raise_signal(signal.SIGINT)
+        return prepare(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+        first = stylize(small_config(**config), tmp_path / "run")
+    assert first.status == "interrupted"
+    assert first.record["steps"] == 2 * scale
+    assert (tmp_path / "run" / "stylized.png").exists()
+    second = stylize(small_config(**config), tmp_path / "run")
+    whole = stylize(small_config(**config), tmp_path / "whole")
+    assert second.status == whole.status == "completed"
+    assert second.record["final"] == whole.record["final"]
+    assert second.record["evaluations"] == whole.record["evaluations"]
+
+
+def test_other_weights_under_the_same_name_are_another_run(small_config, tmp_path):
+    import h5py
+
+    VGG19(weights="random").extractor(["conv1_1"])
+    files = []
+    for seed in (0, 1):
+        model = VGG19(weights="random", seed=seed).extractor(["conv5_4"]).model
+        files.append(tmp_path / f"{seed}.h5")
+        with h5py.File(files[-1], "w") as file:
+            layers = [layer for layer in model.layers if layer.weights]
+            file.attrs["layer_names"] = [layer.name for layer in layers]
+            for layer in layers:
+                group = file.create_group(layer.name)
+                group.attrs["weight_names"] = ["kernel", "bias"]
+                group["kernel"], group["bias"] = layer.get_weights()
+    weights = tmp_path / "weights.h5"
+    weights.write_bytes(files[0].read_bytes())
+    stylize(small_config(backbone=VGG19(weights=str(weights))), tmp_path / "run")
+    weights.write_bytes(files[1].read_bytes())
+    with pytest.raises(InputError, match="other settings"):
+        stylize(small_config(backbone=VGG19(weights=str(weights)), steps=9), tmp_path / "run")
+
+
+def test_another_start_picture_is_another_run(small_config, tmp_path):
+    start = tmp_path / "start.png"
+    for colour in (0, 200):
+        Image.fromarray(np.full((32, 32, 3), colour, np.uint8)).save(start)
+        config = small_config(image=Canvas(size=32, start=str(start)), steps=4 + colour)
+        if colour == 0:
+            record = stylize(config, tmp_path / "run").record
+            assert record["inputs"]["start:1"]["source"] == str(start)
+        else:
+            with pytest.raises(InputError, match="other settings"):
+                stylize(config, tmp_path / "run")
+
+
+def test_an_observer_of_ones_own_is_told_before_the_checkpoint_is_written(small_config, tmp_path):
+    seen = []
+
+    @dataclass
+    class Mine(Observer):
+        def progressed(self, moment):
+            seen.append((moment.step, (tmp_path / "run" / "checkpoints").exists()))
+
+    stylize(
+        small_config(tracking={"checkpoints": Checkpoints(every=1), "mine": Mine(every=2)}, steps=2), tmp_path / "run"
+    )
+    assert seen == [(0, False), (1, False), (2, True)]
+
+
+def test_a_run_of_total_variation_alone_needs_no_weights(small_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "nowhere"))
+    losses = {"smooth": TotalVariationLoss()}
+    result = stylize(small_config(losses=losses, backbone=VGG19()), tmp_path / "run")
+    assert result.status == "completed"
+    assert result.record["weights"] is None
 
 
 def test_the_table_of_observers_is_told_checkpoints_last():

@@ -69,9 +69,11 @@ def test_the_need_by_hand():
 def test_a_picture_too_large_is_refused_with_one_that_fits():
     extractor = VGG19(weights="random").extractor(["conv5_1"])
     with pytest.raises(InputError, match=r"300000x200000.*image\.size=\d+") as error:
-        check_fits(extractor, 200000, 300000, "/CPU:0")
+        check_fits(extractor, (200000, 300000), [], "/CPU:0")
     side = int(str(error.value).partition("image.size=")[2].split()[0])
-    check_fits(extractor, side * 2 // 3, side * 99 // 100, "/CPU:0")
+    check_fits(extractor, (side * 2 // 3, side * 99 // 100), [], "/CPU:0")
+    with pytest.raises(InputError, match=r"image\.style_size=\d+"):
+        check_fits(extractor, (64, 64), [(64, 64), (200000, 300000)], "/CPU:0")
 
 
 def test_memory_is_measured():

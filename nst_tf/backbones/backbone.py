@@ -6,8 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import keras
 
@@ -18,11 +17,10 @@ from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
 from nst_tf.backbones.surgery import Padding, Pooling, rebuild
 from nst_tf.backbones.weights import IMAGENET, MissingWeights
+from nst_tf.checks import accept_names, at_least
 from nst_tf.errors import InputError
 
 log = logging.getLogger(__name__)
-
-Choice = TypeVar("Choice", bound=Enum)
 
 
 @dataclass
@@ -58,12 +56,8 @@ class Backbone:
 
     def __post_init__(self) -> None:
         """Accept the names of choices as well as the choices, and reject what cannot be used."""
-        self.pooling = _choice(Pooling, self.pooling, "pooling")
-        self.padding = _choice(Padding, self.padding, "padding")
-        self.preprocessing = _choice(Preprocessing, self.preprocessing, "preprocessing")
-        self.missing_weights = _choice(MissingWeights, self.missing_weights, "missing_weights")
-        if self.seed < 0:
-            raise InputError(f"backbone.seed must not be negative; received {self.seed}")
+        accept_names(self, "backbone.")
+        at_least("backbone.seed", self.seed, 0)
         if not self.weights:
             raise InputError("backbone.weights is empty; it takes imagenet, random or a path")
 
@@ -171,14 +165,6 @@ class Backbone:
                 "torch is meant for a file converted from torchvision, torch_on_caffe for these",
                 self.name,
             )
-
-
-def _choice(kind: type[Choice], value: Any, field: str) -> Choice:
-    try:
-        return kind(value)
-    except ValueError:
-        options = ", ".join(choice.name for choice in kind)
-        raise InputError(f"backbone.{field} is {value!r}; it takes {options}") from None
 
 
 def _whole(application: Callable[..., Any]) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from nst_tf.checks import above, accept_names, at_least
 from nst_tf.images import colour as colours
-from nst_tf.images.checks import MIN_SIDE, member, refuse, require_number, require_side
+from nst_tf.images.checks import MIN_SIDE, refuse, require_side
 from nst_tf.images.choices import Colour, Fit, StyleFit
 from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
@@ -70,17 +71,14 @@ class Canvas:
     colour: Colour = Colour.free
 
     def __post_init__(self) -> None:
-        self.fit = member("fit", self.fit, Fit)
-        self.style_fit = member("style_fit", self.style_fit, StyleFit)
-        self.noise = member("noise", self.noise, Noise)
-        self.colour = member("colour", self.colour, Colour)
+        accept_names(self, "image.")
         for key in ("size", "height", "width", "style_size"):
             require_side(key, getattr(self, key))
         for key in ("height", "width"):
             if getattr(self, key) is not None and self.fit is not Fit.exact:
                 raise refuse(key, getattr(self, key), "needs image.fit=exact; set image.size instead")
-        require_number("style_scale", self.style_scale, zero=False)
-        require_number("noise_scale", self.noise_scale, zero=True)
+        above("image.style_scale", self.style_scale, 0)
+        at_least("image.noise_scale", self.noise_scale, 0)
         self._check_start()
 
     def shape(self, picture: Picture, factor: float = 1.0) -> tuple[int, int]:
@@ -126,7 +124,7 @@ class Canvas:
             A list of ``(1, h, w, 3)`` float32 in [0, 1].
         """
         match = COLOUR_MATCHES[self.colour]
-        shapes = [self._style_shape(picture, content, factor) for picture in pictures]
+        shapes = [self.style_shape(picture, (content.shape[1], content.shape[2]), factor) for picture in pictures]
         resized = [resize(p.pixels, *shape)[None] for p, shape in zip(pictures, shapes, strict=True)]
         return [np.clip(match(style, content), 0, 1) for style in resized]
 
@@ -182,9 +180,19 @@ class Canvas:
     def _tinted(self, image: np.ndarray) -> np.ndarray:
         return colours.grey(image) if self.colour is Colour.luminance else image
 
-    def _style_shape(self, picture: Picture, content: np.ndarray, factor: float) -> tuple[int, int]:
+    def style_shape(self, picture: Picture, content: tuple[int, int], factor: float = 1.0) -> tuple[int, int]:
+        """Size of a style.
+
+        Args:
+            picture: the style at its own size.
+            content: height and width of the content at the same factor.
+            factor: of the full size.
+
+        Returns:
+            Height and width in pixels, at least 16 each.
+        """
         if self.style_fit is StyleFit.content:
-            return content.shape[1], content.shape[2]
+            return content
         h, w = picture.pixels.shape[:2]
         side = max(h, w) if self.style_fit is StyleFit.long_side else min(h, w)
         scale = (self.style_size or self.size) * self.style_scale / side
@@ -205,6 +213,11 @@ class Canvas:
                 raise refuse("start", name, "there is no style to start from; use content or noise")
             return resize(styles[0][0], height, width)[None]
         return resize(read_picture(name, role="image.start").pixels, height, width)[None]
+
+    @property
+    def start_files(self) -> list[str]:
+        """The pictures among what ``start`` names, paths and samples."""
+        return [name for name in self._start_names() if name not in ("content", "noise", "style")]
 
     def _start_names(self) -> list[str]:
         return [self.start] if isinstance(self.start, str) else list(self.start)

@@ -1,12 +1,15 @@
-"""Photographs that come with the installation, named ``sample:NAME``; none of them needs a download."""
+"""Pictures that come with the installation, named ``sample:NAME``; none of them needs a download."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from nst_tf.errors import InputError
 
 PREFIX = "sample:"
+PAINTINGS = Path(__file__).parent / "paintings"
 
 
 def _from_skimage(function: str) -> Callable[[], np.ndarray]:
@@ -19,8 +22,17 @@ def _from_skimage(function: str) -> Callable[[], np.ndarray]:
     return load
 
 
+def _painting(name: str) -> Callable[[], np.ndarray]:
+    def load() -> np.ndarray:
+        with Image.open(PAINTINGS / f"{name}.jpg") as image:
+            return np.array(image.convert("RGB"))
+
+    return load
+
+
 # To add a picture: a line with a function of no arguments that returns 8-bit pixels, (H, W) or (H, W, 3).
-# Only functions whose file lies in scikit-image's wheel belong here; its others download.
+# Of scikit-image, only functions whose file lies in its wheel belong here; its others download.
+# The paintings are this project's own, made by scripts/paint_samples.py.
 SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "astronaut": _from_skimage("astronaut"),
     "brick": _from_skimage("brick"),
@@ -33,6 +45,11 @@ SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "immunohistochemistry": _from_skimage("immunohistochemistry"),
     "motorcycle": _from_skimage("stereo_motorcycle"),
     "rocket": _from_skimage("rocket"),
+    "harbour_mosaic": _painting("harbour_mosaic"),
+    "night_swirls": _painting("night_swirls"),
+    "river_dots": _painting("river_dots"),
+    "wave_woodcut": _painting("wave_woodcut"),
+    "wedges": _painting("wedges"),
 }
 
 
@@ -53,7 +70,7 @@ def sample_pixels(name: str, role: str = "sample") -> np.ndarray:
         role: what the picture is for; named in the error.
 
     Returns:
-        ``(H, W, 3)`` uint8, RGB; a grey photograph has three equal channels.
+        ``(H, W, 3)`` uint8, RGB; a grey picture has three equal channels.
 
     Raises:
         InputError: the name is not in the table.

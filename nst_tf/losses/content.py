@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -42,6 +43,8 @@ class ContentLoss(LayerLoss):
     """
 
     reduction: ContentReduction = ContentReduction.half_sum
+
+    positional: ClassVar[bool] = True
 
     def represent(self, features: Features) -> Targets:
         """The features themselves, ``(B, H, W, C)`` in the precision they came in."""

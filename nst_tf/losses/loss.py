@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 import tensorflow as tf
 
+from nst_tf.checks import accept_names, at_least
 from nst_tf.errors import InputError
 
 Features = Mapping[str, tf.Tensor]
@@ -42,9 +44,12 @@ class Loss:
 
     weight: float = 1.0
 
+    positional: ClassVar[bool] = False
+    """Whether it compares position by position, so that its references need the picture's own shape."""
+
     def __post_init__(self) -> None:
-        if not self.weight >= 0:
-            raise InputError(f"weight={self.weight} of {type(self).__name__}: must be 0 or more")
+        accept_names(self)
+        at_least("weight", self.weight, 0)
 
     @property
     def taps(self) -> Sequence[str]:
@@ -111,8 +116,8 @@ class LayerLoss(Loss):
                 f"layer_weights has {len(self.layer_weights)} entries for {len(self.layers)} layers "
                 f"({', '.join(self.layers)}): give one a layer, or null for 1 each"
             )
-        if min(self.layer_weights, default=0) < 0:
-            raise InputError(f"layer_weights={self.layer_weights}: must be 0 or more")
+        for weight in self.layer_weights:
+            at_least("layer_weights", weight, 0)
 
     def _style_number(self) -> int | None:
         kind, _, number = self.reference.partition(":")

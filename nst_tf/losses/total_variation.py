@@ -6,7 +6,7 @@ from enum import Enum
 
 import tensorflow as tf
 
-from nst_tf.errors import InputError
+from nst_tf.checks import at_least
 from nst_tf.losses.loss import Features, Loss, Targets
 from nst_tf.tensors import elements, neighbour_differences, squared_sum
 
@@ -48,10 +48,7 @@ class TotalVariationLoss(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.exponent >= 1:
-            raise InputError(
-                f"exponent={self.exponent}: must be 1 or more, or the slope is infinite where pixels are equal"
-            )
+        at_least("exponent", self.exponent, 1)  # below, the slope is infinite where pixels are equal
 
     @property
     def taps(self) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """Observers: what watches a run. The engine knows none of them; each takes what it needs from the events."""
 
+from collections.abc import Iterable
+
 from nst_tf.observers.checkpoints import Checkpoints
 from nst_tf.observers.events import Event, Failed, Finished, Moment, Progressed, Scaled, Started
 from nst_tf.observers.metrics import COUNTERS, Metrics
@@ -16,6 +18,14 @@ OBSERVERS: dict[str, type[Observer]] = {
     "checkpoints": Checkpoints,
 }
 """Name in a config to class, in the order they are told: a checkpoint comes after what it must not outrun."""
+
+
+def in_order(observers: Iterable[Observer]) -> list[Observer]:
+    """Observers in the order they are told: the table's, and classes of one's own before the checkpoints."""
+    kinds = list(OBSERVERS.values())
+    own = kinds.index(Checkpoints) - 0.5
+    return sorted(observers, key=lambda observer: kinds.index(type(observer)) if type(observer) in kinds else own)
+
 
 __all__ = [
     "COUNTERS",
@@ -34,4 +44,5 @@ __all__ = [
     "Started",
     "TensorBoard",
     "due",
+    "in_order",
 ]

@@ -26,5 +26,5 @@ class Checkpoints(Observer):
 
     def finished(self, event: Finished) -> None:
         """Keep the state a run was interrupted in, so that it continues from there."""
-        if self.every and event.status == "interrupted":
+        if self.every and event.status == "interrupted" and event.moment.terms:
             self._folder.write_checkpoint(event.moment.state())

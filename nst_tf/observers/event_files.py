@@ -1,5 +1,6 @@
 """TensorBoard's event files, cut back to the step a run continues from."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,12 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from nst_tf.files import write_whole
 
-ENDS = ("_hparams_/session_end_info", "end")
-"""Tags that tell of an end, which a continued run has yet to reach."""
+ANEW = ("config", "custom_scalars__config__", "_hparams_/session_start_info", "_hparams_/session_end_info", "end")
+"""Tags that a continued run writes anew: its settings, which may go on for longer, and its end."""
 
 
 def cut_back(folder: Path, step: int) -> None:
-    """Drop what a run wrote after ``step`` and what it wrote about its end, file by file.
+    """Drop what a run wrote after ``step`` and what it will write anew, file by file.
 
     TensorBoard would show both lives of a continued run one over the other, and HParams keep the first end.
 
@@ -23,12 +24,12 @@ def cut_back(folder: Path, step: int) -> None:
     """
     for path in sorted(folder.glob("events.out.tfevents.*")):
         kept = [record for record in _records(path) if _stands(Event.FromString(record), step)]
-        neighbour = path.with_name(f".{path.name}")
-        with tf.io.TFRecordWriter(str(neighbour)) as writer:
-            for record in kept:
-                writer.write(record)
-        write_whole(path, neighbour.read_bytes())
-        neighbour.unlink()
+        with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
+            copy = Path(elsewhere) / "events"
+            with tf.io.TFRecordWriter(str(copy)) as writer:
+                for record in kept:
+                    writer.write(record)
+            write_whole(path, copy.read_bytes())
 
 
 def _records(path: Path) -> Iterator[bytes]:
@@ -41,4 +42,4 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _stands(event: Event, step: int) -> bool:
-    return event.step <= step and not any(value.tag in ENDS for value in event.summary.value)
+    return event.step <= step and not any(value.tag in ANEW for value in event.summary.value)

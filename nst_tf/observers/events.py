@@ -81,7 +81,7 @@ class Finished:
     Attributes:
         status: One of `nst_tf.runs.STATUSES`.
         reason: Why it ended, in words.
-        moment: The last step whose loss is sound; its picture is the run's.
+        moment: The step of the run's picture: the last one, or that of the lowest loss after a divergence or error.
     """
 
     status: str

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nst_tf.errors import InputError
+from nst_tf.checks import at_least
 from nst_tf.observers.events import Event, Finished, Moment, Progressed, Scaled, Started
 
 
@@ -19,8 +19,7 @@ class Observer:
 
     def __post_init__(self) -> None:
         for name, period in self._named_periods().items():
-            if period < 0:
-                raise InputError(f"{name}={period} of {type(self).__name__}: must be 0 (off) or more")
+            at_least(name, period, 0)  # 0: off
 
     def _named_periods(self) -> dict[str, int]:
         return {"every": self.every}

@@ -43,12 +43,10 @@ class TensorBoard(Observer):
         return {"every": self.every, "pictures_every": self.pictures_every}
 
     def started(self, event: Started) -> None:
-        """Open the event file; a fresh run writes config, layout and HParams, a continued one has them there."""
+        """Open the event file; write config, layout and HParams, which `cut_back` dropped from a continued run."""
         self._last = -1 if event.resumed_at is None else event.resumed_at
         cut_back(event.folder.tensorboard, self._last)
         self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
-        if event.resumed_at is not None:
-            return
         with self._writer.as_default():
             tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
             layout = custom_scalar.pb(_layout(event.columns)).SerializeToString()

@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from nst_tf.errors import InputError
-from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+from nst_tf.checks import above, fraction
+from nst_tf.optimizers.first_order import FirstOrder
 
 
 @dataclass
@@ -16,7 +16,8 @@ class Adam(FirstOrder):
     Attributes:
         beta_1: Decay of the first moment. Default 0.9.
         beta_2: Decay of the second moment. Default 0.999.
-        epsilon: Added to the root of the second moment. Default 1e-8, the paper's (Keras's own is 1e-7).
+        epsilon: Added to the root of the second moment before its bias is corrected (the paper's ε̂).
+            Default 1e-8; Keras's own is 1e-7.
 
     Reference:
         Kingma & Ba 2015, *Adam: A Method for Stochastic Optimization*.
@@ -28,10 +29,9 @@ class Adam(FirstOrder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fraction("beta_1", self.beta_1)
-        check_fraction("beta_2", self.beta_2)
-        if not self.epsilon > 0:
-            raise InputError(f"optimizer.epsilon={self.epsilon}: must be above 0")
+        fraction("optimizer.beta_1", self.beta_1)
+        fraction("optimizer.beta_2", self.beta_2)
+        above("optimizer.epsilon", self.epsilon, 0)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """A fresh `keras.optimizers.Adam`."""

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.errors import InputError
+from nst_tf.checks import above
 from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
 from nst_tf.optimizers.units import Units
 
@@ -76,9 +76,9 @@ class FirstOrder(Optimizer):
     staircase: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("learning_rate", "decay_rate", "decay_steps"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"optimizer.{name}={getattr(self, name)}: must be above 0")
+            above(f"optimizer.{name}", getattr(self, name), 0)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """A fresh Keras optimiser with these settings."""
@@ -95,9 +95,3 @@ class FirstOrder(Optimizer):
     def solver(self, image: tf.Tensor) -> FirstOrderSolver:
         """A solver with fresh moments."""
         return FirstOrderSolver(self.keras_optimizer(self.rate()), image, self.units, self.clamp)
-
-
-def check_fraction(name: str, value: float) -> None:
-    """Raise unless ``value`` lies in [0, 1), as decay rates of moments must."""
-    if not 0 <= value < 1:
-        raise InputError(f"optimizer.{name}={value}: must be at least 0 and below 1")

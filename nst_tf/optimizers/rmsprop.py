@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from nst_tf.errors import InputError
-from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+from nst_tf.checks import above, fraction
+from nst_tf.optimizers.first_order import FirstOrder
 
 
 @dataclass
@@ -28,10 +28,9 @@ class RMSprop(FirstOrder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fraction("rho", self.rho)
-        check_fraction("momentum", self.momentum)
-        if not self.epsilon > 0:
-            raise InputError(f"optimizer.epsilon={self.epsilon}: must be above 0")
+        fraction("optimizer.rho", self.rho)
+        fraction("optimizer.momentum", self.momentum)
+        above("optimizer.epsilon", self.epsilon, 0)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """A fresh `keras.optimizers.RMSprop`."""

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import optimize
 
+from nst_tf.checks import at_least
 from nst_tf.errors import InputError
 from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
 
@@ -35,12 +36,10 @@ class ScipyLBFGS(Optimizer):
     gradient_tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("max_evaluations", "history"):
-            if getattr(self, name) < 1:
-                raise InputError(f"optimizer.{name}={getattr(self, name)}: must be at least 1")
-        for name in ("function_tolerance", "gradient_tolerance"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"optimizer.{name}={getattr(self, name)}: must be 0 or more")
+        super().__post_init__()
+        least = {"max_evaluations": 1, "history": 1, "function_tolerance": 0, "gradient_tolerance": 0}
+        for name, value in least.items():
+            at_least(f"optimizer.{name}", getattr(self, name), value)
 
     def solver(self, image: tf.Tensor) -> "ScipyLBFGSSolver":
         """A solver on the host."""

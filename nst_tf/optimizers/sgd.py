@@ -5,7 +5,8 @@ from typing import Any
 
 import keras
 
-from nst_tf.optimizers.first_order import FirstOrder, check_fraction
+from nst_tf.checks import fraction
+from nst_tf.optimizers.first_order import FirstOrder
 
 
 @dataclass
@@ -22,7 +23,7 @@ class SGD(FirstOrder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fraction("momentum", self.momentum)
+        fraction("optimizer.momentum", self.momentum)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """A fresh `keras.optimizers.SGD`."""

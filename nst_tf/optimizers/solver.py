@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from nst_tf.checks import accept_names
 from nst_tf.optimizers.units import Units
 
 
@@ -87,6 +88,9 @@ class Optimizer:
 
     units: Units = Units.unit
     clamp: bool = False
+
+    def __post_init__(self) -> None:
+        accept_names(self, "optimizer.")
 
     def solver(self, image: tf.Tensor) -> Solver:
         """A solver that starts from ``image``, ``(B, H, W, 3)`` RGB in [0, 1]."""

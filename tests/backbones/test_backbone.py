@@ -52,9 +52,9 @@ def test_defaults_are_the_network_as_trained():
 
 
 def test_rejected_at_construction(refused):
-    with refused("backbone.pooling is 'median'; it takes max, average"):
+    with refused("backbone.pooling='median': must be one of max, average"):
         VGG19(pooling="median")
-    with refused("backbone.seed must not be negative; received -1"):
+    with refused("backbone.seed=-1: must be at least 0"):
         VGG19(seed=-1)
     with refused("backbone.weights is empty"):
         VGG19(weights="")

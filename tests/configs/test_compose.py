@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
-from nst_tf.config import Config, configs_folder, fingerprint, flat, register, short, to_yaml
+from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, register, to_yaml
+from nst_tf.errors import InputError
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
@@ -116,12 +117,15 @@ def test_flat_settings_are_plain_values(composed):
     assert all(isinstance(value, str | bool | int | float) for value in settings.values())
 
 
-@pytest.mark.parametrize("override", ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=100", "style=x"])
+@pytest.mark.parametrize("override", ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=100"])
 def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) != fingerprint(composed(), [])
 
 
-@pytest.mark.parametrize("override", ["name=other", "tracking=quiet", "runtime.threads=1", "steps=7"])
+@pytest.mark.parametrize(
+    "override",
+    ["name=other", "tracking=quiet", "runtime.threads=1", "steps=7", "content=./a.jpg", "backbone.weights=b.h5"],
+)
 def test_what_does_not_decide_the_picture_leaves_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) == fingerprint(composed(), [])
 
@@ -135,5 +139,31 @@ def test_other_pictures_change_the_fingerprint(composed):
     assert fingerprint(composed(), ["aa"]) != fingerprint(composed(), ["bb"])
 
 
-def test_folder_names_hold_no_slash_and_stay_short():
-    assert short("a=b/c,d=" + "x" * 200) == ("a=b_c,d=" + "x" * 200)[:120]
+def test_folder_names_tell_the_runs_of_a_sweep_apart():
+    overrides = [
+        "content=a/b.jpg",
+        "launcher=joblib",
+        "runtime.threads=1",
+        "losses.style.weight=1",
+        "image.start=a/b.png",
+    ]
+    assert folder_name(overrides) == "losses.style.weight=1,image.start=a_b.png"
+    assert len(folder_name(["name=x", "image.start=" + "画" * 100]).encode()) <= 120
+
+
+def test_a_key_that_a_plus_forced_in_is_refused(composed):
+    for override in ("+losses.style.wieght=3", "+optimizer.momentun=0.9", "+foo=1"):
+        with pytest.raises(InputError, match=override.partition("=")[0].lstrip("+")):
+            composed(override)
+
+
+def test_an_error_inside_a_loss_or_an_observer_names_its_place(composed):
+    with pytest.raises(InputError, match=r"^losses\.style: layer_weights has 1 entries for 5"):
+        composed("losses.style.layer_weights=[1.0]")
+    with pytest.raises(InputError, match=r"^tracking\.metrics: every=-1"):
+        composed("tracking.metrics.every=-1")
+
+
+def test_a_loss_of_ones_own_joins_by_its_kind(composed):
+    config = composed("+schema/loss@losses.grain=gram", "losses.grain.layers=[conv1_2]", "losses.grain.weight=5")
+    assert config.losses["grain"] == GramLoss(layers=["conv1_2"], weight=5.0)

@@ -14,7 +14,8 @@ import nst_tf
 
 PACKAGE = Path(nst_tf.__file__).parent
 FLOORS = [
-    {"errors", "files", "imagenet", "tensors"},
+    {"errors"},
+    {"checks", "files", "imagenet", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "runtime", "runs", "memory"},
     {"observers"},

@@ -60,6 +60,12 @@ def refused(server, command_line):
     [
         (["losses.style.wieght=3"], ["losses.style.wieght", "did you mean 'weight'"]),
         (["bogus=1"], ["bogus", "content, style"]),
+        (["+bogus=1"], ["bogus", "content, style"]),
+        (["losses.styl.weight=3"], ["losses.styl", "did you mean 'style'"]),
+        (["+losses.extra={weight: 1}"], ["extra", "+schema/loss@losses.NAME"]),
+        (["losses.content.reference=style", "image.fit=height"], ["losses.content", "image.style_fit=content"]),
+        (["schedule.step_shares=[.nan]"], ["schedule.step_shares", "nan"]),
+        (["losses.style.weight=.inf"], ["losses.style", "inf"]),
         (["optimizer.lerning_rate=1"], ["did you mean 'learning_rate'"]),
         (["steps=abc"], ["steps", "'abc'", "Integer"]),
         (["optimizer.learning_rate=-1"], ["optimizer.learning_rate=-1.0", "above 0"]),
@@ -94,7 +100,7 @@ def refused(server, command_line):
 def test_one_line_and_nothing_written(overrides, words, refused, tmp_path):
     line = refused(*overrides)
     assert all(word in line for word in words), line
-    assert not (tmp_path / "refused" / "run.json").exists()
+    assert not (tmp_path / "refused").exists()
 
 
 def test_a_broken_picture(refused, tmp_path):

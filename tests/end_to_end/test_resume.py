@@ -93,6 +93,8 @@ def test_an_interrupted_run_has_a_picture_and_goes_on(number, command_line):
     with Image.open(folder / "stylized.png") as picture:
         assert picture.size == (32, 26)
 
-    code, _, error = command_line(*command, "hydra.run.dir=run")
-    assert code == 0, error
+    for name in ("run", "whole"):
+        code, _, error = command_line(*command, f"hydra.run.dir={name}")
+        assert code == 0, error
     assert len(rows_but_for_time(folder)) == STEPS + 1
+    assert_same_run(folder, command_line.folder / "whole")

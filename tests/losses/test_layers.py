@@ -39,6 +39,12 @@ def test_references(reference, styles, expected):
     assert GramLoss(layers=["a"], reference=reference).references(styles) == expected
 
 
+def test_choices_may_be_given_by_name():
+    by_name = GramLoss(layers=["a", "b"], over_layers="mean", blend="targets", reduction="sum", divisor="chw")
+    assert (by_name.over_layers, by_name.blend) == (OverLayers.mean, Blend.targets)
+    assert by_name.share("a") == 0.5
+
+
 def test_a_loss_is_blended_by_its_losses_unless_told_otherwise():
     assert GramLoss(layers=["a"]).blend is Blend.losses
 
@@ -56,17 +62,20 @@ def test_targets_carry_no_gradient():
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: ContentLoss(weight=-1, layers=["a"]), ["weight=-1", "0 or more"]),
+        (lambda: ContentLoss(weight=-1, layers=["a"]), ["weight=-1", "at least 0"]),
         (lambda: ContentLoss(weight=float("nan"), layers=["a"]), ["nan"]),
+        (lambda: ContentLoss(weight=float("inf"), layers=["a"]), ["inf"]),
+        (lambda: GramLoss(layers=["a"], layer_weights=[float("nan")]), ["nan"]),
+        (lambda: GramLoss(layers=["a"], reduction="average"), ["reduction='average'", "gatys"]),
         (lambda: ContentLoss(), ["no layers"]),
         (lambda: ContentLoss(layers=["a", "a"]), ["twice"]),
         (lambda: ContentLoss(layers=["image"]), ["image"]),
         (lambda: GramLoss(layers=["a", "b"], layer_weights=[1.0]), ["1 entries for 2 layers", "a, b"]),
-        (lambda: GramLoss(layers=["a"], layer_weights=[-1.0]), ["-1.0", "0 or more"]),
+        (lambda: GramLoss(layers=["a"], layer_weights=[-1.0]), ["-1.0", "at least 0"]),
         (lambda: GramLoss(layers=["a"], reference="styel"), ["styel", "style:N"]),
         (lambda: GramLoss(layers=["a"], reference="style:0"), ["style:0"]),
         (lambda: GramLoss(layers=["a"], reference="style:4").references(3), ["style:4", "3 style"]),
-        (lambda: TotalVariationLoss(exponent=0.5), ["exponent=0.5", "1 or more"]),
+        (lambda: TotalVariationLoss(exponent=0.5), ["exponent=0.5", "at least 1"]),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(build, words):
