@@ -184,7 +184,7 @@ def _keep(end: Finished, problem: Problem, run: RunFolder, record: dict[str, Any
     """Write the picture and the record of a run that has ended."""
     picture, moment = end.moment.picture(), end.moment
     note = {"nst_tf:config": text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
-    alpha = problem.canvas.alpha(problem.content)
+    alpha = problem.canvas.alpha(problem.content, *picture.shape[:2])
     write_picture(run.picture, picture, alpha=alpha, text=note)
     record |= {
         "status": end.status,

@@ -220,6 +220,22 @@ def test_transparency_comes_back(small_config, tmp_path):
     np.testing.assert_array_equal(alpha[:, 16:], 1)
 
 
+def test_transparency_fits_a_picture_that_was_interrupted_at_a_coarse_scale(small_config, tmp_path, monkeypatch):
+    pixels = np.full((32, 32, 4), 128, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "content.png")
+    prepare = Objective.prepare
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return prepare(*arguments)
+
+    monkeypatch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+    schedule = Schedule(scales=[0.5, 1.0])
+    config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(size=64))
+    assert stylize(config, tmp_path / "run").status == "interrupted"
+    assert read_picture(str(tmp_path / "run" / "stylized.png")).alpha.shape == (32, 32)
+
+
 def test_texture_synthesis_needs_no_content(small_config, tmp_path, pictures):
     losses = {"style": GramLoss(layers=["conv1_1"])}
     result = stylize(small_config(content=None, losses=losses, image=Canvas(size=32, start="noise")), tmp_path / "run")

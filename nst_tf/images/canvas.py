@@ -165,17 +165,18 @@ class Canvas:
             image = colours.with_luminance(resize(picture.pixels, *image.shape[1:3])[None], image)
         return np.clip(image, 0, 1)
 
-    def alpha(self, picture: Picture, factor: float = 1.0) -> np.ndarray | None:
-        """Content's transparency at the size of the result.
+    def alpha(self, picture: Picture, height: int, width: int) -> np.ndarray | None:
+        """Content's transparency at the size of the result, which at a coarse scale is not the canvas's.
 
         Args:
             picture: the content at its own size.
-            factor: of the full size.
+            height: rows of the result.
+            width: columns of the result.
 
         Returns:
-            ``(H, W)`` float32 in [0, 1]; None for an opaque picture.
+            ``(height, width)`` float32 in [0, 1]; None for an opaque picture.
         """
-        return None if picture.alpha is None else resize(picture.alpha, *self.shape(picture, factor))
+        return None if picture.alpha is None else resize(picture.alpha, height, width)
 
     def _tinted(self, image: np.ndarray) -> np.ndarray:
         return colours.grey(image) if self.colour is Colour.luminance else image

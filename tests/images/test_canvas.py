@@ -132,10 +132,10 @@ def test_finish_clips():
 
 
 def test_alpha():
-    assert Canvas().alpha(CONTENT) is None
+    assert Canvas().alpha(CONTENT, 20, 30) is None
     transparent = picture(40, 60, alpha=True)
-    np.testing.assert_array_equal(Canvas(size=60).alpha(transparent), transparent.alpha)
-    assert Canvas(size=60).alpha(transparent, 0.5).shape == (20, 30)
+    np.testing.assert_array_equal(Canvas().alpha(transparent, 40, 60), transparent.alpha)
+    assert Canvas().alpha(transparent, 20, 30).shape == (20, 30)
 
 
 @pytest.fixture
