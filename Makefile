@@ -1,6 +1,6 @@
 # What a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint types format clean
+.PHONY: help demo test test-slow test-timing lint types format clean
 
 # The first Python that this project runs on.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -17,10 +17,13 @@ demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
 	$(RUN) scripts/stylize.py experiment=demo
 
 test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
-	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not browser"
+	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing"
 
 test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
 	$(RUN) -m pytest -m slow
+
+test-timing: $(VENV)/dev.stamp  ## what the engine costs in time, on an idle machine
+	$(RUN) -m pytest -s -m timing
 
 lint: $(VENV)/dev.stamp  ## ruff: rules and format
 	$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""What the engine adds to a bare compiled step, and how much memory a run takes. Nothing else should run meanwhile."""
+"""What the engine adds to a bare compiled step, and how much memory a run takes."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from nst_tf.images import Canvas
 from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Observer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 STEPS = 60
 WARM_UP = 10
@@ -79,6 +79,7 @@ def bare_seconds():
     return time.perf_counter() - begin
 
 
+@pytest.mark.timing
 def test_the_engine_adds_at_most_3_percent(tmp_path, monkeypatch):
     """The best of three alternating rounds on each side, so that a busy moment on the machine counts for neither."""
     engine, bare = [], []
@@ -89,6 +90,7 @@ def test_the_engine_adds_at_most_3_percent(tmp_path, monkeypatch):
     assert min(engine) / min(bare) <= 1.03
 
 
+@pytest.mark.slow
 def test_a_run_at_512_pixels_stays_under_2_gigabytes(command_line):
     code, _, error = command_line(
         "image.size=512",

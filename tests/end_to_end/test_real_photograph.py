@@ -1,0 +1,59 @@
+"""The main job on a photograph, a painting and the real VGG-19, judged by Keras's own model and NumPy."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from nst_tf.images import read_picture, resize
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+STYLE = [f"block{block}_conv1" for block in range(1, 6)]
+
+
+def features(model, picture):
+    """Features (M, N) by layer, in float64, of a picture (H, W, 3) in [0, 1]."""
+    batch = keras.applications.vgg19.preprocess_input(255 * picture[None])
+    return {
+        name: np.asarray(x)[0].reshape(-1, x.shape[-1]).astype(np.float64)
+        for name, x in model.predict(batch, verbose=0).items()
+    }
+
+
+def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, shared):
+    content = str(shared / "images" / "content" / "kodak19_lighthouse.png")
+    style = str(shared / "images" / "style" / "vangogh_starry_night.jpg")
+    weights = str(shared / "weights" / "vgg19_notop.weights.h5")
+    command_line.small = []
+    code, out, error = command_line(
+        f"content={content}",
+        f"style={style}",
+        f"backbone.weights={weights}",
+        "image.size=256",
+        "optimizer.clamp=true",
+        "steps=40",
+        "hydra.run.dir=run",
+    )
+    assert code == 0, error
+    assert out.startswith("completed: 40 steps")
+    folder = command_line.folder / "run"
+    assert json.loads((folder / "run.json").read_text())["status"] == "completed"
+    with (folder / "metrics.csv").open() as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    assert rows[-1]["total"] < 0.05 * rows[0]["total"]
+
+    vgg = keras.applications.VGG19(weights=weights, include_top=False)
+    model = keras.Model(vgg.input, {name: vgg.get_layer(name).output for name in [*STYLE, "block4_conv2"]})
+    x = features(model, read_picture(str(folder / "stylized.png")).pixels)
+    p = features(model, resize(read_picture(content).pixels, 256, 171))
+    a = features(model, resize(read_picture(style).pixels, 203, 256))
+    expected_content = 0.5 * ((x["block4_conv2"] - p["block4_conv2"]) ** 2).sum()
+    expected_style = np.mean(
+        [((x[n].T @ x[n] / len(x[n]) - a[n].T @ a[n] / len(a[n])) ** 2).sum() / (4 * x[n].shape[1] ** 2) for n in STYLE]
+    )
+    # the picture was rounded to 8 bits on its way here
+    assert rows[-1]["content/raw"] == pytest.approx(expected_content, rel=0.02)
+    assert rows[-1]["style/raw"] == pytest.approx(expected_style, rel=0.05)
