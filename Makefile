@@ -46,7 +46,7 @@ $(VENV)/bin/python:
 
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet -r requirements.txt
-	$(RUN) -m pip install --quiet --no-deps --editable .
+	@$(RUN) -m pip install --quiet --no-deps --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
