@@ -50,9 +50,11 @@ def _command(statuses: list[str]) -> str:
     process = os.getpid()
 
     def job(config: DictConfig) -> None:
-        status = reported(lambda: run_job(config))
+        sweep = HydraConfig.get().mode is RunMode.MULTIRUN
+        place = f"run {HydraConfig.get().job.num}: " if sweep else ""
+        status = reported(lambda: run_job(config), place)
         statuses.append(status)
-        if status == "interrupted" and HydraConfig.get().mode is RunMode.MULTIRUN:
+        if status == "interrupted" and sweep:
             raise KeyboardInterrupt  # the sweep was meant, not one run of it
         if status in EXIT_CODES and os.getpid() != process:
             raise Ended(status)
@@ -83,7 +85,7 @@ def run_job(config: DictConfig) -> str:
     return result.status
 
 
-def reported(work: Callable[[], str]) -> str:
+def reported(work: Callable[[], str], place: str = "") -> str:
     """The status of a piece of work; what a person can mend becomes one line on stderr and a status.
 
     ``refused`` for what cannot be used, ``failed`` for a disk that is full or broken.
@@ -93,11 +95,11 @@ def reported(work: Callable[[], str]) -> str:
     except Ended as end:
         return str(end)
     except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        print(f"error: {place}{one_line(error)}", file=sys.stderr)
         return "refused"
     except OSError as error:
-        place = f" '{error.filename}'" if error.filename else ""
-        print(f"error: Cannot use{place}: {error.strerror or error}", file=sys.stderr)
+        file = f" '{error.filename}'" if error.filename else ""
+        print(f"error: {place}Cannot use{file}: {error.strerror or error}", file=sys.stderr)
         return "failed" if error.errno in DISK_ERRORS else "refused"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+from yaml import YAMLError
 
 from nst_tf.backbones import BACKBONES, VGG19, Backbone
 from nst_tf.checks import at_least
@@ -101,6 +102,19 @@ def to_yaml(config: Config) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
+def read_pictures(path: Path) -> Config:
+    """What a run's `config.yaml` says of its pictures: content, styles, shares; all else at its default.
+
+    Raises:
+        InputError: There is no such file, or it is no config.
+    """
+    try:
+        said: Any = OmegaConf.to_container(OmegaConf.load(path))
+        return Config(content=said["content"], style=said["style"], style_weights=said["style_weights"])
+    except (OSError, KeyError, TypeError, YAMLError) as error:
+        raise InputError(f"'{path}' is not the config of a run: give a run folder") from error
+
+
 def flat(config: Config) -> dict[str, str | bool | int | float]:
     """Dotted keys to plain values, lists as text: what TensorBoard's HParams take."""
     container = OmegaConf.to_container(OmegaConf.structured(config))
@@ -180,7 +194,10 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else beside
 
 
-NOT_TELLING = ("content", "style", "name", "sweep", "experiment", "launcher", "tracking", "runtime.", "tracking.")
+NOT_TELLING = (
+    *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
+    *("launcher", "tracking", "tracking.", "runtime."),
+)
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
 
 
@@ -188,7 +205,7 @@ def folder_name(overrides: list[str], length: int = 120) -> str:
     """Overrides as a folder's name: no slashes, not too long for a file system, the same under every launcher."""
     telling = [text for text in overrides if not _is_under(text.lstrip("+~").partition("=")[0], NOT_TELLING)]
     name = ",".join(telling).replace("/", "_").encode()[:length]
-    return name.decode(errors="ignore")
+    return name.decode(errors="ignore").rstrip(",")
 
 
 def _schema() -> DictConfig:

@@ -19,7 +19,7 @@ FLOORS = [
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "runtime", "runs", "memory"},
     {"observers"},
-    {"engine"},
+    {"engine", "evaluation"},
     {"config"},
     {"api"},
     {"cli"},

@@ -18,7 +18,7 @@ def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, c
     code, out, error = command_line("steps=1", values, "hydra.sweep.dir=sweep", *launcher, "-m")
     assert code == 2, error
     assert out.count("completed: 1 step\n") == 2
-    assert error.count("error: optimizer.learning_rate=-1.0: must be above 0") == 1
+    assert error.count("error: run 1: optimizer.learning_rate=-1.0: must be above 0") == 1
     names = folders(command_line)
     assert [name[:1] for name in names] == ["0", "2"]
     assert all("launcher" not in name for name in names)
