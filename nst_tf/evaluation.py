@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.backbones import VGG19, Backbone
-from nst_tf.images import Canvas, Picture
+from nst_tf.images import Canvas, Fit, Picture
 from nst_tf.tensors import gram, positions
 
 CONTENT_LAYER = "conv4_2"
@@ -58,7 +58,7 @@ class Judge:
         Returns:
             See `Scores`.
         """
-        canvas = Canvas(size=max(picture.shape[:2]), fit="exact", height=picture.shape[0], width=picture.shape[1])
+        canvas = Canvas(size=max(picture.shape[:2]), fit=Fit.exact, height=picture.shape[0], width=picture.shape[1])
         photograph = canvas.content(content)
         paintings = [self._grams(self._features(style)) for style in canvas.styles(styles, photograph)]
         x, p = self._features(picture[None]), self._features(photograph)
