@@ -26,15 +26,7 @@ FISH = ((0.74, 0.855, 0.085, 0), (0.885, 0.80, 0.06, 2), (0.60, 0.915, 0.05, 2))
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture.
-
-    Args:
-        size: side in pixels.
-        seed: the same seed gives the same picture.
-
-    Returns:
-        ``(size, size, 3)`` sRGB in [0, 1].
-    """
+    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 2])
     scene, gold = Scene(size), np.zeros((size, size), bool)
     put_sky(scene, gold, rng)

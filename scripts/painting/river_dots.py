@@ -26,15 +26,7 @@ LIGHT = 0.62  # the sun's x; it stands behind the horizon's haze
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture.
-
-    Args:
-        size: side in pixels.
-        seed: the same seed gives the same picture.
-
-    Returns:
-        ``(size, size, 3)`` sRGB in [0, 1].
-    """
+    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 4])
     scene = Scene(size)
     put_sky(scene, rng)

@@ -37,15 +37,7 @@ BARS = (
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture.
-
-    Args:
-        size: side in pixels.
-        seed: the same seed gives the same picture.
-
-    Returns:
-        ``(size, size, 3)`` sRGB in [0, 1].
-    """
+    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 5])
     scene = Scene(size)
     # A hand's line is not a ruler's.
