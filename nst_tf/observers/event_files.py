@@ -20,10 +20,13 @@ def cut_back(folder: Path, step: int) -> None:
 
     Args:
         folder: Where the event files lie; may be missing.
-        step: The last step to keep.
+        step: The last step to keep; -1 keeps none, and no file.
     """
     for path in sorted(folder.glob("events.out.tfevents.*")):
         kept = [record for record in _records(path) if _stands(Event.FromString(record), step)]
+        if not kept:
+            path.unlink()
+            continue
         with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
             copy = Path(elsewhere) / "events"
             with tf.io.TFRecordWriter(str(copy)) as writer:

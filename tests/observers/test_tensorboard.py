@@ -148,6 +148,19 @@ def test_a_diverged_run_ends_as_a_failure(small_config, tmp_path):
     assert end.status == api_pb2.STATUS_FAILURE
 
 
+def test_a_run_begun_anew_shows_nothing_of_the_last_one(tmp_path):
+    """Killed before its first checkpoint: the second life begins at step 0."""
+    start = Started(RunFolder(tmp_path), 10, None, COLUMNS, "steps: 10", {"steps": 10})
+    for last in (7, 3):
+        observer = TensorBoard(every=1, pictures_every=0)
+        observer.notify(start)
+        for step in range(last):
+            observer.notify(Progressed(moment(step)))
+    accumulator = events(tmp_path)
+    assert [step for step, _ in series(accumulator, "loss/total")] == [0, 1, 2]
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
 def test_a_continued_run_shows_one_life(tmp_path):
     """Killed at step 8 in the middle of a record, continued from the checkpoint of step 5."""
     folder, observer = RunFolder(tmp_path), TensorBoard(every=1, pictures_every=4)
