@@ -97,7 +97,7 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
 def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> Problem:
     """What the engine optimises, out of an experiment and its pictures."""
     return Problem(
-        extractor=config.backbone.extractor(taps(config.losses)),
+        extractor=config.backbone.extractor(taps(config.losses), config.runtime.precision.value),
         losses=config.losses,
         optimizer=config.optimizer,
         canvas=config.image,

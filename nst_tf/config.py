@@ -138,7 +138,10 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
         yield prefix, "null"
 
 
-ASIDE = ("name", "content", "style", "backbone.weights", "tracking.", "runtime.")
+ASIDE = (
+    *("name", "content", "style", "backbone.weights", "tracking."),
+    *("runtime.device", "runtime.threads", "runtime.deterministic", "runtime.memory_growth"),
+)
 """Settings that do not decide a picture, and those whose files' own hashes speak for them."""
 
 
@@ -196,7 +199,7 @@ def configs_folder() -> Path:
 
 NOT_TELLING = (
     *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
-    *("launcher", "tracking", "tracking.", "runtime."),
+    *("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads"),
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
 

@@ -59,16 +59,20 @@ def needed_mb(extractor: Extractor, height: int, width: int, *, backward: bool =
     The forward pass keeps every layer's features for the backward pass, which holds the gradients of the two
     largest besides; on top come copies of the picture. Targets need the forward pass alone (``backward=False``).
     """
-    shapes = [(1, height, width, 3)] * 8 + _feature_shapes(extractor, height, width)
-    sizes = sorted((4 * math.prod(shape) / MB for shape in shapes), reverse=True)
+    sizes = [4 * height * width * 3 / MB] * 8 + _feature_sizes(extractor, height, width)
+    sizes.sort(reverse=True)
     return sum(sizes) + (2 * sum(sizes[:2]) if backward else 0)
 
 
-def _feature_shapes(extractor: Extractor, height: int, width: int) -> list[tuple[int, ...]]:
+def _feature_sizes(extractor: Extractor, height: int, width: int) -> list[float]:
+    """MiB of each layer's features."""
     if extractor.model is None:
         return []
-    outputs = [layer.output for layer in extractor.model.layers]
-    return list(keras.Model(extractor.model.inputs, outputs).compute_output_shape((1, height, width, 3)))
+    layers = extractor.model.layers
+    model = keras.Model(extractor.model.inputs, [layer.output for layer in layers])
+    shapes = model.compute_output_shape((1, height, width, 3))
+    sizes = [tf.as_dtype(layer.compute_dtype).size for layer in layers]
+    return [size * math.prod(shape) / MB for size, shape in zip(sizes, shapes, strict=True)]
 
 
 def check_fits(extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], device: str) -> None:

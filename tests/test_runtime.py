@@ -27,7 +27,7 @@ def test_a_gpu_that_is_not_there_is_refused():
         Runtime(device=f"gpu:{GPUS}").prepare()
 
 
-@pytest.mark.parametrize("fields", [{"device": "cuda"}, {"device": "gpu"}, {"threads": 0}])
+@pytest.mark.parametrize("fields", [{"device": "cuda"}, {"device": "gpu"}, {"threads": 0}, {"precision": "float8"}])
 def test_values_out_of_range_are_refused(fields):
     with pytest.raises(InputError, match=next(iter(fields))):
         Runtime(**fields)
@@ -57,6 +57,15 @@ def test_the_need_grows_with_the_area_and_the_depth():
     shallow, deep = (VGG19(weights="random").extractor([layer]) for layer in ("conv2_1", "conv5_1"))
     assert needed_mb(deep, 256, 256) > 1.2 * needed_mb(shallow, 256, 256)
     assert needed_mb(deep, 512, 512) == pytest.approx(4 * needed_mb(deep, 256, 256), rel=0.01)
+
+
+def test_bfloat16_features_need_half():
+    whole, half = (
+        needed_mb(VGG16(weights="random").extractor(["conv5_1"], precision), 512, 512)
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    pictures = 8 * 512 * 512 * 3 * 4 / 2**20
+    assert half - pictures == pytest.approx((whole - pictures) / 2, rel=0.01)
 
 
 def test_the_need_by_hand():

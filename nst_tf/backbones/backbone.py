@@ -88,12 +88,14 @@ class Backbone:
             raise InputError(self._unknown(layer, list(names)))
         return names[layer]
 
-    def extractor(self, layers: Sequence[str]) -> Extractor:
+    def extractor(self, layers: Sequence[str], precision: str = "float32") -> Extractor:
         """Build the network as deep as the deepest layer asked for, and no deeper.
 
         Args:
             layers: Names that `resolve` knows. An empty list gives an extractor that returns ``{}``, without
                 reading weights.
+            precision: Keras's dtype policy of the layers, ``float32`` or ``mixed_bfloat16``; features come in its
+                compute type.
 
         Returns:
             A callable from a picture ``(B, H, W, 3)`` to ``{name: features (B, h, w, C)}``.
@@ -105,7 +107,7 @@ class Backbone:
         if not taps:
             return Extractor(taps, None, PREPROCESSORS[self.preprocessing])
         path = weights_.locate(self.weights, self.pretrained)
-        model = self._build(set(taps.values()))
+        model = self._build(set(taps.values()), precision)
         if path is None:
             weights_.randomize(model, self.architecture(), self.seed)
         else:
@@ -131,10 +133,10 @@ class Backbone:
             "sha256": digest(path, "sha256") if path else None,
         }
 
-    def _build(self, names: set[str]) -> Any:
+    def _build(self, names: set[str], precision: str) -> Any:
         whole = _whole(type(self).application)
         cut = keras.Model(whole.input, {name: whole.get_layer(name).output for name in names}, name=self.name)
-        model = rebuild(cut, self.pooling, self.padding)
+        model = rebuild(cut, self.pooling, self.padding, precision)
         model.trainable = False
         return model
 

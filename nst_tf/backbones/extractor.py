@@ -45,7 +45,7 @@ class Extractor:
         self._check_size(image)
         features = self.model(self.preprocess(image), training=False)
         taps = {name: features[keras_name] for name, keras_name in self.layers.items()}
-        return taps if self.scale == 1 else {name: self.scale * tap for name, tap in taps.items()}
+        return taps if self.scale == 1 else {name: self.scale * tf.cast(tap, tf.float32) for name, tap in taps.items()}
 
     def _check_size(self, image: tf.Tensor) -> None:
         height, width = image.shape[1:3]  # None where a tf.function leaves the size open

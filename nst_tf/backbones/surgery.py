@@ -40,8 +40,8 @@ class ReflectConv2D(keras.layers.Conv2D):
         return (*input_shape[:-1], self.filters)
 
 
-def rebuild(model: Any, pooling: Pooling, padding: Padding) -> Any:
-    """Copy a model, its weights included, with the pooling and padding asked for.
+def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "float32") -> Any:
+    """Copy a model, its weights included, with the pooling, padding and precision asked for.
 
     With ``max`` and ``zero`` the copy has the model's own kinds of layers. Average pooling keeps the geometry
     of the max pooling it replaces. The copy forgets every layer that does not lead to the model's outputs.
@@ -50,6 +50,7 @@ def rebuild(model: Any, pooling: Pooling, padding: Padding) -> Any:
         model: A functional Keras model, channels last.
         pooling: ``max`` leaves every layer as it is.
         padding: ``zero`` leaves every layer as it is; ``reflect`` replaces convolutions padded with ``same``.
+        precision: Keras's name of the layers' dtype policy; ``mixed_bfloat16`` computes in bfloat16 on float32 weights.
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
@@ -57,28 +58,29 @@ def rebuild(model: Any, pooling: Pooling, padding: Padding) -> Any:
     Raises:
         InputError: ``reflect`` for a convolution with strides, whose padding depends on the picture's size.
     """
-    copy = keras.models.clone_model(model, clone_function=lambda layer: _replace(layer, pooling, padding))
+    copy = keras.models.clone_model(model, clone_function=lambda layer: _replace(layer, pooling, padding, precision))
     for layer in filter(lambda layer: layer.weights, copy.layers):
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return copy
 
 
-def _replace(layer: Any, pooling: Pooling, padding: Padding) -> Any:
+def _replace(layer: Any, pooling: Pooling, padding: Padding, precision: str) -> Any:
+    config = {**layer.get_config(), "dtype": precision}
     if pooling is Pooling.average and isinstance(layer, keras.layers.MaxPooling2D):
-        return keras.layers.AveragePooling2D.from_config(layer.get_config())
+        return keras.layers.AveragePooling2D.from_config(config)
     if padding is Padding.reflect and _is_padded_convolution(layer):
-        return _reflecting(layer)
-    return layer.__class__.from_config(layer.get_config())
+        return _reflecting(layer, config)
+    return layer.__class__.from_config(config)
 
 
 def _is_padded_convolution(layer: Any) -> bool:
     return type(layer) is keras.layers.Conv2D and layer.padding == "same" and max(layer.kernel_size) > 1
 
 
-def _reflecting(layer: Any) -> ReflectConv2D:
+def _reflecting(layer: Any, config: dict[str, Any]) -> ReflectConv2D:
     if max(layer.strides) > 1:
         raise InputError(
             f"Convolution '{layer.name}' has strides {layer.strides}, which reflect padding cannot serve; "
             "set backbone.padding=zero"
         )
-    return ReflectConv2D.from_config({**layer.get_config(), "padding": "valid"})
+    return ReflectConv2D.from_config({**config, "padding": "valid"})

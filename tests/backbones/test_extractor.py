@@ -141,3 +141,22 @@ def test_minimum_size_is_the_smallest_that_works(layers, padding, minimum, refus
     assert extractor(tf.zeros((1, minimum, minimum, 3)))[layers[0]].shape[1] >= 1
     with refused(f"Picture of {minimum}×{minimum - 1} pixels is too small", f"at least {minimum}"):
         extractor(tf.zeros((1, minimum - 1, minimum, 3)))
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("padding", ["zero", "reflect"])
+def test_bfloat16_features_are_near_those_in_float32(pooling, padding, image):
+    """bfloat16 keeps 8 bits: a relative error of some 2^-8 a layer, on float32 weights, with a float32 gradient."""
+    backbone = VGG19(weights="random", pooling=pooling, padding=padding)
+    exact, rough = (backbone.extractor(["conv3_1"], p) for p in ("float32", "mixed_bfloat16"))
+    picture = tf.constant(image)
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        features = rough(picture)["conv3_1"]
+        total = tf.reduce_sum(tf.cast(features, tf.float32))
+    assert features.dtype == tf.bfloat16
+    assert tape.gradient(total, picture).dtype == tf.float32
+    assert {weight.dtype for weight in rough.model.weights} == {"float32"}
+    expected = exact(picture)["conv3_1"].numpy()
+    error = np.linalg.norm(tf.cast(features, tf.float32).numpy() - expected) / np.linalg.norm(expected)
+    assert 1e-5 < error < 0.02

@@ -117,7 +117,10 @@ def test_flat_settings_are_plain_values(composed):
     assert all(isinstance(value, str | bool | int | float) for value in settings.values())
 
 
-@pytest.mark.parametrize("override", ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=100"])
+@pytest.mark.parametrize(
+    "override",
+    ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99", "runtime.precision=mixed_bfloat16"],
+)
 def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) != fingerprint(composed(), [])
 
