@@ -80,9 +80,10 @@ class RunFolder:
             return {}
         try:
             record = json.loads(self.record.read_text(encoding="utf-8"))
-            assert {"status", "fingerprint"} <= record.keys()
-        except (ValueError, AttributeError, AssertionError) as error:
-            raise InputError(f"'{self.record}' is not a run's record: delete it, or choose another name=") from error
+        except ValueError:  # no JSON, or no text
+            record = None
+        if not isinstance(record, dict) or not {"status", "fingerprint"} <= record.keys():
+            raise InputError(f"'{self.record}' is not a run's record: delete it, or choose another name=")
         return record
 
     def write_record(self, record: Mapping[str, Any]) -> None:

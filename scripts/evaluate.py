@@ -8,12 +8,14 @@ import csv
 import sys
 from pathlib import Path
 
+from arguments import OneLineParser
+
 from nst_tf.cli import EXIT_CODES, quiet, reported
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> OneLineParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(prog="evaluate", description="Score pictures with a fixed judge, VGG-19.")
+    made = OneLineParser(prog="evaluate", description="Score pictures with a fixed judge, VGG-19.")
     made.add_argument("paths", nargs="+", metavar="RUN_OR_PICTURE", help="a run folder, or a picture")
     made.add_argument("--content", help="the photograph of the pictures given: a path or sample:NAME")
     made.add_argument("--style", action="append", help="their painting; again for a second one")

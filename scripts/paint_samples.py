@@ -8,9 +8,9 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
+from arguments import OneLineParser
 from painting import harbour_mosaic, night_swirls, river_dots, wave_woodcut, wedges
 from painting.fields import REFERENCE_SIZE
 from PIL import Image
@@ -28,14 +28,6 @@ HANDS: dict[str, Callable[[int, int], np.ndarray]] = {
     "river_dots": river_dots.paint,
     "wedges": wedges.paint,
 }
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser whose refusal is one line without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message and leave with code 2."""
-        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

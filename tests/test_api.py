@@ -365,7 +365,6 @@ def test_an_interruption_while_a_scale_is_prepared_loses_nothing(name, scale, sm
 def test_other_weights_under_the_same_name_are_another_run(small_config, tmp_path):
     import h5py
 
-    VGG19(weights="random").extractor(["conv1_1"])
     files = []
     for seed in (0, 1):
         model = VGG19(weights="random", seed=seed).extractor(["conv5_4"]).model

@@ -101,3 +101,8 @@ def test_what_cannot_be_scored_is_one_line(arguments):
     assert code == 2
     assert len(error.splitlines()) == 1
     assert error.startswith("error: ")
+
+
+def test_arguments_it_does_not_know_are_one_line():
+    code, out, error = run("picture.png", "--bogus")
+    assert (code, out, error) == (2, "", "evaluate: unrecognized arguments: --bogus\n")

@@ -41,14 +41,12 @@ def config():
     )
 
 
-def engine_seconds(folder, monkeypatch):
+def engine_seconds(folder):
     """A whole run with every observer at its default, timed from within."""
     watch = Stopwatch(every=10)
-    with monkeypatch.context() as patch:
-        patch.setitem(OBSERVERS, "stopwatch", Stopwatch)
-        run = config()
-        run.tracking["stopwatch"] = watch
-        stylize(run, folder)
+    run = config()
+    run.tracking["stopwatch"] = watch
+    stylize(run, folder)
     return watch.seconds
 
 
@@ -80,11 +78,11 @@ def bare_seconds():
 
 
 @pytest.mark.timing
-def test_the_engine_adds_at_most_3_percent(tmp_path, monkeypatch):
+def test_the_engine_adds_at_most_3_percent(tmp_path):
     """The best of three alternating rounds on each side, so that a busy moment on the machine counts for neither."""
     engine, bare = [], []
     for round_ in range(3):
-        engine.append(engine_seconds(tmp_path / str(round_), monkeypatch))
+        engine.append(engine_seconds(tmp_path / str(round_)))
         bare.append(bare_seconds())
     print(f"\nengine {engine} s, bare {bare} s for {STEPS} steps: ratio {min(engine) / min(bare):.4f}")
     assert min(engine) / min(bare) <= 1.03
