@@ -12,8 +12,6 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
-	@echo "No trained network is at hand offline: this demo compares the features of an untrained VGG-19,"
-	@echo "seeded at random. They carry colour and grain, not brush strokes; see the README for the real thing."
 	$(RUN) scripts/stylize.py experiment=demo
 
 test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes

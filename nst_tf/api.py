@@ -1,45 +1,25 @@
-"""One experiment, from Python: read the pictures, run the engine, keep what it tells."""
+"""From Python: stylise a photograph, or distil the embedded network; each run in its folder."""
 
-import contextlib
-import datetime
 import itertools
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
+import tensorflow as tf
 
+from nst_tf.backbones import digest
 from nst_tf.config import Config, fingerprint, flat, to_yaml
-from nst_tf.engine import Engine, Problem, is_out_of_memory
+from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
+from nst_tf.engine import Engine, Problem
 from nst_tf.errors import InputError
 from nst_tf.files import write_text
 from nst_tf.images import Picture, read_picture, write_picture
-from nst_tf.memory import check_fits, peak_memory_mb, reset_peak_memory
+from nst_tf.memory import check_fits, reset_peak_memory
 from nst_tf.objective import active, columns, taps
-from nst_tf.observers import Event, Failed, Finished, Observer, Started, in_order
-from nst_tf.runs import FINAL, RunFolder, finite, git_commit, versions
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended.
-
-    Attributes:
-        status: ``completed``, ``converged``, ``diverged``, ``interrupted`` or ``failed``.
-        reason: Why, in words.
-        folder: Where everything about it lies.
-        record: What `run.json` holds.
-    """
-
-    status: str
-    reason: str
-    folder: RunFolder
-    record: dict[str, Any]
+from nst_tf.observers import Finished, Started, in_order
+from nst_tf.recording import Result, alone, first_record, last_record, state_to_continue, watch
+from nst_tf.runs import RunFolder, versions
 
 
 def stylize(config: Config, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
@@ -69,14 +49,14 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
     _check_fits(problem, device)
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     run.make()
-    with _alone(run):
+    with alone(run):
         inputs = _inputs(config, content, styles)
         hashes = [entry["sha256"] for entry in inputs.values()] + [str(weights and weights["sha256"])]
         identity = fingerprint(config, hashes)
-        state = _state_to_continue(run, identity, config.steps)
+        state = state_to_continue(run, run.picture, identity, config.steps)
         if isinstance(state, Result):
             return state
-        record = _first_record(config, device) | {"fingerprint": identity, "inputs": inputs, "weights": weights}
+        record = first_record(config.name, device) | {"fingerprint": identity, "inputs": inputs, "weights": weights}
         return _run(config, problem, run, record, state, overrides)
 
 
@@ -125,32 +105,6 @@ def _inputs(config: Config, content: Picture, styles: Sequence[Picture]) -> dict
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
 
 
-@contextlib.contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
-    """Hold the folder, so that no two processes write into one."""
-    try:
-        with filelock.FileLock(run.lock, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise InputError(f"Another process is at work in '{run.path}': wait for it, or choose another name=") from error
-
-
-def _state_to_continue(run: RunFolder, identity: str, steps: int) -> dict[str, np.ndarray] | Result | None:
-    """The checkpoint to go on from, nothing for a fresh start, or the result of a run already done."""
-    record = run.read_record()
-    if not record:
-        return None
-    if record["fingerprint"] != identity:
-        raise InputError(
-            f"'{run.path}' holds a run of other settings or pictures: choose another name=, or delete the folder"
-        )
-    status = record["status"]
-    done = status in FINAL and (status != "completed" or record["steps"] >= steps)
-    if done and run.picture.exists():
-        return Result(status, f"already done: {record['reason']}", run, record)
-    return run.read_checkpoint()
-
-
 def _run(
     config: Config,
     problem: Problem,
@@ -164,76 +118,82 @@ def _run(
     periods = [period for observer in observers for period in observer.periods]
     events = Engine(problem, periods, record["device"]).run(state)
     first = next(events)
-    text = to_yaml(config)
-    write_text(run.config, text)
-    write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
-    run.write_record(record)
+    text = _begin_record(run, config, overrides, record)
     resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/row"][0, 0])
-    watching = Watchers(observers)
-    watching.notify(Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config)))
-    event: Event
-    for event in itertools.chain([first], events):
-        watching.notify(event)
-    assert isinstance(event, Finished)
-    if isinstance(event, Failed) and not is_out_of_memory(event.error):
-        log.error("The run failed at step %d", event.moment.step, exc_info=event.error)
-    return _keep(event, problem, run, record, text)
+    started = Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config))
+    end = watch(itertools.chain([first], events), observers, started)
+    return _keep(end, problem, run, record, text)
 
 
 def _keep(end: Finished, problem: Problem, run: RunFolder, record: dict[str, Any], text: str) -> Result:
     """Write the picture and the record of a run that has ended."""
-    picture, moment = end.moment.picture(), end.moment
+    picture = end.moment.picture()
     note = {"nst_tf:config": text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
     alpha = problem.canvas.alpha(problem.content, *picture.shape[:2])
     write_picture(run.picture, picture, alpha=alpha, text=note)
-    record |= {
-        "status": end.status,
-        "reason": end.reason,
-        "steps": moment.step,
-        "evaluations": moment.evaluations,
-        "seconds": round(moment.seconds, 3),
-        "seconds_per_evaluation": round(moment.seconds / max(1, moment.evaluations), 5),
-        "peak_memory_mb": round(peak_memory_mb(record["device"])),
-        "height": picture.shape[0],
-        "width": picture.shape[1],
-        "final": {name: finite(value) for name, value in {"total": moment.total, **moment.terms}.items()},
-        "finished_at": _now(),
-    }
+    record |= last_record(end, record["device"]) | {"height": picture.shape[0], "width": picture.shape[1]}
     run.write_record(record)
     return Result(end.status, end.reason, run, record)
 
 
-def _first_record(config: Config, device: str) -> dict[str, Any]:
-    return {
-        "status": "running",
-        "reason": "",
-        "name": config.name,
-        "device": device,
-        "versions": versions(),
-        "git_commit": git_commit(),
-        "started_at": _now(),
-    }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-class Watchers:
-    """Observers, told of every event in order; one that fails is let go, and the run goes on.
+def distill(settings: Distillation, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
+    """Train ``vgg19_lite`` in a run folder; continue there if it was cut short.
 
     Args:
-        observers: In the order they are told.
+        settings: How.
+        folder: Its run folder; by default ``outputs/distillations/NAME``.
+        overrides: What was typed to get these settings, kept for the record.
+
+    Returns:
+        The result; its folder holds ``vgg19_lite.weights.h5``, for ``backbone.weights``.
+
+    Raises:
+        InputError: The teacher cannot be loaded, a folder has no pictures, or the run folder holds another training.
     """
+    device = settings.runtime.prepare()
+    reset_peak_memory(device)
+    material = read_material(settings)
+    teacher = settings.teacher.identity()
+    run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
+    run.make()
+    with alone(run):
+        identity = fingerprint(settings, [material.sha256, str(teacher["sha256"])])
+        state = state_to_continue(run, run.weights, identity, settings.steps)
+        if isinstance(state, Result):
+            return state
+        record = first_record(settings.name, device)
+        record |= {"fingerprint": identity, "inputs": material.counts, "weights": teacher}
+        return _distill(settings, material, run, record, state, overrides)
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = list(observers)
 
-    def notify(self, event: Event) -> None:
-        """Tell all that still listen."""
-        for observer in list(self._observers):
-            try:
-                observer.notify(event)
-            except Exception as error:
-                log.warning("%s stopped watching: %s: %s", type(observer).__name__, type(error).__name__, error)
-                self._observers.remove(observer)
+def _distill(
+    settings: Distillation,
+    material: Material,
+    run: RunFolder,
+    record: dict[str, Any],
+    state: dict[str, np.ndarray] | None,
+    overrides: Sequence[str],
+) -> Result:
+    observers = in_order(settings.tracking.values())
+    with tf.device(record["device"]):
+        trainer = build(settings, material, [period for observer in observers for period in observer.periods], state)
+        text = _begin_record(run, settings, overrides, record)
+        resumed_at = None if state is None else trainer.step
+        end = watch(
+            trainer.run(), observers, Started(run, settings.steps, resumed_at, terms(settings), text, flat(settings))
+        )
+        export(trainer.student, run.weights)
+    record |= last_record(end, record["device"]) | {"sha256": digest(run.weights, "sha256")}
+    run.write_record(record)
+    return Result(end.status, end.reason, run, record)
+
+
+def _begin_record(
+    run: RunFolder, config: Config | Distillation, overrides: Sequence[str], record: dict[str, Any]
+) -> str:
+    """Write the config, what was typed and the first record; return the config as text."""
+    text = to_yaml(config)
+    write_text(run.config, text)
+    write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
+    run.write_record(record)
+    return text

@@ -30,18 +30,22 @@ class Ended(Exception):  # noqa: N818 - carries a status through Hydra, out of a
     """A run of a sweep has ended in a way that the whole command should tell of."""
 
 
-def main() -> None:
-    """Run ``nst-tf``, or a script of ``scripts/``; exit as `EXIT_CODES` says."""
+def main(task: str = "config") -> None:
+    """Run ``nst-tf``, or a script of ``scripts/``; exit as `EXIT_CODES` says.
+
+    Args:
+        task: Name of the YAML file that is composed: ``config`` to stylise, ``distill`` to train the embedded network.
+    """
     statuses: list[str] = []
     try:
-        statuses.append(reported(lambda: _command(statuses)))
+        statuses.append(reported(lambda: _command(task, statuses)))
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         statuses.append("interrupted")
     sys.exit(exit_code(statuses))
 
 
-def _command(statuses: list[str]) -> str:
+def _command(task: str, statuses: list[str]) -> str:
     """Let Hydra compose and launch; collect how each run in this process ended."""
     with quiet():
         from nst_tf.config import configs_folder, register
@@ -60,26 +64,30 @@ def _command(statuses: list[str]) -> str:
             raise Ended(status)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
-    hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name="config")(job)()
+    hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
     return "completed"
 
 
 def run_job(config: DictConfig) -> str:
     """One composed config: run it, say where the results lie, return its status."""
-    from nst_tf.api import stylize
-    from nst_tf.config import from_hydra
+    from nst_tf.api import Result, distill, stylize
+    from nst_tf.config import Config, from_hydra
     from nst_tf.runs import RunFolder
 
     hydra = HydraConfig.get()
     folder = hydra.runtime.output_dir
     try:
-        result = stylize(from_hydra(config), folder, list(hydra.overrides.task))
+        settings = from_hydra(config)
+        work: Callable[..., Result] = stylize if isinstance(settings, Config) else distill
+        result = work(settings, folder, list(hydra.overrides.task))
     except InputError:
         RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
         raise
     print(f"{result.status}: {result.reason}")
-    print(f"  picture      {result.folder.picture}")
-    print(f"  run folder   {result.folder.path}")
+    product = ("picture", result.folder.picture) if work is stylize else ("weights", result.folder.weights)
+    places = {product[0]: product[1], "run folder": result.folder.path}
+    for name, place in places.items():
+        print(f"  {name:<11}  {place}")
     if result.folder.tensorboard.exists():
         print(f"  TensorBoard  tensorboard --logdir {result.folder.tensorboard}", flush=True)
     return result.status
@@ -160,6 +168,8 @@ def _omegaconf_line(error: BaseException) -> str:
     key = details.get("full_key", "")
     if re.match(r"Key '.*' (?:is )?not in ", first):
         return f"Unknown key {key!r}: {_nearest(key, error)}"
+    if "is not a subclass of Backbone" in first and key != "backbone":
+        return f"{key}: a backbone is chosen by backbone@{key}={details.get('value', 'NAME')}"
     if "is not a subclass of Loss" in first:
         return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=content, gram or total_variation"
     return f"{key}: {first}" if key and key not in first else first

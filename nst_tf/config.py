@@ -1,7 +1,7 @@
 """The Config tree: what one experiment is, and how Hydra learns of it."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,23 +11,25 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from yaml import YAMLError
 
-from nst_tf.backbones import BACKBONES, VGG19, Backbone
+from nst_tf.backbones import BACKBONES, Backbone, VGG19Lite
 from nst_tf.checks import at_least
+from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas
-from nst_tf.losses import LOSSES, ContentLoss, GramLoss, Loss, OverLayers
+from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import OPTIMIZERS, Adam, Optimizer
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
 
 
-def gatys_losses() -> dict[str, Loss]:
-    """Content at conv4_2 and Gram matrices at conv1_1 … conv5_1 with α/β = 1e-3, as Gatys et al. 2016 have them."""
-    style = [f"conv{block}_1" for block in range(1, 6)]
+def relative_losses() -> dict[str, Loss]:
+    """Content at conv4_2, Gram matrices at eleven layers up to conv5_1, each distance relative to its target."""
+    style = ["conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3", "conv4_1", "conv4_2", "stage4"]
+    style += ["conv5_1"]
     return {
-        "content": ContentLoss(weight=1.0, layers=["conv4_2"]),
-        "style": GramLoss(weight=1e3, layers=style, over_layers=OverLayers.mean),
+        "content": ContentLoss(weight=1.0, layers=["conv4_2"], reduction=ContentReduction.relative),
+        "style": GramLoss(weight=50.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
     }
 
 
@@ -57,8 +59,8 @@ class Config:
     name: str = "stylized"
     steps: int = 500
     seed: int = 0
-    backbone: Backbone = field(default_factory=VGG19)
-    losses: dict[str, Loss] = field(default_factory=gatys_losses)
+    backbone: Backbone = field(default_factory=VGG19Lite)
+    losses: dict[str, Loss] = field(default_factory=relative_losses)
     optimizer: Optimizer = field(default_factory=Adam)
     image: Canvas = field(default_factory=Canvas)
     schedule: Schedule = field(default_factory=Schedule)
@@ -97,7 +99,7 @@ class Config:
         return [weight / sum(weights) for weight in weights]
 
 
-def to_yaml(config: Config) -> str:
+def to_yaml(config: Config | Distillation) -> str:
     """The config as YAML, ready to be read again."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
@@ -115,7 +117,7 @@ def read_pictures(path: Path) -> Config:
         raise InputError(f"'{path}' is not the config of a run: give a run folder") from error
 
 
-def flat(config: Config) -> dict[str, str | bool | int | float]:
+def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
     """Dotted keys to plain values, lists as text: what TensorBoard's HParams take."""
     container = OmegaConf.to_container(OmegaConf.structured(config))
     return dict(_leaves("", container))
@@ -140,18 +142,19 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
 
 ASIDE = (
     *("name", "content", "style", "backbone.weights", "tracking."),
+    *("photographs", "paintings", "teacher.weights"),
     *("runtime.device", "runtime.threads", "runtime.deterministic", "runtime.memory_growth"),
 )
 """Settings that do not decide a picture, and those whose files' own hashes speak for them."""
 
 
-def fingerprint(config: Config, hashes: list[str]) -> str:
-    """SHA-256 over all that decides the pictures of a run: settings and the hashes of its inputs and weights.
+def fingerprint(config: Config | Distillation, hashes: list[str]) -> str:
+    """SHA-256 over all that decides what a run makes: settings and the hashes of its inputs and weights.
 
-    Left out: the name, what watches, where it computes, and, where there is one scale, how long it goes on.
+    Left out: the name, what watches, where it computes, and how long a picture of one scale goes on.
     """
     settings: dict[str, Any] = dict(flat(config))
-    aside = ASIDE + (("steps",) if len(config.schedule.scales) == 1 else ())
+    aside = ASIDE + (("steps",) if isinstance(config, Config) and len(config.schedule.scales) == 1 else ())
     kept = sorted(f"{key}={value}" for key, value in settings.items() if not _is_under(key, aside))
     return hashlib.sha256("\n".join([*kept, *hashes]).encode()).hexdigest()
 
@@ -161,20 +164,20 @@ def _is_under(key: str, names: tuple[str, ...]) -> bool:
     return key in names or key.startswith(tuple(name for name in names if name.endswith(".")))
 
 
-def from_hydra(config: DictConfig) -> Config:
-    """A composed config as live objects.
+def from_hydra(config: DictConfig) -> Any:
+    """A composed config as live objects: a `Config`, or a `Distillation`.
 
     Raises:
         InputError: A key that nothing reads, or a value out of range, named with its place.
     """
     _refuse_unknown(config, "")
     for group in ("losses", "tracking"):
-        for name, node in config[group].items():
+        for name, node in config.get(group, {}).items():
             try:
                 OmegaConf.to_object(node)
             except InputError as error:
                 raise InputError(f"{group}.{name}: {error}") from error
-    return OmegaConf.to_object(config)  # type: ignore[return-value]
+    return OmegaConf.to_object(config)
 
 
 def _refuse_unknown(node: Any, path: str) -> None:
@@ -211,19 +214,22 @@ def folder_name(overrides: list[str], length: int = 120) -> str:
     return name.decode(errors="ignore").rstrip(",")
 
 
-def _schema() -> DictConfig:
-    """The tree with its groups open: each takes what its table or its YAML gives, and nothing else."""
-    schema = OmegaConf.structured(Config)
-    for group in ("backbone", "optimizer", "image", "schedule", "runtime"):
+def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfig:
+    """A tree with its groups open: each takes what its table or its YAML gives, and nothing else."""
+    schema = OmegaConf.structured(kind)
+    for group in parts:
         schema[group] = MISSING
-    schema.losses, schema.tracking = {}, {}
+    for group in named:
+        schema[group] = {}
     return schema
 
 
 def register() -> None:
-    """Give Hydra the schema of the whole tree, and one of each table's entries under ``schema/GROUP/NAME``."""
+    """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
-    store.store(name="schema", node=_schema())
+    parts = ("backbone", "optimizer", "image", "schedule", "runtime")
+    store.store(name="schema", node=_schema(Config, parts, named=("losses", "tracking")))
+    store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), named=("tracking",)))
     tables: dict[str, dict[str, Any]] = {
         "backbone": BACKBONES,
         "loss": LOSSES,

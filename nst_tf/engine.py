@@ -1,12 +1,9 @@
 """The loop over scales: from pictures and settings to a run told in events."""
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -17,17 +14,15 @@ from nst_tf.descent import UNREAD, Descent
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, Picture, resize
 from nst_tf.losses import Loss
+from nst_tf.memory import is_out_of_memory
 from nst_tf.objective import Objective
 from nst_tf.observers import Failed, Finished, Moment, Progressed, Scaled
 from nst_tf.optimizers import Optimizer
 from nst_tf.schedule import Schedule, StopRule
+from nst_tf.signals import Interrupted, asking
 
 HOST_SECONDS = 2.0
 """How long the device may work before the host looks up, so that Ctrl-C is answered."""
-
-
-class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for the picture now
-    """The run was asked to stop."""
 
 
 @dataclass
@@ -84,7 +79,7 @@ class Engine:
             `Scaled` at each size; `Progressed` at step 0 and wherever a period divides the step; one `Finished`
             (or `Failed`) last, whatever ended the run.
         """
-        with _signals(self._ask_to_stop), tf.device(self._device):
+        with asking(self._ask_to_stop), tf.device(self._device):
             try:
                 outcome = yield from self._legs(dict(state or {}))
             except Interrupted:
@@ -269,40 +264,9 @@ class Leg:
         }
 
 
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an error tells of memory that is not there."""
-    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)
-
-
 def reason_of(error: Exception) -> str:
     """An error in one line; those about memory in plain words."""
     if is_out_of_memory(error):
         return "out of memory: choose a smaller image.size"
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"
-
-
-@contextlib.contextmanager
-def _signals(ask_to_stop: Callable[[], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one gets through.
-
-    Only the main thread may set handlers; elsewhere signals are left as they are.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        ask_to_stop()
-        for each in numbers:
-            signal.signal(each, previous[each])
-
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, previous[number])

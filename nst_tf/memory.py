@@ -90,3 +90,8 @@ def check_fits(extractor: Extractor, content: tuple[int, int], styles: Sequence[
                 f"A picture of {shape[1]}x{shape[0]} would need about {needed / 1024:.1f} GiB and "
                 f"{available / 1024:.1f} GiB are free: {key}={side} is about the largest that fits"
             )
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error tells of memory that is not there."""
+    return isinstance(error, tf.errors.ResourceExhaustedError | MemoryError)

@@ -38,6 +38,7 @@ class RunFolder:
     path: Path
 
     picture = property(lambda self: self.path / "stylized.png")
+    weights = property(lambda self: self.path / "vgg19_lite.weights.h5")
     metrics = property(lambda self: self.path / "metrics.csv")
     record = property(lambda self: self.path / "run.json")
     tensorboard = property(lambda self: self.path / "tensorboard")

@@ -18,6 +18,11 @@ def squared_sum(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.square(x), axis=range(1, x.shape.rank))
 
 
+def reciprocal(x: tf.Tensor) -> tf.Tensor:
+    """``1/x``, but 1 where ``x`` is 0: what is measured against nothing is measured as it is."""
+    return 1.0 / tf.where(x == 0, tf.ones_like(x), x)
+
+
 def elements(x: tf.Tensor) -> tf.Tensor:
     """Number of values per picture, ``H·W·C``, as a float32 scalar; taken from the shape, so no data is read."""
     return tf.cast(tf.reduce_prod(tf.shape(x)[1:]), tf.float32)

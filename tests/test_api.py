@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.api import Watchers, problem_of, read_inputs
+from nst_tf.api import problem_of, read_inputs
 from nst_tf.backbones import VGG19
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text
@@ -21,6 +21,7 @@ from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS
+from nst_tf.recording import Watchers
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
 

@@ -12,11 +12,11 @@ import keras
 
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
-from nst_tf.backbones.download import Pretrained, digest
+from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
 from nst_tf.backbones.surgery import Padding, Pooling, rebuild
-from nst_tf.backbones.weights import IMAGENET, MissingWeights
+from nst_tf.backbones.weights import MissingWeights
 from nst_tf.checks import accept_names, at_least
 from nst_tf.errors import InputError
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Backbone:
-    """A network of ``keras.applications``, cut where it is not needed; its fields are its Hydra schema.
+    """A Keras network, cut where it is not needed; its fields are its Hydra schema.
 
     A subclass names its ``application``, its ``pretrained`` file and its `aliases`; `architecture` may be
     overridden by a table, which spares building the network to resolve a name.
@@ -42,7 +42,7 @@ class Backbone:
         seed: For random kernels; not negative.
     """
 
-    weights: str = IMAGENET
+    weights: str = Pretrained.keyword
     pooling: Pooling = Pooling.max
     padding: Padding = Padding.zero
     preprocessing: Preprocessing = Preprocessing.caffe
@@ -51,7 +51,7 @@ class Backbone:
 
     name: ClassVar[str]
     application: ClassVar[Callable[..., Any]]
-    pretrained: ClassVar[Pretrained]
+    pretrained: ClassVar[Pretrained | Embedded]
     minimum_size: ClassVar[int] = 32  # pixels; enough for every layer and either padding
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Backbone:
         accept_names(self, "backbone.")
         at_least("backbone.seed", self.seed, 0)
         if not self.weights:
-            raise InputError("backbone.weights is empty; it takes imagenet, random or a path")
+            raise InputError(f"backbone.weights is empty; it takes {self.pretrained.keyword}, random or a path")
 
     def aliases(self) -> dict[str, str]:
         """Names from papers, and ``stage1`` … for the end of each resolution, with their Keras names."""
@@ -106,7 +106,7 @@ class Backbone:
         taps = {layer: self.resolve(layer) for layer in layers}
         if not taps:
             return Extractor(taps, None, PREPROCESSORS[self.preprocessing])
-        path = weights_.locate(self.weights, self.pretrained)
+        path = weights_.locate(self.weights, self.name, self.pretrained)
         model = self._build(set(taps.values()), precision)
         if path is None:
             weights_.randomize(model, self.architecture(), self.seed)
@@ -125,7 +125,7 @@ class Backbone:
         Raises:
             InputError: The weights file is absent.
         """
-        path = weights_.locate(self.weights, self.pretrained)
+        path = weights_.locate(self.weights, self.name, self.pretrained)
         return {
             "name": self.name,
             "weights": self.weights,
@@ -161,7 +161,7 @@ class Backbone:
         return min(self.minimum_size, reduction * (2 if self.padding is Padding.reflect else 1))
 
     def _warn_of_preprocessing(self) -> None:
-        if self.weights == IMAGENET and self.preprocessing is Preprocessing.torch:
+        if self.weights == Pretrained.keyword and self.preprocessing is Preprocessing.torch:
             log.warning(
                 "Keras's imagenet weights of %s were trained with caffe preprocessing; "
                 "torch is meant for a file converted from torchvision, torch_on_caffe for these",

@@ -1,4 +1,4 @@
-"""Find a pretrained file in Keras's cache, or download it there once."""
+"""Where pretrained files come from: this package, Keras's cache, or their publisher, once."""
 
 import functools
 import hashlib
@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pooch
 from filelock import FileLock
@@ -20,7 +21,7 @@ READ_TIMEOUT = 60  # seconds between two packets
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A published weights file.
+    """A published weights file, asked for as ``imagenet``.
 
     Attributes:
         file: Its name in the cache.
@@ -31,6 +32,40 @@ class Pretrained:
     file: str
     url: str
     md5: str
+
+    keyword: ClassVar[str] = "imagenet"
+
+    def locate(self) -> Path:
+        """Path of the file, downloaded if need be; see `fetch`."""
+        return fetch(self)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A weights file that lies in this package, asked for as ``embedded``.
+
+    Attributes:
+        path: Where it lies.
+        sha256: Its checksum, hexadecimal.
+    """
+
+    path: Path
+    sha256: str
+
+    keyword: ClassVar[str] = "embedded"
+
+    def locate(self) -> Path:
+        """Path of the file, its checksum verified.
+
+        Raises:
+            InputError: It is missing or damaged.
+        """
+        if not self.path.is_file() or digest(self.path, "sha256") != self.sha256:
+            raise InputError(
+                f"The embedded weights '{self.path}' are missing or damaged (SHA-256 should be {self.sha256}): "
+                "install nst_tf again, or set backbone.weights=PATH"
+            )
+        return self.path
 
 
 def cache_folder() -> Path:

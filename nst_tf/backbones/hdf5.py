@@ -1,7 +1,9 @@
-"""Read a network's weights from HDF5, and make sure that they are this network's."""
+"""A network's weights in HDF5: read, making sure that they are this network's, and written."""
 
 import functools
+import io
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from nst_tf.backbones.architecture import Architecture, Shapes
 from nst_tf.errors import InputError
+from nst_tf.files import write_whole
 
 Entry = tuple[str, list[Any]]  # a layer's name in the file, and its datasets
 
@@ -35,6 +38,23 @@ def read(path: Path, network: str, architecture: Architecture, names: tuple[str,
     """
     status = path.stat()
     return dict(_read(path, network, architecture, names, (status.st_mtime_ns, status.st_size)))
+
+
+def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]]) -> None:
+    """Write weights in Keras 3's layout, compressed, in the types they have; the same arrays give the same bytes.
+
+    Args:
+        path: The file; written whole or not at all.
+        arrays: By layer name, in the order of ``layer.weights``.
+    """
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for layer, weights in arrays.items():
+            group = file.create_group(f"layers/{layer}/vars")
+            group.attrs["name"] = layer
+            for n, weight in enumerate(weights):
+                group.create_dataset(str(n), data=weight, compression="gzip", compression_opts=9, shuffle=True)
+    write_whole(path, buffer.getbuffer())
 
 
 @functools.lru_cache(maxsize=2)

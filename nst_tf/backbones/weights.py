@@ -9,13 +9,14 @@ import numpy as np
 
 from nst_tf.backbones import hdf5
 from nst_tf.backbones.architecture import Architecture
-from nst_tf.backbones.download import Pretrained, fetch
+from nst_tf.backbones.download import Embedded, Pretrained
 from nst_tf.errors import InputError
 
 log = logging.getLogger(__name__)
 
-IMAGENET = "imagenet"
 RANDOM = "random"
+SOURCES = (Pretrained.keyword, Embedded.keyword, RANDOM)
+"""Words that ``backbone.weights`` knows; anything else is a path."""
 
 
 class MissingWeights(Enum):
@@ -25,28 +26,30 @@ class MissingWeights(Enum):
     random = "random"
 
 
-def locate(weights: str, pretrained: Pretrained) -> Path | None:
+def locate(weights: str, network: str, source: Pretrained | Embedded) -> Path | None:
     """Path of the weights file, downloaded if need be.
 
     Args:
-        weights: ``imagenet``, ``random`` or a path, in which ``~`` is the home folder.
-        pretrained: The file that ``imagenet`` stands for.
+        weights: The keyword of ``source``, ``random``, or a path, in which ``~`` is the home folder.
+        network: The network's name, for errors.
+        source: The network's trained weights.
 
     Returns:
         An absolute path, or None for ``random``.
 
     Raises:
-        InputError: ``imagenet`` is neither cached nor reachable, or there is no such file.
+        InputError: The source cannot be had, or there is no such file.
     """
     if weights == RANDOM:
         return None
-    if weights == IMAGENET:
-        return fetch(pretrained)
+    if weights == source.keyword:
+        return source.locate()
+    takes = f"backbone.weights takes {source.keyword}, random or an existing .h5 file"
+    if weights in SOURCES:
+        raise InputError(f"backbone.weights={weights}: {network} has no such weights; {takes}")
     path = Path(weights).expanduser().absolute()
     if not path.is_file():
-        raise InputError(
-            f"Weights file '{path}' not found; backbone.weights takes imagenet, random or an existing .h5 file"
-        )
+        raise InputError(f"Weights file '{path}' not found; {takes}")
     return path
 
 

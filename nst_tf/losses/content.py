@@ -7,27 +7,30 @@ from typing import ClassVar
 import tensorflow as tf
 
 from nst_tf.losses.loss import Features, LayerLoss, Targets
-from nst_tf.tensors import elements, squared_sum
+from nst_tf.tensors import elements, reciprocal, squared_sum
 
 
 class ContentReduction(Enum):
     """From squared feature differences to one number a layer; N filters, M positions.
 
     ``half_sum`` ½ Σ(F−P)² (Gatys et al. 2016, equation 1) · ``sum`` Σ(F−P)² · ``mean`` Σ(F−P)²/(NM) ·
-    ``sqrt`` Σ(F−P)²/(2 √N √M) (cysmith/neural-style-tf).
+    ``sqrt`` Σ(F−P)²/(2 √N √M) (cysmith/neural-style-tf) ·
+    ``relative`` Σ(F−P)²/ΣP²: 0 is the photograph, 1 is silence, whatever the network's scale or the picture's size.
     """
 
     half_sum = "half_sum"
     sum = "sum"
     mean = "mean"
     sqrt = "sqrt"
+    relative = "relative"
 
 
-_FACTORS = {
-    ContentReduction.half_sum: lambda size: 0.5,
-    ContentReduction.sum: lambda size: 1.0,
-    ContentReduction.mean: lambda size: 1.0 / size,
-    ContentReduction.sqrt: lambda size: 0.5 / tf.sqrt(size),
+_FACTORS = {  # P -> factor of Σ(F−P)²
+    ContentReduction.half_sum: lambda P: 0.5,
+    ContentReduction.sum: lambda P: 1.0,
+    ContentReduction.mean: lambda P: 1.0 / elements(P),
+    ContentReduction.sqrt: lambda P: 0.5 / tf.sqrt(elements(P)),
+    ContentReduction.relative: lambda P: reciprocal(squared_sum(P)),
 }
 
 
@@ -53,4 +56,4 @@ class ContentLoss(LayerLoss):
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """``reduction((F − P)²)``, ``(B,)`` float32."""
         F, P = tf.cast(representation, tf.float32), tf.cast(target, tf.float32)
-        return _FACTORS[self.reduction](elements(F)) * squared_sum(F - P)
+        return _FACTORS[self.reduction](P) * squared_sum(F - P)

@@ -6,7 +6,7 @@ from enum import Enum
 import tensorflow as tf
 
 from nst_tf.losses.loss import Features, LayerLoss, Targets
-from nst_tf.tensors import elements, gram, positions, squared_sum
+from nst_tf.tensors import elements, gram, positions, reciprocal, squared_sum
 
 
 class GramDivisor(Enum):
@@ -28,7 +28,9 @@ class GramReduction(Enum):
     ``sum`` Σ(G−A)² · ``half_sum`` ½ Σ(G−A)² · ``mean`` Σ(G−A)²/N² ·
     ``gatys`` Σ(G−A)²/(4 N² M²) (Gatys et al. 2016, equation 4) ·
     ``mean_chw`` mean (G−A)²/(N·H·W) of the layer (Chandra et al. 2019) ·
-    ``keras_example`` Σ(G−A)²/(4·3²·(HW)²), H and W of the picture (keras.io).
+    ``keras_example`` Σ(G−A)²/(4·3²·(HW)²), H and W of the picture (keras.io) ·
+    ``relative`` Σ(G−A)²/ΣA², each matrix divided by its H·W: 0 is the painting's style, 1 is silence, so that every
+    layer and every network counts alike.
 
     The divisors that speak of sizes divide each Gram matrix by its own picture's, so that a style of another
     size than the picture compares; for equal sizes they are the formulas to the letter.
@@ -40,6 +42,7 @@ class GramReduction(Enum):
     gatys = "gatys"
     mean_chw = "mean_chw"
     keras_example = "keras_example"
+    relative = "relative"
 
 
 _DIVISORS = {
@@ -53,15 +56,17 @@ _SIZES = {  # the part of a reduction that depends on the picture's size: (featu
     GramReduction.gatys: lambda x, image: positions(x),
     GramReduction.mean_chw: lambda x, image: tf.sqrt(elements(x)),
     GramReduction.keras_example: lambda x, image: elements(image),
+    GramReduction.relative: lambda x, image: positions(x),
 }
 
-_FACTORS = {  # the rest of it: N -> factor of Σ(G−A)²
-    GramReduction.sum: lambda N: 1.0,
-    GramReduction.half_sum: lambda N: 0.5,
-    GramReduction.mean: lambda N: 1.0 / N**2,
-    GramReduction.gatys: lambda N: 0.25 / N**2,
-    GramReduction.mean_chw: lambda N: 1.0 / N**2,
-    GramReduction.keras_example: lambda N: 0.25,
+_FACTORS = {  # the rest of it: A -> factor of Σ(G−A)²
+    GramReduction.sum: lambda A: 1.0,
+    GramReduction.half_sum: lambda A: 0.5,
+    GramReduction.mean: lambda A: 1.0 / A.shape[-1] ** 2,
+    GramReduction.gatys: lambda A: 0.25 / A.shape[-1] ** 2,
+    GramReduction.mean_chw: lambda A: 1.0 / A.shape[-1] ** 2,
+    GramReduction.keras_example: lambda A: 0.25,
+    GramReduction.relative: lambda A: reciprocal(squared_sum(A)),
 }
 
 
@@ -91,4 +96,4 @@ class GramLoss(LayerLoss):
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """``reduction((G − A)²)``, ``(B,)`` float32."""
-        return _FACTORS[self.reduction](representation.shape[-1]) * squared_sum(representation - target)
+        return _FACTORS[self.reduction](target) * squared_sum(representation - target)

@@ -109,7 +109,7 @@ def test_imagenet_comes_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, 
 def test_torch_preprocessing_of_keras_weights_is_remarked_upon(tiny, tiny_model, tmp_path, monkeypatch, caplog):
     path = tmp_path / "tiny.weights.h5"
     tiny_model.save_weights(path)
-    monkeypatch.setattr("nst_tf.backbones.weights.fetch", lambda pretrained: path)
+    monkeypatch.setattr("nst_tf.backbones.download.fetch", lambda pretrained: path)
     with caplog.at_level(logging.WARNING):
         tiny(preprocessing="torch").extractor(["conv1_1"])
     assert "trained with caffe preprocessing" in caplog.text

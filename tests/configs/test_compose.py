@@ -110,8 +110,8 @@ def test_a_config_survives_yaml(composed):
 
 def test_flat_settings_are_plain_values(composed):
     settings = flat(composed("style=[a.jpg,b.jpg]"))
-    assert settings["backbone.pooling"] == "max"
-    assert settings["losses.style.weight"] == 1000.0
+    assert settings["backbone.pooling"] == "average"
+    assert settings["losses.style.weight"] == 50.0
     assert settings["style"] == "[a.jpg,b.jpg]"
     assert settings["content"] == "null"
     assert all(isinstance(value, str | bool | int | float) for value in settings.values())
@@ -161,7 +161,7 @@ def test_a_key_that_a_plus_forced_in_is_refused(composed):
 
 
 def test_an_error_inside_a_loss_or_an_observer_names_its_place(composed):
-    with pytest.raises(InputError, match=r"^losses\.style: layer_weights has 1 entries for 5"):
+    with pytest.raises(InputError, match=r"^losses\.style: layer_weights has 1 entries for 11"):
         composed("losses.style.layer_weights=[1.0]")
     with pytest.raises(InputError, match=r"^tracking\.metrics: every=-1"):
         composed("tracking.metrics.every=-1")

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+from nst_tf.backbones import VGG19
+from nst_tf.evaluation import Judge
 from nst_tf.images import read_picture, resize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -31,7 +33,10 @@ def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, s
     code, out, error = command_line(
         f"content={content}",
         f"style={style}",
+        "backbone=vgg19",
         f"backbone.weights={weights}",
+        "loss=gatys",
+        "weights=gatys",
         "image.size=256",
         "optimizer.clamp=true",
         "steps=40",
@@ -57,3 +62,19 @@ def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, s
     # the picture was rounded to 8 bits on its way here
     assert rows[-1]["content/raw"] == pytest.approx(expected_content, rel=0.02)
     assert rows[-1]["style/raw"] == pytest.approx(expected_style, rel=0.05)
+
+
+def test_the_default_command_needs_no_download(command_line, shared, monkeypatch):
+    """The embedded network stylises a real photograph, and VGG-19 agrees that it did."""
+    monkeypatch.setenv("KERAS_HOME", str(command_line.folder / "empty"))
+    command_line.small = []
+    content = str(shared / "images" / "content" / "kodak19_lighthouse.png")
+    style = str(shared / "images" / "style" / "vangogh_starry_night.jpg")
+    code, out, error = command_line(f"content={content}", f"style={style}", "image.size=256", "hydra.run.dir=run")
+    assert (code, error) == (0, "")
+    assert out.startswith("completed")
+    judge = Judge(VGG19(weights=str(shared / "weights" / "vgg19_notop.weights.h5")))
+    picture = read_picture(str(command_line.folder / "run" / "stylized.png")).pixels
+    scores = judge.scores(picture, read_picture(content), [read_picture(style)])
+    assert scores.content < 1.0
+    assert scores.style_ratio < 0.15

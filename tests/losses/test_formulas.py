@@ -38,20 +38,22 @@ def numpy_gram(x):
     return F.T @ F
 
 
-CONTENT = {
-    "half_sum": lambda d: 0.5 * (d**2).sum(),
-    "sum": lambda d: (d**2).sum(),
-    "mean": lambda d: (d**2).mean(),
-    "sqrt": lambda d: (d**2).sum() / (2 * np.sqrt(N) * np.sqrt(M)),
+CONTENT = {  # of the difference and the target
+    "half_sum": lambda d, P: 0.5 * (d**2).sum(),
+    "sum": lambda d, P: (d**2).sum(),
+    "mean": lambda d, P: (d**2).mean(),
+    "sqrt": lambda d, P: (d**2).sum() / (2 * np.sqrt(N) * np.sqrt(M)),
+    "relative": lambda d, P: (d**2).mean() / (P**2).mean(),
 }
 
 STYLE = {
-    "sum": lambda d: (d**2).sum(),
-    "half_sum": lambda d: 0.5 * (d**2).sum(),
-    "mean": lambda d: (d**2).mean(),
-    "gatys": lambda d: (d**2).sum() / (4 * N**2 * M**2),
-    "mean_chw": lambda d: (d**2).mean() / (N * H * W),
-    "keras_example": lambda d: (d**2).sum() / (4 * 3**2 * IMAGE_HW**2),
+    "sum": lambda d, A: (d**2).sum(),
+    "half_sum": lambda d, A: 0.5 * (d**2).sum(),
+    "mean": lambda d, A: (d**2).mean(),
+    "gatys": lambda d, A: (d**2).sum() / (4 * N**2 * M**2),
+    "mean_chw": lambda d, A: (d**2).mean() / (N * H * W),
+    "keras_example": lambda d, A: (d**2).sum() / (4 * 3**2 * IMAGE_HW**2),
+    "relative": lambda d, A: (d**2).mean() / (A**2).mean(),
 }
 
 DIVISORS = {"none": 1, "hw": H * W, "chw": N * H * W, "hwc": H * W * N}
@@ -68,7 +70,8 @@ def test_content_equals_its_formula_per_picture(reduction, features):
     x, target = features
     loss = ContentLoss(layers=["conv"], reduction=ContentReduction[reduction])
     value = loss(x, loss.prepare(target)).numpy()
-    expected = [CONTENT[reduction](picture - target["conv"].numpy()[0]) for picture in x["conv"].numpy()]
+    P = target["conv"].numpy()[0]
+    expected = [CONTENT[reduction](F - P, P) for F in x["conv"].numpy()]
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
@@ -78,19 +81,31 @@ def test_style_equals_its_formula_per_picture(reduction, divisor, features):
     x, target = features
     loss = GramLoss(layers=["conv"], reduction=GramReduction[reduction], divisor=GramDivisor[divisor])
     value = loss(x, loss.prepare(target)).numpy()
-    A = numpy_gram(target["conv"].numpy()[0])
-    expected = [STYLE[reduction]((numpy_gram(p) - A) / DIVISORS[divisor]) for p in x["conv"].numpy()]
+    G = [numpy_gram(F) / DIVISORS[divisor] for F in x["conv"].numpy()]
+    A = numpy_gram(target["conv"].numpy()[0]) / DIVISORS[divisor]
+    expected = [STYLE[reduction](g - A, A) for g in G]
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
 def test_each_gram_is_divided_by_its_own_size_so_that_a_tiled_style_is_the_same_style(features):
     x, _ = features
     tiled = {"conv": tf.tile(x["conv"], [1, 2, 3, 1]), "image": tf.tile(x["image"], [1, 2, 3, 1])}
-    for reduction in (GramReduction.gatys, GramReduction.keras_example):
+    for reduction in (GramReduction.gatys, GramReduction.keras_example, GramReduction.relative):
         loss = GramLoss(layers=["conv"], reduction=reduction)
         np.testing.assert_allclose(loss(x, loss.prepare(tiled)), [0, 0], atol=1e-9)
     raw = GramLoss(layers=["conv"], reduction=GramReduction.sum)
     assert (raw(x, raw.prepare(tiled)).numpy() > 100).all()
+
+
+@pytest.mark.parametrize("loss", [ContentLoss, GramLoss])
+def test_a_relative_distance_from_nothing_is_absolute(loss, features):
+    x, target = features
+    black = {name: tf.zeros_like(value) for name, value in target.items()}
+    relative, absolute = loss(layers=["conv"], reduction="relative"), loss(layers=["conv"], reduction="sum")
+    same_size = M if loss is GramLoss else 1  # relative divides each Gram matrix by its positions
+    np.testing.assert_allclose(
+        relative(x, relative.prepare(black)), absolute(x, absolute.prepare(black)) / same_size**2, rtol=1e-5
+    )
 
 
 CHECKERBOARD = np.indices((4, 6)).sum(0) % 2  # every neighbour differs by 1: 18 vertical pairs, 20 horizontal

@@ -1,0 +1,93 @@
+"""vgg19_lite: a slim network that speaks for VGG-19, small enough to lie in this package."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+
+from nst_tf.backbones.architecture import Architecture
+from nst_tf.backbones.download import Embedded
+from nst_tf.backbones.surgery import Padding, Pooling
+from nst_tf.backbones.vgg import VGG, VGG19
+
+FILTERS = (24, 48, 80, 168, 320)
+"""Of the narrow convolutions of each block; VGG-19 has 64, 128, 256, 512, 512."""
+
+
+def narrow(tap: str) -> str:
+    """Name of the narrow convolution that a tap reads: ``block4_conv2`` → ``block4_narrow2``."""
+    return tap.replace("conv", "narrow")
+
+
+def vgg19_lite(weights: None = None, include_top: bool = False, input_shape: tuple[Any, ...] = (None, None, 3)) -> Any:
+    """Build the network without weights, in the manner of ``keras.applications``.
+
+    VGG-19 up to conv5_1 with fewer filters. Beside each narrow 3×3 convolution with its ReLU, ``block4_narrow2``,
+    XX
+    into coordinates in which distances and Gram matrices estimate VGG-19's. Only taps asked for are computed.
+
+    Args:
+        weights: None.
+        include_top: False.
+        input_shape: ``(H, W, 3)``, sides may be None.
+
+    Returns:
+        A Keras model whose last tap is its output.
+    """
+    if weights is not None or include_top:
+        raise ValueError("vgg19_lite is built without weights and without classifier")
+    inputs = x = keras.Input(input_shape)
+    taps = []
+    for block, (count, filters) in enumerate(zip(VGG19Lite.blocks, FILTERS, strict=True), 1):
+        for n in range(1, count + 1):
+            tap = f"block{block}_conv{n}"
+            x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=narrow(tap))(x)
+            taps.append(keras.layers.Conv2D(filters + 1, 1, name=tap)(x))
+        x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
+    return keras.Model(inputs, [*taps, x], name=VGG19Lite.name)
+
+
+@dataclass
+class VGG19Lite(VGG):
+    """VGG-19's first 13 convolutions, ``conv1_1`` to ``conv5_1``, in an eighth of their multiplications.
+
+    Distilled by ``scripts/distill.py``; docs/vgg19_lite.md is its model card. A tap has one channel more than its
+    narrow convolution has filters, may be negative, and keeps VGG-19's scale: its squared distances, and those of its
+    Gram matrices, summed over channels, estimate VGG-19's own.
+
+    Attributes:
+        weights: ``embedded`` (in this package), ``random``, or the path of a file that ``scripts/distill.py`` wrote.
+        pooling: ``average``, as trained, or ``max``.
+        padding: ``reflect``, as trained, or ``zero``.
+
+    Reference:
+        Wang, Li, Wang, Hu & Yang 2020, *Collaborative Distillation for Ultra-Resolution Universal Style Transfer*.
+    """
+
+    weights: str = Embedded.keyword
+    pooling: Pooling = Pooling.average
+    padding: Padding = Padding.reflect
+
+    name: ClassVar[str] = "vgg19_lite"
+    blocks: ClassVar[tuple[int, ...]] = (*VGG19.blocks[:4], 1)
+    application = staticmethod(vgg19_lite)
+    pretrained: ClassVar[Embedded] = Embedded(
+        path=Path(__file__).parent / "vgg19_lite.weights.h5",
+        sha256="a19176fcaa871881f3a64317f5ab13022f6622634eceb43cb9cff183e56337a7",
+    )
+
+    def architecture(self) -> Architecture:
+        """By table, as VGG's; ``conv:N`` counts the taps."""
+        plain = super().architecture()
+        layers, weights, inputs = [], [], 3
+        for layer in plain.layers:
+            if layer not in plain.convolutions:
+                layers.append(layer)
+                continue
+            filters = FILTERS[int(layer[len("block")]) - 1]
+            layers += [narrow(layer), layer]
+            weights.append((narrow(layer), ((3, 3, inputs, filters), (filters,))))
+            weights.append((layer, ((1, 1, filters, filters + 1), (filters + 1,))))
+            inputs = filters
+        return Architecture(tuple(layers), plain.convolutions, tuple(weights))

@@ -1,0 +1,46 @@
+"""A small distillation: a random VGG-19 teaches on noise and stripes."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.backbones import VGG19
+from nst_tf.distillation import Distillation
+from nst_tf.observers import Checkpoints, Metrics
+from nst_tf.runtime import Runtime
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory):
+    """A folder of three small pictures with structure at several scales."""
+    folder, generator = tmp_path_factory.mktemp("photographs"), np.random.default_rng(5)
+    for n in range(3):
+        coarse = generator.integers(0, 256, (6, 8, 3), np.uint8)
+        picture = Image.fromarray(coarse).resize((64, 48), Image.Resampling.BICUBIC)
+        noisy = np.asarray(picture, np.float64) + generator.normal(0, 12, (48, 64, 3))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{n}.png")
+    return folder
+
+
+@pytest.fixture
+def small(photographs):
+    """Builds the settings of a training that takes seconds."""
+
+    def build(**changes):
+        fields = {
+            "photographs": str(photographs),
+            "samples": ["wedges"],
+            "steps": 4,
+            "teacher": VGG19(weights="random", padding="reflect"),
+            "size": 32,
+            "batch": 4,
+            "half_stylised": 1,
+            "pool": 16,
+            "move_every": 2,
+            "start_pictures": 12,
+            "runtime": Runtime(),
+            "tracking": {"metrics": Metrics(every=1), "checkpoints": Checkpoints(every=2)},
+        }
+        return Distillation(**(fields | changes))
+
+    return build

@@ -1,0 +1,44 @@
+"""What the student is shown."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.distillation.crops import Crops, read_folder
+from nst_tf.errors import InputError
+
+
+def test_the_same_generator_draws_the_same_crops(photographs):
+    crops = Crops(read_folder(str(photographs)), 32, (0.8, 2.0))
+    a, b, c = (crops.draw(5, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0.1
+    assert (a.shape, a.dtype) == ((5, 32, 32, 3), np.float32)
+    assert a.min() >= 0
+    assert a.max() <= 1
+
+
+def test_a_crop_at_its_own_scale_is_a_part_of_the_picture_mirrored_or_turned():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    crop = Crops([pixels], 32, (1.0, 1.0)).draw(1, np.random.default_rng(9))[0]
+    found = np.round(crop * 255).astype(np.uint8)
+    ways = [found, found[:, ::-1], found.transpose(1, 0, 2), found.transpose(1, 0, 2)[:, ::-1]]
+    places = [(pixels[y : y + 32, x : x + 32], w) for y in range(9) for x in range(19) for w in ways]
+    assert any(np.array_equal(place, way) for place, way in places)
+
+
+def test_excluded_names_are_left_out(photographs):
+    assert len(read_folder(str(photographs))) == 3
+    assert len(read_folder(str(photographs), exclude=["1"])) == 2
+
+
+def test_folders_that_cannot_be_used_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"photographs=.*nowhere: no such folder"):
+        read_folder(str(tmp_path / "nowhere"), role="photographs")
+    (tmp_path / "readme.txt").write_text("no picture")
+    with pytest.raises(InputError, match=r"paintings=.*: no picture in it"):
+        read_folder(str(tmp_path), role="paintings")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    with pytest.raises(InputError, match="Not a picture"):
+        read_folder(str(tmp_path))

@@ -1,0 +1,82 @@
+"""Errors between student and teacher, against NumPy and by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.distillation import matching
+
+
+@pytest.fixture
+def pair():
+    """Features of two pictures, of a student and of a teacher."""
+    generator = np.random.default_rng(2)
+    return [generator.normal(size=(2, 5, 4, 3)).astype(np.float32) for _ in range(2)]
+
+
+def numpy_gram(F):
+    rows = F.reshape(-1, F.shape[-1]).astype(np.float64)
+    return rows.T @ rows / len(rows)
+
+
+def test_feature_error_is_relative_and_per_picture(pair):
+    F, T = pair
+    expected = [((f - t) ** 2).sum() / (t**2).sum() for f, t in zip(F, T, strict=True)]
+    np.testing.assert_allclose(matching.feature_error(*map(tf.constant, pair)), expected, rtol=1e-5)
+
+
+def test_mean_gram_is_numpys_up_to_bfloat16(pair):
+    expected = [numpy_gram(F) for F in pair[0]]
+    np.testing.assert_allclose(matching.mean_gram(tf.constant(pair[0])), expected, atol=0.02)
+
+
+def test_gram_error_counts_matrices_and_their_differences(pair):
+    G, T = (np.array([numpy_gram(F) for F in features]) for features in pair)
+    own = [((g - t) ** 2).sum() / (t**2).sum() for g, t in zip(G, T, strict=True)]
+    dG, dT = G[0] - G[1], T[0] - T[1]
+    between = [((dG - dT) ** 2).sum() / ((dT**2).sum() + 0.1 * (t**2).sum()) for t in T]
+    expected = 0.5 * np.array(own) + 0.5 * np.array(between)
+    np.testing.assert_allclose(matching.gram_error(*map(tf.constant, pair)), expected, rtol=0.03)
+
+
+def test_nothing_is_wrong_with_a_perfect_student_and_silence_is_wholly_wrong(pair):
+    T = tf.constant(pair[1])
+    np.testing.assert_array_equal(matching.feature_error(T, T), [0, 0])
+    np.testing.assert_array_equal(matching.gram_error(T, T), [0, 0])
+    np.testing.assert_array_equal(matching.feature_error(0 * T, T), [1, 1])
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, 0.0), (7.0, 0.0), (-2.0, 2.0)])
+def test_direction_error_ignores_length(factor, expected, pair):
+    g = tf.constant(pair[0])
+    np.testing.assert_allclose(matching.direction_error(factor * g, g), [expected] * 2, atol=1e-5)
+
+
+def test_directions_at_a_right_angle():
+    a, b = np.zeros((2, 1, 2, 2, 3), np.float32)
+    a[..., 0], b[..., 1] = 3, 5
+    np.testing.assert_allclose(matching.direction_error(tf.constant(a), tf.constant(b)), [1.0])
+
+
+@pytest.mark.parametrize("size", [8, 36, 37, 128, 192])
+def test_thinning_keeps_an_even_grid_of_few_positions(size):
+    rows = np.broadcast_to(np.arange(size)[None, :, None, None], (1, size, size, 1))
+    kept = matching.thin(tf.constant(rows.astype(np.float32)))[0, :, 0, 0].numpy()
+    assert len(kept) ** 2 <= matching.POSITIONS * 1.2
+    assert len(np.unique(np.diff(kept))) == 1
+    assert size > 36 or len(kept) == size
+
+
+def test_a_head_is_an_affine_map(pair):
+    head = np.random.default_rng(4).normal(size=(4, 6)).astype(np.float32)
+    expected = pair[0] @ head[:-1] + head[-1]
+    np.testing.assert_allclose(
+        matching.through_head(tf.constant(pair[0]), tf.constant(head)), expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_style_distance_is_the_mean_over_layers(pair):
+    G, A = (x[..., 0] for x in pair)
+    expected = [((g - a) ** 2).sum() / (a**2).sum() / 2 for g, a in zip(G, A, strict=True)]  # the other layer is right
+    grams, targets = ({"a": tf.constant(first), "b": tf.constant(A)} for first in (G, A))
+    np.testing.assert_allclose(matching.style_distance(grams, targets), expected, rtol=1e-5)

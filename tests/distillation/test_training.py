@@ -1,0 +1,186 @@
+"""A whole training in its folder: what it leaves, that it learns, that it goes on where it was cut short."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.api import distill
+from nst_tf.backbones import VGG19Lite, hdf5
+from nst_tf.distillation import build, export, read_material
+from nst_tf.distillation.matching import feature_error, through_head
+from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
+from nst_tf.errors import InputError
+from nst_tf.observers import OBSERVERS, Finished
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "distill.py"
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, photographs):
+    """A finished training with every observer, and its result."""
+    from nst_tf.backbones import VGG19
+    from nst_tf.distillation import Distillation
+    from nst_tf.runtime import Runtime
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    settings = Distillation(
+        photographs=str(photographs),
+        samples=["wedges"],
+        steps=24,
+        teacher=VGG19(weights="random", padding="reflect"),
+        size=32,
+        batch=4,
+        half_stylised=2,
+        pool=16,
+        move_every=4,
+        start_pictures=8,
+        direction=0.1,
+        runtime=Runtime(),
+        tracking={name: kind(every=8) for name, kind in OBSERVERS.items() if name != "progress"},
+    )
+    return folder, distill(settings, folder), settings
+
+
+def test_it_leaves_weights_a_record_and_what_observers_wrote(trained):
+    folder, result, _ = trained
+    assert result.status == "completed"
+    record = json.loads((folder / "run.json").read_text())
+    assert record == result.record
+    assert (record["steps"], record["inputs"]) == (24, {"photographs": 3, "paintings": 1})
+    assert record["weights"]["name"] == "vgg19"
+    assert list((folder / "tensorboard").glob("events*"))
+    shown = [path.name for path in sorted((folder / "snapshots").iterdir())]
+    assert shown == [f"step_{n:06d}.png" for n in (8, 16, 24)]
+    names = list(rows(folder)[0])
+    assert names[4:6] == ["features", "features/raw"]
+    assert names[-2:] == ["direction", "direction/raw"]
+
+
+def test_the_weights_are_a_network_of_the_package(trained):
+    folder, result, _ = trained
+    extractor = VGG19Lite(weights=str(folder / "vgg19_lite.weights.h5")).extractor(["conv1_2", "conv5_1"])
+    features = extractor(tf.random.uniform((1, 32, 32, 3), seed=1))
+    assert all(np.isfinite(x.numpy()).all() for x in features.values())
+    assert VGG19Lite(weights=str(result.folder.weights)).identity()["sha256"] == result.record["sha256"]
+
+
+def test_terms_add_up(trained):
+    folder, _, settings = trained
+    for row in rows(folder):
+        assert row["total"] == pytest.approx(row["features"] + row["gram"] + row["direction"], rel=1e-5)
+        assert row["features/raw"] == pytest.approx(np.mean([row[f"features/{tap}"] for tap in TAPS]), rel=1e-5)
+        assert row["gram"] == pytest.approx(settings.gram * row["gram/raw"], rel=1e-5)
+
+
+def test_a_finished_training_is_not_repeated(trained):
+    folder, _, settings = trained
+    assert distill(settings, folder).reason.startswith("already done")
+
+
+def test_another_training_is_refused_in_its_folder(trained, small):
+    folder, _, _ = trained
+    with pytest.raises(InputError, match="holds a run of other settings"):
+        distill(small(seed=1), folder)
+
+
+def test_it_learns(small):
+    """The mean error over layers on crops it may have seen only in part, before and after."""
+    settings = small(steps=100, half_stylised=0, learning_rate=5e-4, gram=0.0)
+    material = read_material(settings)
+    trainer = build(settings, material, [1])
+    teacher = settings.teacher.extractor(TAPS)
+    x = tf.constant(material.photographs.draw(12, np.random.default_rng(77)))
+
+    def error():
+        narrow, wide = trainer.student(x), teacher(x)
+        F = {tap: through_head(narrow[tap], trainer.student.heads[tap].value) for tap in TAPS}
+        return np.mean([feature_error(F[tap], wide[tap] / FEATURE_SCALE) for tap in TAPS])
+
+    before = error()
+    *_, last = trainer.run()
+    assert isinstance(last, Finished)
+    assert error() < 0.9 * before
+
+
+def test_a_training_cut_short_goes_on_bit_for_bit(small, tmp_path, monkeypatch):
+    whole = distill(small(), tmp_path / "whole")
+    from nst_tf.distillation.trainer import Trainer
+
+    advance = Trainer._advance
+
+    def three(self):
+        if self.step == 3:
+            raise RuntimeError("killed")
+        advance(self)
+
+    monkeypatch.setattr(Trainer, "_advance", three)
+    with pytest.raises(RuntimeError):
+        distill(small(), tmp_path / "cut")
+    monkeypatch.setattr(Trainer, "_advance", advance)
+    resumed = distill(small(), tmp_path / "cut")
+    assert resumed.record["sha256"] == whole.record["sha256"]
+    drop = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / "cut")]
+    assert drop == [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / "whole")]
+
+
+def test_the_exported_taps_measure_what_the_heads_measure(small, tmp_path):
+    """Distances between two pictures, in the heads' hundreds of channels and in the file's few."""
+    settings = small()
+    material = read_material(settings)
+    student = build(settings, material, [1]).student
+    export(student, tmp_path / "lite.weights.h5")
+    generator = np.random.default_rng(3)
+    pair = [tf.constant(material.photographs.draw(1, generator)) for _ in range(2)]
+    lite = VGG19Lite(weights=str(tmp_path / "lite.weights.h5")).extractor(TAPS)
+    for tap in TAPS:
+        head = FEATURE_SCALE * student.heads[tap].numpy()
+        wide = [student(x)[tap].numpy() @ head[:-1] + head[-1] for x in pair]
+        folded = [lite(x)[tap].numpy() for x in pair]
+        for kept, expected in zip(distances(*folded), distances(*wide), strict=True):
+            np.testing.assert_allclose(kept, expected, rtol=0.02)  # float16
+
+
+def distances(a, b):
+    A, B = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (a, b))
+    return np.linalg.norm(A - B), np.linalg.norm(A.T @ A - B.T @ B)
+
+
+def test_the_same_weights_give_the_same_file(small, tmp_path):
+    student = Student(dict.fromkeys(TAPS, 400), "float32")
+    for name in ("a", "b"):
+        hdf5.write(tmp_path / name, student.weights())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["photographs={empty}"], "no picture in it"),
+        (["photographs={photographs}", "teacher.weights=/nowhere.h5"], "Weights file '/nowhere.h5' not found"),
+        (["photographs={photographs}", "teacher=vgg16"], "backbone@teacher=NAME"),
+        (["photographs={photographs}", "steps=0"], "steps=0: must be at least 1"),
+        (["photographs={photographs}", "backbone@teacher=vgg16", "teacher.weights=random"], "Unknown layer 'conv3_4'"),
+        ([], "photographs is missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, photographs, tmp_path):
+    (tmp_path / "empty").mkdir()
+    filled = [text.format(empty=tmp_path / "empty", photographs=photographs) for text in arguments]
+    command = [sys.executable, str(SCRIPT), *filled, f"hydra.run.dir={tmp_path}/run"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()
