@@ -53,7 +53,7 @@ def test_it_runs_from_any_folder(wheel, tmp_path):
         f"assert nst_tf.__file__.startswith({str(site)!r}), nst_tf.__file__\n"
         "from nst_tf.cli import main; main()\n"
     )
-    overrides = "content=sample:coffee style=sample:chelsea image.size=32 steps=1 name=there"
+    overrides = "content=sample:coffee style=sample:chelsea image.size=64 steps=1 name=there"
     done = subprocess.run(
         [sys.executable, "-c", code, *overrides.split()],
         cwd=tmp_path,
