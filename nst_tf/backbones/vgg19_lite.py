@@ -24,7 +24,7 @@ def vgg19_lite(weights: None = None, include_top: bool = False, input_shape: tup
     """Build the network without weights, in the manner of ``keras.applications``.
 
     VGG-19 up to conv5_1 with fewer filters. Beside each narrow 3×3 convolution with its ReLU, ``block4_narrow2``,
-    XX
+    stands a tap, ``block4_conv2``: a 1×1 convolution to one channel more, without ReLU, that turns the narrow features
     into coordinates in which distances and Gram matrices estimate VGG-19's. Only taps asked for are computed.
 
     Args:

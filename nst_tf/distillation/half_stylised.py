@@ -10,12 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.distillation.crops import Crops
-from nst_tf.distillation.matching import mean_gram, relative, style_distance, through_head
+from nst_tf.distillation.matching import COMPARED, CONTENT, grams, through_head, transfer_loss
 from nst_tf.distillation.student import Student, fold
 
-CONTENT = "conv4_2"
-STYLE = tuple(f"conv{block}_1" for block in range(1, 6))
-COMPARED = (*STYLE, CONTENT)  # the layers of Gatys et al. 2016
 GROUP = 8  # pictures moved at a time
 STEPS = 15  # of Adam, each time
 LIVES = (1, 9)  # rounds after which a picture is replaced: from, below
@@ -87,14 +84,13 @@ class HalfStylised:
     def _descend(
         self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor, rate: tf.Tensor
     ) -> tf.Tensor:
-        """Adam (β 0.8 and 0.95) on ``weight · content + style``, relative distances through the folded heads."""
-        P, targets = self._features(content)[CONTENT], self._grams(self._features(style))
+        """Adam (β 0.8 and 0.95) on `transfer_loss` through the folded heads."""
+        P, targets = self._features(content)[CONTENT], grams(self._features(style))
         m, v = tf.zeros_like(image), tf.zeros_like(image)
         for step in tf.range(1, STEPS + 1):
             with tf.GradientTape() as tape:
                 tape.watch(image)
-                F = self._features(image)
-                loss = weight * relative(F[CONTENT] - P, P) + style_distance(self._grams(F), targets)
+                loss = transfer_loss(self._features(image), P, targets, weight)
             gradient, t = tape.gradient(loss, image), tf.cast(step, tf.float32)
             m, v = 0.8 * m + 0.2 * gradient, 0.95 * v + 0.05 * tf.square(gradient)
             move = (m / (1 - tf.pow(0.8, t))) / (tf.sqrt(v / (1 - tf.pow(0.95, t))) + 1e-12)
@@ -104,9 +100,6 @@ class HalfStylised:
     def _features(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         narrow = self._student(image)
         return {tap: through_head(narrow[tap], factor) for tap, factor in self._factors.items()}
-
-    def _grams(self, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {tap: mean_gram(features[tap]) for tap in STYLE}
 
     def state(self) -> dict[str, np.ndarray]:
         """All that a checkpoint needs."""

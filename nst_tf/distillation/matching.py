@@ -7,6 +7,12 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from nst_tf.tensors import positions, squared_sum
+
+CONTENT = "conv4_2"
+STYLE = tuple(f"conv{block}_1" for block in range(1, 6))
+COMPARED = (*STYLE, CONTENT)  # the layers of Gatys et al. 2016
+
 POSITIONS = 1300  # at most so many positions a picture are compared; more teach nothing new
 
 Features = Mapping[str, tf.Tensor]
@@ -30,13 +36,12 @@ def mean_gram(features: tf.Tensor) -> tf.Tensor:
     """Gram matrix per position, ``FᵀF / hw``, ``(B, N, N)`` float32, multiplied in bfloat16 for speed."""
     shape = tf.shape(features)
     rows = tf.reshape(tf.cast(features, tf.bfloat16), [shape[0], shape[1] * shape[2], features.shape[-1]])
-    return tf.cast(tf.matmul(rows, rows, transpose_a=True), tf.float32) / tf.cast(shape[1] * shape[2], tf.float32)
+    return tf.cast(tf.matmul(rows, rows, transpose_a=True), tf.float32) / positions(features)
 
 
 def relative(difference: tf.Tensor, reference: tf.Tensor, floor: tf.Tensor | float = 0.0) -> tf.Tensor:
     """``Σ d² / (Σ r² + floor)`` per picture."""
-    axes = range(1, difference.shape.rank)
-    return tf.reduce_sum(tf.square(difference), axes) / (tf.reduce_sum(tf.square(reference), axes) + floor)
+    return squared_sum(difference) / (squared_sum(reference) + floor)
 
 
 def feature_error(features: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
@@ -51,7 +56,7 @@ def gram_error(features: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
     """
     G, T = mean_gram(features), mean_gram(teacher)
     dG, dT = G - tf.roll(G, 1, 0), T - tf.roll(T, 1, 0)
-    tenth = 0.1 * tf.reduce_sum(tf.square(T), [1, 2])  # two crops alike would divide by nothing
+    tenth = 0.1 * squared_sum(T)  # two crops alike would divide by nothing
     return 0.5 * relative(G - T, T) + 0.5 * relative(dG - dT, dT, tenth)
 
 
@@ -61,6 +66,19 @@ def direction_error(gradient: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
     return 1.0 - tf.reduce_sum(a * b, [1, 2, 3])
 
 
-def style_distance(grams: Features, targets: Features) -> tf.Tensor:
-    """Mean over layers of ``Σ (G − A)² / Σ A²``, as the judge has it."""
-    return tf.add_n([relative(G - targets[layer], targets[layer]) for layer, G in grams.items()]) / len(grams)
+def grams(features: Features) -> dict[str, tf.Tensor]:
+    """`mean_gram` of each layer of `STYLE`."""
+    return {tap: mean_gram(features[tap]) for tap in STYLE}
+
+
+def transfer_loss(features: Features, P: tf.Tensor, targets: Features, weight: tf.Tensor) -> tf.Tensor:
+    """What an optimiser of style transfer lowers: ``weight · content + style``, as the judge measures them.
+
+    Args:
+        features: Of the picture, at `COMPARED`.
+        P: Of the photograph, at `CONTENT`.
+        targets: `grams` of the painting.
+        weight: Of the content, ``(B,)``.
+    """
+    style = [relative(G - targets[tap], targets[tap]) for tap, G in grams(features).items()]
+    return weight * relative(features[CONTENT] - P, P) + tf.add_n(style) / len(style)

@@ -44,16 +44,16 @@ class Distillation:
     exclude: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
     name: str = "vgg19_lite"
-    steps: int = 6000
+    steps: int = 12000
     seed: int = 0
     teacher: Backbone = field(default_factory=lambda: VGG19(padding="reflect"))  # type: ignore[arg-type]
     size: int = 128
     batch: int = 16
-    half_stylised: int = 4
+    half_stylised: int = 2
     pool: int = 96
-    move_every: int = 24
+    move_every: int = 48
     learning_rate: float = 1e-3
-    gram: float = 0.5
+    gram: float = 0.1
     direction: float = 0.0
     start_pictures: int = 240
     runtime: Runtime = field(default_factory=lambda: Runtime(precision=Precision.mixed_bfloat16))

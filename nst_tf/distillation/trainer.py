@@ -10,16 +10,18 @@ import tensorflow as tf
 
 from nst_tf.backbones import Extractor
 from nst_tf.distillation.crops import Crops
-from nst_tf.distillation.half_stylised import COMPARED, CONTENT, GROUP, STYLE, HalfStylised
+from nst_tf.distillation.half_stylised import GROUP, HalfStylised
 from nst_tf.distillation.matching import (
+    COMPARED,
+    CONTENT,
+    STYLE,
     direction_error,
     feature_error,
     gram_error,
-    mean_gram,
-    relative,
-    style_distance,
+    grams,
     thin,
     through_head,
+    transfer_loss,
 )
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
@@ -242,19 +244,12 @@ def _pixel_gradient(
     style: tf.Tensor,
     weight: tf.Tensor,
 ) -> tf.Tensor:
-    """Gradient of ``weight · content + style``, relative distances in some network's features, by the pixels."""
-
-    def grams(F: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {tap: mean_gram(F[tap]) for tap in STYLE}
-
-    P, targets = (
-        tf.stop_gradient(features(content)[CONTENT]),
-        tf.nest.map_structure(tf.stop_gradient, grams(features(style))),
-    )
+    """Gradient of `transfer_loss` in some network's features, by the pixels."""
+    P = tf.stop_gradient(features(content)[CONTENT])
+    targets = {tap: tf.stop_gradient(G) for tap, G in grams(features(style)).items()}
     with tf.GradientTape() as tape:
         tape.watch(image)
-        F = features(image)
-        loss = tf.reduce_sum(weight * relative(F[CONTENT] - P, P) + style_distance(grams(F), targets))
+        loss = transfer_loss(features(image), P, targets, weight)
     return tape.gradient(loss, image)
 
 

@@ -5,7 +5,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
-from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, register, to_yaml
+from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
+from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
@@ -89,6 +90,16 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
     active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
     assert active == from_python.losses
+
+
+def test_the_defaults_of_a_distillation_are_those_of_the_library():
+    register()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        config = compose("distill", overrides=["name=vgg19_lite", "photographs=.", "tracking=quiet"])
+    from_yaml = from_hydra(config)
+    samples = ["night_swirls", "harbour_mosaic", "wave_woodcut", "river_dots", "wedges"]
+    tracking = from_yaml.tracking
+    assert from_yaml == Distillation(photographs=".", samples=samples, tracking=tracking)
 
 
 def test_groups_give_live_objects_of_the_chosen_class(composed):

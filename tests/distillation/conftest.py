@@ -22,7 +22,7 @@ def photographs(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small(photographs):
     """Builds the settings of a training that takes seconds."""
 

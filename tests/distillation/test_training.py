@@ -27,26 +27,14 @@ def rows(folder):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, photographs):
+def trained(tmp_path_factory, small):
     """A finished training with every observer, and its result."""
-    from nst_tf.backbones import VGG19
-    from nst_tf.distillation import Distillation
-    from nst_tf.runtime import Runtime
-
     folder = tmp_path_factory.mktemp("trained") / "run"
-    settings = Distillation(
-        photographs=str(photographs),
-        samples=["wedges"],
+    settings = small(
         steps=24,
-        teacher=VGG19(weights="random", padding="reflect"),
-        size=32,
-        batch=4,
         half_stylised=2,
-        pool=16,
         move_every=4,
-        start_pictures=8,
         direction=0.1,
-        runtime=Runtime(),
         tracking={name: kind(every=8) for name, kind in OBSERVERS.items() if name != "progress"},
     )
     return folder, distill(settings, folder), settings
