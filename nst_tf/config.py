@@ -18,7 +18,7 @@ from nst_tf.errors import InputError
 from nst_tf.images import Canvas
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
-from nst_tf.optimizers import OPTIMIZERS, Adam, Optimizer
+from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
 
@@ -57,11 +57,11 @@ class Config:
     style: Any = None
     style_weights: list[float] | None = None
     name: str = "stylized"
-    steps: int = 500
+    steps: int = 200
     seed: int = 0
     backbone: Backbone = field(default_factory=VGG19Lite)
     losses: dict[str, Loss] = field(default_factory=relative_losses)
-    optimizer: Optimizer = field(default_factory=Adam)
+    optimizer: Optimizer = field(default_factory=LBFGS)
     image: Canvas = field(default_factory=Canvas)
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)

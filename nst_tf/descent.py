@@ -65,9 +65,8 @@ class Descent:
     ) -> None:
         compiled = solver.compiled
         self._solver, self._growth = solver, growth
-        self._objective = objective if compiled else tf.function(objective, autograph=False)
-        self._stepwise = objective if compiled else _attentive(self._objective, look_up)
-        self._begin = tf.function(self._start, autograph=False) if compiled else self._start
+        self._evaluate = tf.function(objective, autograph=False)
+        self._objective = objective if compiled else _attentive(self._evaluate, look_up)
         self._advance = tf.function(self._steps, autograph=False) if compiled else self._steps
         image = solver.image()
         self.shape = (int(image.shape[1]), int(image.shape[2]))
@@ -76,7 +75,8 @@ class Descent:
 
     def begin(self) -> Reading:
         """Evaluate the start picture: step 0."""
-        evaluation = self._begin()
+        evaluation = self._evaluate(self._solver.image())
+        self._solver.begin(evaluation)
         row = _row(evaluation, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
         total = evaluation.total.numpy()
         bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
@@ -135,12 +135,9 @@ class Descent:
         healthy = math.isfinite(total) and total <= self._bound.numpy()[0]
         return Reading(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), bool(healthy))
 
-    def _start(self) -> Evaluation:
-        return self._solver.begin(self._objective)
-
     def _steps(self, steps: tf.Tensor) -> None:
         def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            self._record(self._solver.step(self._stepwise))
+            self._record(self._solver.step(self._objective))
             return (index + 1,)
 
         def going(index: tf.Tensor) -> tf.Tensor:

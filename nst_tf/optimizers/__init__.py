@@ -2,6 +2,7 @@
 
 from nst_tf.optimizers.adam import Adam
 from nst_tf.optimizers.first_order import FirstOrder, FirstOrderSolver
+from nst_tf.optimizers.lbfgs import LBFGS, LBFGSSolver
 from nst_tf.optimizers.rmsprop import RMSprop
 from nst_tf.optimizers.scipy_lbfgs import ScipyLBFGS, ScipyLBFGSSolver
 from nst_tf.optimizers.sgd import SGD
@@ -10,6 +11,7 @@ from nst_tf.optimizers.units import Units
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": Adam,
+    "lbfgs": LBFGS,
     "rmsprop": RMSprop,
     "scipy_lbfgs": ScipyLBFGS,
     "sgd": SGD,
@@ -17,12 +19,14 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 """Name in a config to class."""
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "Adam",
     "Evaluation",
     "FirstOrder",
     "FirstOrderSolver",
+    "LBFGSSolver",
     "Objective",
     "Optimizer",
     "RMSprop",

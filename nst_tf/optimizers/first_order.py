@@ -27,21 +27,21 @@ class FirstOrderSolver(Solver):
         """The current picture."""
         return self._units.to_image(self._pixels.value)
 
-    def begin(self, objective: Objective) -> Evaluation:
-        """Evaluate the start picture."""
-        return self._evaluate(objective)
+    def begin(self, evaluation: Evaluation) -> None:
+        """Remember the gradient at the start picture."""
+        self._keep(evaluation)
 
     def step(self, objective: Objective) -> Step:
         """Apply the gradient, project if asked, and evaluate where that led."""
         self._optimizer.apply([self._gradient.value], [self._pixels])
         if self._clamp:
             self._pixels.assign(self._units.clamp(self._pixels.value))
-        return Step(self._evaluate(objective), tf.constant(1, tf.int64), tf.constant(False))
-
-    def _evaluate(self, objective: Objective) -> Evaluation:
         evaluation = objective(self.image())
+        self._keep(evaluation)
+        return Step(evaluation, tf.constant(1, tf.int64), tf.constant(False))
+
+    def _keep(self, evaluation: Evaluation) -> None:
         self._gradient.assign(self._units.gradient(evaluation.gradient))
-        return evaluation
 
     def _variables(self) -> dict[str, keras.Variable]:
         named = {f"optimizer/{index}": variable for index, variable in enumerate(self._optimizer.variables)}

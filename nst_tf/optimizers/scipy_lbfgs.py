@@ -64,9 +64,9 @@ class ScipyLBFGSSolver(Solver):
         """The current picture."""
         return self._picture(self._pixels)
 
-    def begin(self, objective: Objective) -> Evaluation:
-        """Evaluate the start picture."""
-        return self._evaluate(objective, self._pixels)
+    def begin(self, evaluation: Evaluation) -> None:
+        """Remember the evaluation at the start picture, which the first step begins with."""
+        self._latest = (np.array(self._pixels), evaluation)
 
     def step(self, objective: Objective) -> Step:
         """Minimise from the current picture with an empty history, then tell of the point SciPy settled on."""

@@ -60,8 +60,8 @@ class Solver:
         """The current picture, ``(B, H, W, 3)`` RGB in [0, 1] units (not clipped)."""
         raise NotImplementedError
 
-    def begin(self, objective: Objective) -> Evaluation:
-        """Evaluate the start picture and remember its gradient."""
+    def begin(self, evaluation: Evaluation) -> None:
+        """Be told the objective at the start picture; called once, on the host."""
         raise NotImplementedError
 
     def step(self, objective: Objective) -> Step:

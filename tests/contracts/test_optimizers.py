@@ -21,14 +21,16 @@ def objective(image):
 @pytest.fixture(params=OPTIMIZERS)
 def settings(request):
     """Settings of each optimiser that suit a quadratic."""
-    quick = {} if request.param == "scipy_lbfgs" else {"learning_rate": 0.02}
-    return OPTIMIZERS[request.param], ({"max_evaluations": 2} if request.param == "scipy_lbfgs" else quick)
+    of_their_own = {"scipy_lbfgs": {"max_evaluations": 2}, "lbfgs": {"search_evaluations": 5}}
+    return OPTIMIZERS[request.param], of_their_own.get(request.param, {"learning_rate": 0.02})
 
 
 def started(settings, **more):
     kind, fields = settings
     solver = kind(**fields, **more).solver(tf.constant(START))
-    return solver, solver.begin(objective)
+    evaluation = objective(solver.image())
+    solver.begin(evaluation)
+    return solver, evaluation
 
 
 @pytest.mark.parametrize("units", Units)
@@ -87,6 +89,7 @@ def test_a_compiled_step_equals_an_eager_one(settings):
 
 BAD = {
     "adam": [{"learning_rate": 0.0}, {"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": 0.0}],
+    "lbfgs": [{"history": 0}, {"metric_power": -0.5}, {"first_step": 0.0}, {"search_evaluations": 0}],
     "rmsprop": [{"learning_rate": -1.0}, {"rho": 1.5}, {"momentum": 1.0}, {"epsilon": 0.0}],
     "scipy_lbfgs": [{"max_evaluations": 0}, {"history": 0}, {"function_tolerance": -1.0}],
     "sgd": [{"learning_rate": float("nan")}, {"momentum": 1.0}, {"decay_rate": 0.0}, {"decay_steps": 0}],

@@ -18,7 +18,7 @@ def quadratic(image):
 
 def run(optimizer, steps):
     solver = optimizer.solver(tf.constant(START))
-    solver.begin(quadratic)
+    solver.begin(quadratic(solver.image()))
     for _ in range(steps):
         solver.step(quadratic)
     return solver.image().numpy()
@@ -81,6 +81,6 @@ def test_clamp_projects_onto_the_unit_interval(units):
         return Evaluation(-tf.reduce_sum(image, axis=[1, 2, 3]), -tf.ones_like(image), {})
 
     solver = SGD(learning_rate=1e6, clamp=True, units=units).solver(tf.constant(START))
-    solver.begin(rising)
+    solver.begin(rising(solver.image()))
     solver.step(rising)
     np.testing.assert_allclose(solver.image(), np.ones(SHAPE), atol=1e-6)

@@ -31,7 +31,7 @@ def scipy_run(start, max_evaluations):
 
 def test_each_step_is_a_fresh_scipy_run_from_the_last_picture():
     solver = ScipyLBFGS(max_evaluations=7).solver(tf.constant(START))
-    solver.begin(rosenbrock)
+    solver.begin(rosenbrock(solver.image()))
     x = START.ravel().astype(np.float64)
     for _ in range(3):
         step = solver.step(rosenbrock)
@@ -44,7 +44,7 @@ def test_each_step_is_a_fresh_scipy_run_from_the_last_picture():
 
 def test_it_reaches_the_minimum_and_says_when_nothing_lower_is_found():
     solver = ScipyLBFGS(max_evaluations=100).solver(tf.constant(START))
-    solver.begin(rosenbrock)
+    solver.begin(rosenbrock(solver.image()))
     stalled = [bool(solver.step(rosenbrock).stalled) for _ in range(5)]
     np.testing.assert_allclose(solver.image(), np.ones(SHAPE), atol=1e-3)
     assert not stalled[0]
@@ -56,7 +56,7 @@ def test_clamp_bounds_the_pixels_inside_the_method():
         return Evaluation(tf.reduce_sum((image - 2.0) ** 2, axis=[1, 2, 3]), 2 * (image - 2.0), {})
 
     solver = ScipyLBFGS(clamp=True, units=Units.byte).solver(tf.constant(np.abs(START)))
-    solver.begin(distance)
+    solver.begin(distance(solver.image()))
     solver.step(distance)
     np.testing.assert_allclose(solver.image(), np.ones(SHAPE), atol=1e-6)
 
@@ -66,7 +66,7 @@ def test_an_objective_that_is_not_a_number_leaves_the_picture_as_it_was():
         return Evaluation(tf.constant([np.nan]), tf.fill(image.shape, np.nan), {})
 
     solver = ScipyLBFGS().solver(tf.constant(START))
-    solver.begin(rosenbrock)
+    solver.begin(rosenbrock(solver.image()))
     solver.step(broken)
     assert np.isfinite(solver.image()).all()
 

@@ -1,0 +1,291 @@
+"""L-BFGS against a dense BFGS matrix, against SciPy, and where things go wrong."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import optimize
+
+from nst_tf.backbones import VGG19
+from nst_tf.losses import ContentLoss, GramLoss
+from nst_tf.objective import Objective
+from nst_tf.optimizers import LBFGS, Evaluation
+from nst_tf.optimizers.history import History
+from nst_tf.optimizers.metric import Metric
+
+SHAPE = (1, 4, 5, 3)
+
+
+def objective_of(value_and_gradient):
+    """An objective of pictures out of a NumPy function of one picture's values."""
+
+    def of_rows(rows):
+        values, gradients = zip(*(value_and_gradient(row.astype(np.float64)) for row in rows), strict=True)
+        return np.array(values, np.float32), np.array(gradients, np.float32)
+
+    def objective(image):
+        rows = tf.reshape(image, [image.shape[0], -1])
+        total, gradient = tf.numpy_function(of_rows, [rows], [tf.float32, tf.float32])
+        total = tf.ensure_shape(total, image.shape[:1])
+        return Evaluation(total, tf.reshape(gradient, image.shape), {"content": total})
+
+    return objective
+
+
+def descend(solver, objective, steps):
+    """Losses by evaluations spent, from the start on."""
+    start = objective(solver.image())
+    solver.begin(start)
+    step = tf.function(lambda: solver.step(objective), autograph=False)
+    trace = [(1, float(start.total[0]))]
+    for _ in range(steps):
+        done = step()
+        trace.append((trace[-1][0] + int(done.evaluations), float(done.evaluation.total[0])))
+        if bool(done.stalled[0]):
+            break
+    return trace
+
+
+def rosenbrock(x):
+    return optimize.rosen(x), optimize.rosen_der(x)
+
+
+def quadratic(seed, condition):
+    """½ (x − c)ᵀ A (x − c) with eigenvalues from 1 to ``condition``."""
+    generator = np.random.default_rng(seed)
+    n = int(np.prod(SHAPE))
+    basis = np.linalg.qr(generator.normal(size=(n, n)))[0]
+    A, c = basis * np.geomspace(1, condition, n) @ basis.T, generator.uniform(0, 1, n)
+    return lambda x: (0.5 * (x - c) @ A @ (x - c), A @ (x - c))
+
+
+def dense_direction(pairs, gradient, H0):
+    """−H g with H built by the BFGS formula from γ H₀ (Nocedal & Wright 2006, equation 6.17), in float64."""
+    s, y = pairs[-1]
+    H = (s @ y) / (y @ H0 @ y) * H0
+    for s, y in pairs:
+        V = np.eye(len(s)) - np.outer(y, s) / (s @ y)
+        H = V.T @ H @ V + np.outer(s, s) / (s @ y)
+    return -H @ gradient
+
+
+def pairs_of(generator, count, n):
+    """Moves and changes of a strongly convex function."""
+    L = generator.normal(size=(n, n))
+    A = L @ L.T / n + np.eye(n)
+    moves = generator.normal(size=(count, n))
+    return [(s, A @ s) for s in moves]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.75])
+@pytest.mark.parametrize("count", [1, 3, 7])
+def test_the_two_loops_equal_a_dense_bfgs_matrix(count, power):
+    generator, n = np.random.default_rng(count), 60
+    H0 = Metric((n, 4, 5, 3), power)(tf.eye(n)).numpy().astype(np.float64)
+    history = History(5, 1, n, Metric(SHAPE, power))
+    pairs, gradient = pairs_of(generator, count, n), generator.normal(size=n)
+    for s, y in pairs:
+        history.remember(*(tf.constant(v[None], tf.float32) for v in (s, y)))
+    found = history.direction(tf.constant(gradient[None], tf.float32))[0]
+    expected = dense_direction(pairs[-5:], gradient, H0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("change", [-1.0, 0.0, 1e-12, float("nan")])
+def test_a_pair_without_positive_curvature_is_not_remembered(change):
+    generator = np.random.default_rng(0)
+    history = History(3, 1, 60, Metric(SHAPE, 0.0))
+    (s, y), g = pairs_of(generator, 1, 60)[0], tf.constant(generator.normal(size=(1, 60)), tf.float32)
+    history.remember(*(tf.constant(v[None], tf.float32) for v in (s, y)))
+    before = history.direction(g)
+    orthogonal = np.linalg.qr(np.stack([s, generator.normal(size=60)], 1))[0][:, 1]
+    y = np.full(60, np.nan) if np.isnan(change) else change * s + orthogonal
+    history.remember(*(tf.constant(v[None], tf.float32) for v in (s, y)))
+    np.testing.assert_array_equal(history.direction(g), before)
+
+
+def test_pictures_remember_apart():
+    """A batch of two against each alone; one of them refuses its second pair."""
+    generator = np.random.default_rng(4)
+    alone = [History(4, 1, 60, Metric(SHAPE, 0.5)) for _ in range(2)]
+    both = History(4, 2, 60, Metric((2, *SHAPE[1:]), 0.5))
+    pairs = [pairs_of(generator, 3, 60) for _ in range(2)]
+    pairs[1][1] = (pairs[1][1][0], -pairs[1][1][1])
+    for k in range(3):
+        s, y = (tf.constant([pairs[b][k][part] for b in range(2)], tf.float32) for part in range(2))
+        both.remember(s, y)
+        for b in range(2):
+            alone[b].remember(s[b : b + 1], y[b : b + 1])
+    g = tf.constant(generator.normal(size=(2, 60)), tf.float32)
+    expected = tf.concat([alone[b].direction(g[b : b + 1]) for b in range(2)], 0)
+    np.testing.assert_allclose(both.direction(g), expected, rtol=1e-4, atol=1e-5)
+    both.forget(tf.constant([True, False]))
+    np.testing.assert_allclose(both.direction(g)[0], -Metric((2, *SHAPE[1:]), 0.5)(g)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(both.direction(g)[1], expected[1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_metric_scales_each_wave_by_its_frequency():
+    rows, columns = np.mgrid[0:8, 0:6]
+    for ky, kx in [(0, 1), (2, 0), (3, 2), (4, 3)]:
+        wave = np.cos(2 * np.pi * (ky * rows / 8 + kx * columns / 6))
+        picture = np.stack([wave, 0 * wave, 2 * wave], 2)[None].astype(np.float32)
+        found = Metric(picture.shape, 0.75)(tf.constant(picture.reshape(1, -1)))
+        expected = (0.5 / np.hypot(ky / 8, kx / 6)) ** 0.75 * picture
+        np.testing.assert_allclose(found, expected.reshape(1, -1), rtol=1e-5, atol=1e-5)
+
+
+def test_the_metric_is_symmetric_and_positive_and_moves_the_mean_as_the_coarsest_wave():
+    H0 = Metric((60, 4, 5, 3), 1.0)(tf.eye(60)).numpy()
+    np.testing.assert_allclose(H0, H0.T, atol=1e-6)
+    assert np.linalg.eigvalsh(H0).min() > 0.5
+    np.testing.assert_allclose(H0.sum(1), 0.5 * 5, rtol=1e-5)  # of a constant picture: one cycle in five columns
+
+
+def test_rosenbrock_takes_no_more_evaluations_than_scipy():
+    start = np.tile([-1.2, 1.0], 30).astype(np.float32)
+    solver = LBFGS(history=10, metric_power=0, clamp=False).solver(tf.constant(start.reshape(SHAPE)))
+    trace = descend(solver, objective_of(rosenbrock), 600)
+    reference = optimize.minimize(rosenbrock, start, jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-3})
+    needed = next(evaluations for evaluations, total in trace if total < 1e-6)
+    assert needed <= 1.1 * reference.nfev
+    np.testing.assert_allclose(solver.image(), np.ones(SHAPE), atol=1e-2)
+
+
+@pytest.mark.parametrize("condition", [1.0, 30.0, 1000.0])
+@pytest.mark.parametrize("power", [0.0, 0.75])
+def test_quadratics_within_a_tenth_of_scipys_evaluations(condition, power):
+    """The metric suits pictures, not these; it may cost a third."""
+    function = quadratic(3, condition)
+    solver = LBFGS(history=10, metric_power=power, clamp=False).solver(tf.zeros(SHAPE))
+    trace = descend(solver, objective_of(function), 100)
+    goal = 1e-4 * trace[0][1]
+    needed = next(evaluations for evaluations, total in trace if total < goal)
+    asked = []
+
+    def counted(x):
+        asked.append(function(x)[0])
+        return function(x)
+
+    optimize.minimize(counted, np.zeros(60), jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 0, "maxcor": 10})
+    reference = next(n for n, total in enumerate(asked, 1) if total < goal)
+    assert needed <= (1.1 if power == 0 else 1.34) * reference + 2
+
+
+def test_a_style_objective_falls_as_fast_as_under_scipy():
+    """Content and style of noise in a random VGG-19, loss by loss at the same number of evaluations."""
+    generator = np.random.default_rng(0)
+    content, style = (tf.constant(generator.uniform(0, 1, (1, 32, 32, 3)), tf.float32) for _ in range(2))
+    losses = {"content": ContentLoss(layers=["conv2_1"]), "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=1e3)}
+    extractor = VGG19(weights="random").extractor(["conv1_1", "conv2_1"])
+    objective = Objective.prepare(extractor, losses, content, [style], [1.0])
+    solver = LBFGS(history=10, metric_power=0, clamp=False).solver(content)
+    trace = descend(solver, objective, 60)
+    lowest = []
+
+    def value_and_gradient(z):
+        evaluation = objective(tf.constant(z.reshape(content.shape), tf.float32))
+        lowest.append(min([float(evaluation.total[0]), *lowest[-1:]]))
+        return float(evaluation.total[0]), evaluation.gradient.numpy().ravel().astype(np.float64)
+
+    options = {"maxfun": 60, "ftol": 0, "gtol": 0}
+    optimize.minimize(value_and_gradient, content.numpy().ravel(), jac=True, method="L-BFGS-B", options=options)
+    for evaluations, total in trace:
+        if 20 <= evaluations <= len(lowest):
+            assert total <= 1.1 * lowest[evaluations - 1]
+
+
+def test_it_is_traced_once():
+    calls = []
+
+    def objective(image):
+        calls.append(image)
+        return Evaluation(tf.reduce_sum(image**2, [1, 2, 3]), 2 * image, {})
+
+    solver = LBFGS().solver(tf.random.uniform(SHAPE, seed=1))
+    solver.begin(objective(solver.image()))
+    step = tf.function(lambda: solver.step(objective), autograph=False)
+    for _ in range(5):
+        step()
+    assert (len(calls), step.experimental_get_tracing_count()) == (2, 1)
+
+
+def test_two_pictures_descend_as_each_would_alone():
+    """Their line searches take different numbers of evaluations."""
+    starts = [np.tile([-1.2, 1.0], 30), np.full(60, 0.9)]
+    batch = tf.constant(np.reshape(starts, (2, *SHAPE[1:])), tf.float32)
+    settings = LBFGS(history=4, metric_power=0.5, clamp=False)
+    both = settings.solver(batch)
+    descend(both, objective_of(rosenbrock), 6)
+    for b in range(2):
+        alone = settings.solver(batch[b : b + 1])
+        descend(alone, objective_of(rosenbrock), 6)
+        np.testing.assert_allclose(both.image()[b], alone.image()[0], rtol=2e-3, atol=2e-3)
+
+
+def test_where_nothing_is_lower_it_forgets_then_stalls_and_keeps_the_picture():
+    wrong = objective_of(lambda x: (x @ x, -2 * x))  # the gradient points downhill
+    right = objective_of(lambda x: (x @ x, 2 * x))
+    solver = LBFGS(search_evaluations=4, clamp=False).solver(tf.fill(SHAPE, 0.5))
+    solver.begin(right(solver.image()))
+    solver.step(right)
+    solver.begin(wrong(solver.image()))
+    image = solver.image().numpy()
+    first, second = solver.step(wrong), solver.step(wrong)
+    assert (bool(first.stalled[0]), bool(second.stalled[0])) == (False, True)
+    assert (int(first.evaluations), int(second.evaluations)) == (4, 4)
+    np.testing.assert_array_equal(solver.image(), image)
+    assert float(second.evaluation.total[0]) == pytest.approx(float(np.sum(image.astype(np.float64) ** 2)), rel=1e-6)
+
+
+def test_at_the_minimum_it_stalls():
+    solver = LBFGS(clamp=False).solver(tf.zeros(SHAPE))
+    trace = descend(solver, objective_of(lambda x: (x @ x, 2 * x)), 5)
+    assert len(trace) <= 3
+
+
+@pytest.mark.parametrize("beyond", [float("nan"), float("inf")])
+def test_it_backs_off_from_where_there_is_no_loss(beyond):
+    """−log(1 − x) + … is no number for x ≥ 1; the first trial lands there."""
+
+    def barrier(x):
+        if x.max() >= 1:
+            return beyond, np.full_like(x, np.nan)
+        return float(-np.log(1 - x).sum() - 10 * x.sum()), 1 / (1 - x) - 10
+
+    solver = LBFGS(first_step=5.0, clamp=False).solver(tf.zeros(SHAPE))
+    descend(solver, objective_of(barrier), 30)
+    np.testing.assert_allclose(solver.image(), np.full(SHAPE, 0.9), atol=1e-3)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.75])
+def test_clamp_finds_the_minimum_within_the_bounds(power):
+    """Against SciPy's bounded method, on a quadratic whose own minimum lies outside."""
+    generator = np.random.default_rng(8)
+    L = generator.normal(size=(60, 60))
+    A, c = L @ L.T / 60 + 0.1 * np.eye(60), generator.uniform(-0.5, 1.5, 60)
+
+    def function(x):
+        return 0.5 * (x - c) @ A @ (x - c), A @ (x - c)
+
+    solver = LBFGS(metric_power=power).solver(tf.fill(SHAPE, 0.5))
+    trace = descend(solver, objective_of(function), 300)
+    bounds = optimize.Bounds(0, 1)
+    options = {"ftol": 0, "gtol": 1e-9}
+    best = optimize.minimize(function, np.full(60, 0.5), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    assert trace[-1][1] == pytest.approx(best.fun, rel=1e-3)
+    image = solver.image().numpy()
+    assert image.min() >= 0 <= 1 - image.max()
+
+
+def test_the_first_trial_moves_pixels_by_first_step():
+    seen = []
+    function = objective_of(lambda x: (x @ x, 2 * x))
+
+    def objective(image):
+        tf.numpy_function(lambda x: seen.append(x) or np.float32(0), [image], tf.float32)
+        return function(image)
+
+    for units in ("unit", "byte", "normalized"):
+        seen.clear()
+        solver = LBFGS(units=units, first_step=0.03, clamp=False).solver(tf.fill(SHAPE, 0.5))
+        descend(solver, objective, 1)
+        assert np.sqrt(np.mean((seen[1] - seen[0]) ** 2)) == pytest.approx(0.03, rel=1e-4)

@@ -1,0 +1,96 @@
+"""The line search on functions made to be hard for one (Moré & Thuente 1994, section 5)."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.optimizers import Evaluation
+from nst_tf.optimizers.line_search import CURVATURE, DECREASE, Point, cubic_minimum, search
+
+
+def convex_then_rising(t, beta=2.0):
+    """Equation 5.1: φ = −t/(t² + β), lowest at √β."""
+    return -t / (t**2 + beta)
+
+
+def flat_then_falling(t, beta=0.004):
+    """Equation 5.2: φ = (t + β)⁵ − 2 (t + β)⁴."""
+    return (t + beta) ** 5 - 2 * (t + beta) ** 4
+
+
+def wavy(t, beta=0.01, waves=39):
+    """Equation 5.3: a valley at 1 with many small ones in it."""
+    inner = tf.where(t <= 1 - beta, 1 - t, tf.where(t >= 1 + beta, t - 1, (t - 1) ** 2 / (2 * beta) + beta / 2))
+    return inner + 2 * (1 - beta) / (waves * np.pi) * tf.sin(waves * np.pi / 2 * t)
+
+
+def walled(t):
+    """No number beyond 0.3."""
+    return tf.where(t < 0.3, tf.square(t - 0.25), tf.constant(float("nan"), t.dtype))
+
+
+def line_of(function):
+    """A function of t as the search asks for it: with the slope, and where it has been."""
+    seen = []
+
+    def line(t):
+        with tf.GradientTape() as tape:
+            tape.watch(t)
+            value = function(t)
+        slope = tape.gradient(value, t)
+        seen.append(t.numpy())
+        return Evaluation(value, slope[:, None, None, None], {}), slope
+
+    return line, seen
+
+
+def run(function, firsts, limit=30):
+    line, seen = line_of(function)
+    start, slope = line(tf.zeros(len(firsts), tf.float64))
+    found = search(line, start, slope, tf.constant(firsts, tf.float64), limit)
+    return found, start, slope, line, len(seen) - 1
+
+
+@pytest.mark.parametrize("first", [1e-3, 0.1, 1.0, 10.0, 1000.0])
+@pytest.mark.parametrize("function", [convex_then_rising, flat_then_falling, wavy])
+def test_it_ends_where_both_wolfe_conditions_hold(function, first):
+    found, start, slope, line, asked = run(function, [first])
+    evaluation, here = line(found.distance)
+    t, lowered = float(found.distance[0]), float(evaluation.total[0] - start.total[0])
+    assert int(found.evaluations) == asked <= 16
+    assert lowered <= DECREASE * t * float(slope[0]) + 1e-6
+    assert abs(float(here[0])) <= -CURVATURE * float(slope[0])
+    assert float(found.evaluation.total[0]) == float(evaluation.total[0])
+    assert float(found.evaluation.gradient[0, 0, 0, 0]) == float(here[0])
+
+
+def test_it_backs_off_from_a_wall():
+    found, _, _, _, asked = run(walled, [8.0])
+    assert 0 < float(found.distance[0]) < 0.3
+    assert asked <= 5
+
+
+def test_several_searches_at_once_are_each_alone():
+    firsts = [1e-3, 1.0, 1000.0]
+    together, *_ = run(convex_then_rising, firsts)
+    alone = [float(run(convex_then_rising, [first])[0].distance[0]) for first in firsts]
+    np.testing.assert_allclose(together.distance, alone, rtol=1e-6)
+
+
+def test_within_its_limit_it_gives_the_lowest_seen():
+    found, start, *_ = run(convex_then_rising, [1e-4], limit=2)
+    assert int(found.evaluations) == 2
+    assert float(found.evaluation.total[0]) < float(start.total[0])
+
+
+def test_uphill_all_the_way_it_gives_the_start():
+    found, start, _, _, asked = run(lambda t: -t + 1e6 * tf.square(t) + tf.where(t > 0, tf.ones_like(t), 0 * t), [1.0], limit=6)
+    assert (float(found.distance[0]), asked) == (0.0, 6)
+    assert float(found.evaluation.total[0]) == float(start.total[0])
+
+
+@pytest.mark.parametrize("ends", [(0.0, 2.0), (2.0, 0.0), (0.5, 4.0)])
+def test_the_cubics_minimum(ends):
+    """Of t³ − 3t, which is lowest at 1."""
+    a, b = (Point(*(tf.constant([v], tf.float64) for v in (t, t**3 - 3 * t, 3 * t**2 - 3))) for t in ends)
+    np.testing.assert_allclose(cubic_minimum(a, b), [1.0], rtol=1e-9)
