@@ -1,6 +1,8 @@
 """From Python: stylise a photograph, or distil the embedded network; each run in its folder."""
 
+import dataclasses
 import itertools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,18 +10,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.backbones import digest
+from nst_tf.backbones import Extractor, digest
 from nst_tf.config import Config, fingerprint, flat, to_yaml
 from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
 from nst_tf.engine import Engine, Problem
 from nst_tf.errors import InputError
 from nst_tf.files import write_text
 from nst_tf.images import Picture, read_picture, write_picture
-from nst_tf.memory import check_fits, reset_peak_memory
+from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
 from nst_tf.objective import active, columns, taps
 from nst_tf.observers import Finished, Started, in_order
 from nst_tf.recording import Result, alone, first_record, last_record, state_to_continue, watch
 from nst_tf.runs import RunFolder, versions
+
+log = logging.getLogger(__name__)
 
 
 def stylize(config: Config, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
@@ -45,18 +49,18 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
     reset_peak_memory(device)
     content, styles = read_inputs(config)
     weights = config.backbone.identity() if taps(config.losses) else None
-    problem = problem_of(config, content, styles)
-    _check_fits(problem, device)
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    problem, memory = _fitted(problem_of(config, content, styles), device, run.read_record().get("size_factor"))
     run.make()
     with alone(run):
         inputs = _inputs(config, content, styles)
         hashes = [entry["sha256"] for entry in inputs.values()] + [str(weights and weights["sha256"])]
-        identity = fingerprint(config, hashes)
+        identity = fingerprint(config, [*hashes, config.runtime.policy()])
         state = state_to_continue(run, run.picture, identity, config.steps)
         if isinstance(state, Result):
             return state
         record = first_record(config.name, device) | {"fingerprint": identity, "inputs": inputs, "weights": weights}
+        record |= {"precision": config.runtime.policy()} | memory
         return _run(config, problem, run, record, state, overrides)
 
 
@@ -77,7 +81,7 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
 def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> Problem:
     """What the engine optimises, out of an experiment and its pictures."""
     return Problem(
-        extractor=config.backbone.extractor(taps(config.losses), config.runtime.precision.value),
+        extractor=config.backbone.extractor(taps(config.losses), config.runtime.policy(), config.runtime.recompute),
         losses=config.losses,
         optimizer=config.optimizer,
         canvas=config.image,
@@ -90,10 +94,34 @@ def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> P
     )
 
 
-def _check_fits(problem: Problem, device: str) -> None:
+def _fitted(problem: Problem, device: str, kept: float | None) -> tuple[Problem, dict[str, float]]:
+    """The problem at a size that the memory holds, and what the record says of it.
+
+    ``size_factor`` leads to that size, 1 for the size asked for; a run that goes on keeps the one it began with.
+
+    Raises:
+        InputError: It does not fit, and ``image.fit_memory`` is off.
+    """
+    factor = kept or (fitting_factor(*_footprint(problem), device) if problem.canvas.fit_memory else 1.0)
+    if factor < 1:
+        problem = dataclasses.replace(problem, canvas=problem.canvas.smaller(factor))
+    needed, available = check_fits(*_footprint(problem), device)
+    return problem, {"size_factor": factor, "needed_memory_mb": round(needed), "free_memory_mb": round(available)}
+
+
+def _announce(record: dict[str, Any]) -> None:
+    """Say at which size and in how much memory the run will work."""
+    if record["size_factor"] < 1:
+        log.warning("image.fit_memory: works at %.0f %% of the size asked for", 100 * record["size_factor"])
+    needed, free = (record[key] / 1024 for key in ("needed_memory_mb", "free_memory_mb"))
+    log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, record["precision"])
+
+
+def _footprint(problem: Problem) -> tuple[Extractor, tuple[int, int], list[tuple[int, int]], int]:
+    """What decides the memory of a problem: network, shapes of content and styles, the optimiser's copies."""
     content = problem.canvas.shape(problem.content)
     styles = [problem.canvas.style_shape(style, content) for style in problem.styles]
-    check_fits(problem.extractor, content, styles, device)
+    return problem.extractor, content, styles, problem.optimizer.copies
 
 
 def _inputs(config: Config, content: Picture, styles: Sequence[Picture]) -> dict[str, dict[str, str]]:
@@ -118,6 +146,7 @@ def _run(
     periods = [period for observer in observers for period in observer.periods]
     events = Engine(problem, periods, record["device"]).run(state)
     first = next(events)
+    _announce(record)
     text = _begin_record(run, config, overrides, record)
     resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/row"][0, 0])
     started = Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config))
@@ -157,7 +186,7 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
     run.make()
     with alone(run):
-        identity = fingerprint(settings, [material.sha256, str(teacher["sha256"])])
+        identity = fingerprint(settings, [material.sha256, str(teacher["sha256"]), settings.runtime.policy()])
         state = state_to_continue(run, run.weights, identity, settings.steps)
         if isinstance(state, Result):
             return state

@@ -143,13 +143,13 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
 ASIDE = (
     *("name", "content", "style", "backbone.weights", "tracking."),
     *("photographs", "paintings", "teacher.weights"),
-    *("runtime.device", "runtime.threads", "runtime.deterministic", "runtime.memory_growth"),
+    "runtime.",
 )
-"""Settings that do not decide a picture, and those whose files' own hashes speak for them."""
+"""Settings that do not decide a picture, and those that hashes or the precision in use speak for."""
 
 
 def fingerprint(config: Config | Distillation, hashes: list[str]) -> str:
-    """SHA-256 over all that decides what a run makes: settings and the hashes of its inputs and weights.
+    """SHA-256 over all that decides what a run makes: settings, the hashes of its inputs and weights, the precision.
 
     Left out: the name, what watches, where it computes, and how long a picture of one scale goes on.
     """

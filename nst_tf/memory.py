@@ -16,6 +16,8 @@ from nst_tf.backbones import Extractor
 from nst_tf.errors import InputError
 
 MB = 2**20
+COPIES = 8
+"""Pictures beside the optimiser's own: gradient, preprocessed, best so far, and what is in the making."""
 
 
 def peak_memory_mb(device: str) -> float:
@@ -53,43 +55,93 @@ def _container_bytes() -> float:
         return math.inf
 
 
-def needed_mb(extractor: Extractor, height: int, width: int, *, backward: bool = True) -> float:
+def needed_mb(extractor: Extractor, height: int, width: int, copies: int = COPIES, *, backward: bool = True) -> float:
     """Estimate of what one evaluation takes beyond the process itself, in MiB.
 
-    The forward pass keeps every layer's features for the backward pass, which holds the gradients of the two
-    largest besides; on top come copies of the picture. Targets need the forward pass alone (``backward=False``).
+    The forward pass keeps every layer's features for the backward pass, which holds the gradients of the two largest
+    besides. A network in segments keeps what each puts out, and one segment's inner features at a time.
+
+    Args:
+        extractor: The network.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+        copies: Pictures in float32 that optimiser, losses and preprocessing hold.
+        backward: Whether there is a backward pass; targets need the forward pass alone.
     """
-    sizes = [4 * height * width * 3 / MB] * 8 + _feature_sizes(extractor, height, width)
-    sizes.sort(reverse=True)
-    return sum(sizes) + (2 * sum(sizes[:2]) if backward else 0)
+    picture = 4 * height * width * 3 / MB
+    sizes = _feature_sizes(extractor, height, width)
+    names = [[layer.name for layer in piece.model.layers if layer.name in sizes] for piece in extractor.pieces]
+    inner = [_largest([picture, *(sizes[name] for name in group)], backward) for group in names]
+    put_out = {name for piece in extractor.pieces for name in piece.model.output} if len(names) > 1 else set()
+    return copies * picture + max(inner, default=0.0) + sum(sizes[name] for name in put_out)
 
 
-def _feature_sizes(extractor: Extractor, height: int, width: int) -> list[float]:
+def _largest(sizes: list[float], backward: bool) -> float:
+    """Features that are held at once, with the gradients of the two largest."""
+    return sum(sizes[1:]) + (2 * sum(sorted(sizes, reverse=True)[:2]) if backward else 0.0)
+
+
+def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, float]:
     """MiB of each layer's features."""
     if extractor.model is None:
-        return []
+        return {}
     layers = extractor.model.layers
     model = keras.Model(extractor.model.inputs, [layer.output for layer in layers])
     shapes = model.compute_output_shape((1, height, width, 3))
-    sizes = [tf.as_dtype(layer.compute_dtype).size for layer in layers]
-    return [size * math.prod(shape) / MB for size, shape in zip(sizes, shapes, strict=True)]
+    bytes_ = [tf.as_dtype(layer.compute_dtype).size for layer in layers]
+    return {layer.name: size * math.prod(shape) / MB for layer, size, shape in zip(layers, bytes_, shapes, strict=True)}
 
 
-def check_fits(extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], device: str) -> None:
-    """Refuse pictures, given by height and width, that cannot be worked on in the memory there is.
+def check_fits(
+    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int, device: str
+) -> tuple[float, float]:
+    """Refuse pictures that cannot be worked on in the memory there is.
+
+    Args:
+        extractor: The network.
+        content: Height and width of the picture.
+        styles: Heights and widths of the styles.
+        copies: Pictures that the optimiser holds.
+        device: Where.
+
+    Returns:
+        What the run will need beyond the process itself, and what is free, in MiB.
 
     Raises:
         InputError: Names what the picture would need, what there is, and the largest long side that would fit.
     """
     available = available_mb(device)
-    for key, shape in [("image.size", content), *(("image.style_size", style) for style in styles)]:
-        needed = needed_mb(extractor, *shape, backward=key == "image.size")
+    needs = _needs(extractor, content, styles, copies)
+    for key, shape, needed in needs:
         if needed > available:
             side = int(max(shape) * math.sqrt(available / needed))
             raise InputError(
                 f"A picture of {shape[1]}x{shape[0]} would need about {needed / 1024:.1f} GiB and "
-                f"{available / 1024:.1f} GiB are free: {key}={side} is about the largest that fits"
+                f"{available / 1024:.1f} GiB are free: {key}={side} is about the largest that fits; "
+                "or set image.fit_memory=true, or runtime.recompute=true"
             )
+    return max(needed for _, _, needed in needs), available
+
+
+def fitting_factor(
+    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int, device: str
+) -> float:
+    """What every side has to be multiplied by for a run to fit, 1 where it does; arguments as for `check_fits`."""
+    available = available_mb(device)
+    most = max(needed for _, _, needed in _needs(extractor, content, styles, copies))
+    return min(1.0, MARGIN * math.sqrt(available / most)) if most > available else 1.0
+
+
+MARGIN = 0.97
+"""Sides are rounded, so the largest that fits is missed by a little."""
+
+
+def _needs(
+    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int
+) -> list[tuple[str, tuple[int, int], float]]:
+    """The key that sets a picture's size, its height and width, and what it needs in MiB: content, styles."""
+    needs = [("image.size", content, needed_mb(extractor, *content, COPIES + copies))]
+    return needs + [("image.style_size", style, needed_mb(extractor, *style, backward=False)) for style in styles]
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -1,9 +1,10 @@
-"""Where a run computes: device, threads, determinism."""
+"""Where and how a run computes: device, precision, threads, determinism."""
 
 import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -14,12 +15,47 @@ from nst_tf.errors import InputError
 class Precision(Enum):
     """What the network computes in; losses, Gram matrices, picture and optimiser stay in float32.
 
-    ``float32`` · ``mixed_bfloat16`` features in bfloat16 on float32 weights: about twice as fast on CPUs with
-    AVX512-BF16 or AMX, and on GPUs from Ampere on; slower where the processor has no such instructions.
+    ``auto`` what the device is fast at, see `fastest` · ``float32`` · ``mixed_bfloat16`` features in bfloat16 on
+    float32 weights · ``mixed_float16`` features in float16, scaled so that neither they nor their gradients leave its
+    range.
     """
 
+    auto = "auto"
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"
+    mixed_float16 = "mixed_float16"
+
+
+def fastest(device: str) -> Precision:
+    """The precision a device is fast at.
+
+    On CPUs with bfloat16 instructions (AMX, AVX512-BF16, ARM's) ``mixed_bfloat16``, which docs/benchmarks.md measures
+    at more than twice the speed of float32; without them it would be slower. On GPUs, by compute capability: from 8.0
+    ``mixed_bfloat16``, from 7.0 ``mixed_float16``, whose tensor cores these are. Else ``float32``.
+
+    Args:
+        device: ``/CPU:0`` or ``/GPU:N``.
+    """
+    if device.startswith("/CPU"):
+        return Precision.mixed_bfloat16 if _cpu_flags() & BFLOAT16_FLAGS else Precision.float32
+    gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
+    capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+    if capability >= (8, 0):
+        return Precision.mixed_bfloat16
+    return Precision.mixed_float16 if capability >= (7, 0) else Precision.float32
+
+
+BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
+"""How Linux names bfloat16 arithmetic among a processor's features, on x86 and on ARM."""
+
+
+def _cpu_flags() -> set[str]:
+    """Features of the processor as Linux tells them; none elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
 
 
 @dataclass
@@ -27,7 +63,9 @@ class Runtime:
     """The machine as one run sees it.
 
     Attributes:
-        precision: See `Precision`. Default ``float32``.
+        precision: See `Precision`. Default ``auto``.
+        recompute: Keep few features and compute the others again in the backward pass: a third more time for a
+            fraction of the memory.
         device: ``auto`` (the first GPU where there is one, else the CPU), ``cpu``, or ``gpu:N``.
         threads: Threads TensorFlow computes with; None leaves the choice to it. Fixed for the whole process.
         deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU. Once on,
@@ -35,7 +73,8 @@ class Runtime:
         memory_growth: Take GPU memory as it is needed, not all of it at once.
     """
 
-    precision: Precision = Precision.float32
+    precision: Precision = Precision.auto
+    recompute: bool = False
     device: str = "auto"
     threads: int | None = None
     deterministic: bool = False
@@ -56,16 +95,25 @@ class Runtime:
         """
         if self.threads is not None:
             _set_threads(self.threads)
-        gpus = tf.config.list_physical_devices("GPU")
         if self.memory_growth:
-            for gpu in gpus:
+            for gpu in tf.config.list_physical_devices("GPU"):
                 with contextlib.suppress(RuntimeError):  # already in use: its policy stands
                     tf.config.experimental.set_memory_growth(gpu, enable=True)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
-        return self._name(len(gpus))
+        return self.name()
 
-    def _name(self, gpus: int) -> str:
+    def policy(self) -> str:
+        """Keras's name of the precision, ``auto`` decided."""
+        return (fastest(self.name()) if self.precision is Precision.auto else self.precision).value
+
+    def name(self) -> str:
+        """The device, ``/CPU:0`` or ``/GPU:N``.
+
+        Raises:
+            InputError: The GPU asked for is not there.
+        """
+        gpus = len(tf.config.list_physical_devices("GPU"))
         if self.device == "auto":
             return "/GPU:0" if gpus else "/CPU:0"
         if self.device == "cpu":

@@ -13,6 +13,7 @@ from nst_tf.images import Canvas
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import Adam
+from nst_tf.runtime import Precision, Runtime
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +55,7 @@ def small_config(pictures):
             },
             "optimizer": Adam(learning_rate=0.02),
             "image": Canvas(size=32),
+            "runtime": Runtime(precision=Precision.float32),
             "tracking": {name: kind(every=1) for name, kind in OBSERVERS.items() if name != "progress"},
         }
         return Config(**(fields | changes))

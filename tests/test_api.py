@@ -238,10 +238,11 @@ def test_transparency_fits_a_picture_that_was_interrupted_at_a_coarse_scale(smal
     assert read_picture(str(tmp_path / "run" / "stylized.png")).alpha.shape == (32, 32)
 
 
-def test_bfloat16_features_lead_to_the_same_loss(small_config, tmp_path):
+@pytest.mark.parametrize("half", ["mixed_bfloat16", "mixed_float16"])
+def test_features_in_half_precision_lead_to_the_same_loss(half, small_config, tmp_path):
     """Judged in float32: the two pictures' losses differ by less than 2 percent."""
     runs, losses = {}, {}
-    for precision in ("float32", "mixed_bfloat16"):
+    for precision in ("float32", half):
         config = small_config(steps=30, runtime=Runtime(precision=precision), optimizer=Adam(clamp=True))
         runs[precision] = stylize(config, tmp_path / precision)
         content, styles = read_inputs(config)
@@ -251,8 +252,40 @@ def test_bfloat16_features_lead_to_the_same_loss(small_config, tmp_path):
         objective = Objective.prepare(problem.extractor, problem.losses, tf.constant(photograph), paintings, [1.0])
         picture = read_picture(str(tmp_path / precision / "stylized.png")).pixels[None]
         losses[precision] = float(objective.values(tf.constant(picture))[0][0])
-    assert runs["mixed_bfloat16"].record["final"] != runs["float32"].record["final"]
-    assert losses["mixed_bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+    assert runs[half].record["precision"] == half
+    assert runs[half].record["final"] != runs["float32"].record["final"]
+    assert losses[half] == pytest.approx(losses["float32"], rel=0.02)
+
+
+def test_recomputing_gives_the_same_picture(small_config, tmp_path):
+    pictures = []
+    for recompute in (False, True):
+        config = small_config(runtime=Runtime(precision="float32", recompute=recompute))
+        result = stylize(config, tmp_path / str(recompute))
+        pictures.append(read_picture(str(result.folder.picture)).pixels)
+    np.testing.assert_allclose(*pictures, atol=1.5 / 255)
+
+
+def test_the_precision_decides_whether_a_run_is_another(small_config, tmp_path):
+    stylize(small_config(), tmp_path / "run")
+    again = stylize(small_config(runtime=Runtime(precision="float32", recompute=True)), tmp_path / "run")
+    assert again.reason.startswith("already done")
+    with pytest.raises(InputError, match="holds a run of other settings"):
+        stylize(small_config(runtime=Runtime(precision="mixed_bfloat16")), tmp_path / "run")
+
+
+def test_a_picture_too_large_is_refused_or_made_to_fit(small_config, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("nst_tf.memory.available_mb", lambda device: 2.0)
+    with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest.*image\.fit_memory=true"):
+        stylize(small_config(image=Canvas(size=400)), tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    config = small_config(image=Canvas(size=400, fit_memory=True))
+    result = stylize(config, tmp_path / "run")
+    assert 30 < result.record["width"] < 200
+    assert result.record["width"] == int(result.record["size_factor"] * 400)
+    monkeypatch.setattr("nst_tf.memory.available_mb", lambda device: 1e6)
+    config.steps += 2
+    assert stylize(config, tmp_path / "run").record["width"] == result.record["width"]  # goes on at its size
 
 
 def test_texture_synthesis_needs_no_content(small_config, tmp_path, pictures):

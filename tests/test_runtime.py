@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.errors import InputError
-from nst_tf.memory import available_mb, check_fits, needed_mb, peak_memory_mb
+from nst_tf.memory import available_mb, check_fits, fitting_factor, needed_mb, peak_memory_mb
 from nst_tf.runtime import Runtime
 
 GPUS = len(tf.config.list_physical_devices("GPU"))
@@ -78,11 +78,41 @@ def test_the_need_by_hand():
 def test_a_picture_too_large_is_refused_with_one_that_fits():
     extractor = VGG19(weights="random").extractor(["conv5_1"])
     with pytest.raises(InputError, match=r"300000x200000.*image\.size=\d+") as error:
-        check_fits(extractor, (200000, 300000), [], "/CPU:0")
+        check_fits(extractor, (200000, 300000), [], 10, "/CPU:0")
     side = int(str(error.value).partition("image.size=")[2].split()[0])
-    check_fits(extractor, (side * 2 // 3, side * 99 // 100), [], "/CPU:0")
+    check_fits(extractor, (side * 2 // 3, side * 99 // 100), [], 10, "/CPU:0")
     with pytest.raises(InputError, match=r"image\.style_size=\d+"):
-        check_fits(extractor, (64, 64), [(64, 64), (200000, 300000)], "/CPU:0")
+        check_fits(extractor, (64, 64), [(64, 64), (200000, 300000)], 10, "/CPU:0")
+
+
+def test_a_size_that_fits_is_found():
+    extractor = VGG19(weights="random").extractor(["conv5_1"])
+    factor = fitting_factor(extractor, (200000, 300000), [], 10, "/CPU:0")
+    assert 0 < factor < 0.2
+    check_fits(extractor, (int(factor * 200000), int(factor * 300000)), [], 10, "/CPU:0")
+    assert fitting_factor(extractor, (64, 64), [(32, 32)], 10, "/CPU:0") == 1
+
+
+def test_recomputing_needs_less():
+    whole, pieces = (VGG19(weights="random").extractor(["conv5_1"], "float32", r) for r in (False, True))
+    assert needed_mb(pieces, 512, 512) < 0.8 * needed_mb(whole, 512, 512)
+
+
+def test_auto_is_what_the_processor_has_instructions_for(monkeypatch):
+    monkeypatch.setattr("nst_tf.runtime._cpu_flags", lambda: {"avx2", "amx_bf16"})
+    assert Runtime(device="cpu").policy() == "mixed_bfloat16"
+    monkeypatch.setattr("nst_tf.runtime._cpu_flags", lambda: {"avx2"})
+    assert Runtime(device="cpu").policy() == "float32"
+    assert Runtime(device="cpu", precision="mixed_float16").policy() == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32")]
+)
+def test_auto_on_a_gpu_follows_its_tensor_cores(capability, precision, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
+    assert Runtime().policy() == precision
 
 
 def test_memory_is_measured():

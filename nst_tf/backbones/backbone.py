@@ -10,11 +10,14 @@ from typing import Any, ClassVar
 
 import keras
 
+from nst_tf.backbones import half
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
+from nst_tf.backbones.gradients import Network
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
+from nst_tf.backbones.segments import Segment, chained, segments
 from nst_tf.backbones.surgery import Padding, Pooling, rebuild
 from nst_tf.backbones.weights import MissingWeights
 from nst_tf.checks import accept_names, at_least
@@ -52,6 +55,7 @@ class Backbone:
     name: ClassVar[str]
     application: ClassVar[Callable[..., Any]]
     pretrained: ClassVar[Pretrained | Embedded]
+    homogeneous: ClassVar[bool] = False  # made of convolutions, ReLUs and poolings alone
     minimum_size: ClassVar[int] = 32  # pixels; enough for every layer and either padding
 
     def __post_init__(self) -> None:
@@ -88,14 +92,15 @@ class Backbone:
             raise InputError(self._unknown(layer, list(names)))
         return names[layer]
 
-    def extractor(self, layers: Sequence[str], precision: str = "float32") -> Extractor:
+    def extractor(self, layers: Sequence[str], precision: str = "float32", recompute: bool = False) -> Extractor:
         """Build the network as deep as the deepest layer asked for, and no deeper.
 
         Args:
             layers: Names that `resolve` knows. An empty list gives an extractor that returns ``{}``, without
                 reading weights.
-            precision: Keras's dtype policy of the layers, ``float32`` or ``mixed_bfloat16``; features come in its
-                compute type.
+            precision: Keras's dtype policy of the layers, ``float32``, ``mixed_bfloat16`` or ``mixed_float16``;
+                features come in its compute type, those of float16 raised to float32.
+            recompute: Keep only what flows between `segments`, and compute the rest again in the backward pass.
 
         Returns:
             A callable from a picture ``(B, H, W, 3)`` to ``{name: features (B, h, w, C)}``.
@@ -105,7 +110,7 @@ class Backbone:
         """
         taps = {layer: self.resolve(layer) for layer in layers}
         if not taps:
-            return Extractor(taps, None, PREPROCESSORS[self.preprocessing])
+            return Extractor(taps, None, lambda x: {}, [], PREPROCESSORS[self.preprocessing])
         path = weights_.locate(self.weights, self.name, self.pretrained)
         model = self._build(set(taps.values()), precision)
         if path is None:
@@ -114,7 +119,12 @@ class Backbone:
             weights_.load(model, self.name, self.architecture(), path, self.missing_weights, self.seed)
         self._warn_of_preprocessing()
         scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
-        return Extractor(taps, model, PREPROCESSORS[self.preprocessing], self._minimum_size(model), scale)
+        pieces = segments(model) if recompute else [Segment(model)]
+        network = chained(pieces) if recompute else functools.partial(model, training=False)
+        if precision == "mixed_float16":
+            network = self._guarded(model, network)
+        preprocess, minimum = PREPROCESSORS[self.preprocessing], self._minimum_size(model)
+        return Extractor(taps, model, network, pieces, preprocess, minimum, scale)
 
     def identity(self) -> dict[str, str | None]:
         """What tells this network from another, for provenance.
@@ -132,6 +142,12 @@ class Backbone:
             "path": str(path) if path else None,
             "sha256": digest(path, "sha256") if path else None,
         }
+
+    def _guarded(self, model: Any, network: Network) -> Network:
+        """A network in float16 that stays in its range."""
+        if self.homogeneous:
+            half.shrink(model)
+        return half.guarded(network, half.HEADROOM if self.homogeneous else 1.0)
 
     def _build(self, names: set[str], precision: str) -> Any:
         whole = _whole(type(self).application)

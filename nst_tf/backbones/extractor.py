@@ -1,11 +1,13 @@
 """From a picture to the features of named layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
+from nst_tf.backbones.gradients import Network
+from nst_tf.backbones.segments import Segment
 from nst_tf.errors import InputError
 
 
@@ -17,6 +19,8 @@ class Extractor:
         layers: Each layer's name as it was asked for, and its Keras name.
         model: Frozen Keras model from the preprocessed picture to ``{Keras name: features}``; None if no
             layer was asked for.
+        network: The model as it is run: whole, `chained`, or `half.guarded`.
+        pieces: What keeps its features at one time: the model whole, or its `segments`.
         preprocess: From RGB [0, 1] to the model's input.
         minimum_size: Shortest side in pixels for which the deepest layer still has features.
         scale: Factor on every feature; see `nst_tf.backbones.preprocessing.FEATURE_SCALES`.
@@ -24,6 +28,8 @@ class Extractor:
 
     layers: Mapping[str, str]
     model: Any
+    network: Network
+    pieces: Sequence[Segment]
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     minimum_size: int = 1
     scale: float = 1.0
@@ -43,7 +49,7 @@ class Extractor:
         if not self.layers:
             return {}
         self._check_size(image)
-        features = self.model(self.preprocess(image), training=False)
+        features = self.network(self.preprocess(image))
         taps = {name: features[keras_name] for name, keras_name in self.layers.items()}
         return taps if self.scale == 1 else {name: self.scale * tf.cast(tap, tf.float32) for name, tap in taps.items()}
 

@@ -20,6 +20,7 @@ class VGG(Backbone):
     """Five blocks of 3×3 convolutions, each with its ReLU fused and ended by a 2×2 pooling."""
 
     blocks: ClassVar[tuple[int, ...]]
+    homogeneous: ClassVar[bool] = True
 
     def aliases(self) -> dict[str, str]:
         """``conv4_2``, ``relu4_2`` (the same tap), ``pool4``, ``stage4`` (the block's last convolution)."""

@@ -70,7 +70,7 @@ def build(
     Raises:
         InputError: The teacher cannot be loaded, or lacks a layer.
     """
-    precision = settings.runtime.precision.value
+    precision = settings.runtime.policy()
     teacher = settings.teacher.extractor(TAPS, precision)
     student = Student(_channels(settings), precision)
     if state is None:

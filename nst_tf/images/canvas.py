@@ -1,7 +1,7 @@
 """The canvas: which sizes, which colours, and what the picture starts from (config group ``image``)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Canvas:
         noise: ``uniform``, ``0.5 + noise_scale · (u − 0.5)``; ``gaussian``, ImageNet's mean colour
             ``+ noise_scale · N(0, 1)``.
         noise_scale: in units of [0, 1]; neural-style's gaussian 0.001 of 0..255 is ``0.001/255``.
+        fit_memory: whether a picture that the memory cannot hold is made smaller; otherwise it is refused.
         colour: ``free`` lets the style bring its colours. The others keep the content's (Gatys et al. 2016):
             ``histogram`` and ``linear`` (mean and covariance) recolour each style first; ``luminance`` works
             in grey, the style's luminance shifted and scaled to the content's, and restores the content's
@@ -68,6 +69,7 @@ class Canvas:
     start_weights: list[float] | None = None
     noise: Noise = Noise.uniform
     noise_scale: float = 1.0
+    fit_memory: bool = False
     colour: Colour = Colour.free
 
     def __post_init__(self) -> None:
@@ -97,6 +99,14 @@ class Canvas:
         side = {Fit.long_side: max(h, w), Fit.short_side: min(h, w), Fit.height: h, Fit.width: w}[self.fit]
         scale = factor * self.size / side
         return _rounded(scale * h, scale * w)
+
+    def smaller(self, factor: float) -> "Canvas":
+        """The same canvas with every size multiplied by ``factor``, below 1."""
+        sizes = {key: getattr(self, key) for key in ("size", "height", "width", "style_size")}
+        scaled: dict[str, Any] = {
+            key: max(MIN_SIDE, int(factor * value)) for key, value in sizes.items() if value is not None
+        }
+        return replace(self, **scaled)
 
     def content(self, picture: Picture, factor: float = 1.0) -> np.ndarray:
         """Content for the network.

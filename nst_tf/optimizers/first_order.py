@@ -80,6 +80,11 @@ class FirstOrder(Optimizer):
         for name in ("learning_rate", "decay_rate", "decay_steps"):
             above(f"optimizer.{name}", getattr(self, name), 0)
 
+    @property
+    def copies(self) -> int:
+        """Gradient, at most two moments, and a move in the making."""
+        return 4
+
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
         """A fresh Keras optimiser with these settings."""
         raise NotImplementedError

@@ -51,6 +51,11 @@ class LBFGS(Optimizer):
         above("optimizer.first_step", self.first_step, 0)
         at_least("optimizer.search_evaluations", self.search_evaluations, 1)
 
+    @property
+    def copies(self) -> int:
+        """The history, which is shifted as a whole, and the vectors of a direction and a search."""
+        return 3 * self.history + 12
+
     def solver(self, image: tf.Tensor) -> "LBFGSSolver":
         """A solver with an empty history."""
         return LBFGSSolver(self, image)

@@ -41,6 +41,11 @@ class ScipyLBFGS(Optimizer):
         for name, value in least.items():
             at_least(f"optimizer.{name}", getattr(self, name), value)
 
+    @property
+    def copies(self) -> int:
+        """SciPy's workspace of 2m + 5 vectors and our own, in float64."""
+        return 2 * (2 * self.history + 12)
+
     def solver(self, image: tf.Tensor) -> "ScipyLBFGSSolver":
         """A solver on the host."""
         return ScipyLBFGSSolver(self, image)

@@ -92,6 +92,11 @@ class Optimizer:
     def __post_init__(self) -> None:
         accept_names(self, "optimizer.")
 
+    @property
+    def copies(self) -> int:
+        """Pictures in float32 that its solver holds beside the current one, for an estimate of memory."""
+        raise NotImplementedError
+
     def solver(self, image: tf.Tensor) -> Solver:
         """A solver that starts from ``image``, ``(B, H, W, 3)`` RGB in [0, 1]."""
         raise NotImplementedError

@@ -109,6 +109,7 @@ def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pic
         "backbone.weights=random",
         "image.size=32",
         "image.start=noise",
+        "runtime.precision=float32",
         "steps=1",
     )
     assert config.backbone.pooling is paper["pooling"]

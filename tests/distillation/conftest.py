@@ -7,7 +7,7 @@ from PIL import Image
 from nst_tf.backbones import VGG19
 from nst_tf.distillation import Distillation
 from nst_tf.observers import Checkpoints, Metrics
-from nst_tf.runtime import Runtime
+from nst_tf.runtime import Precision, Runtime
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def small(photographs):
             "pool": 16,
             "move_every": 2,
             "start_pictures": 12,
-            "runtime": Runtime(),
+            "runtime": Runtime(precision=Precision.float32),
             "tracking": {"metrics": Metrics(every=1), "checkpoints": Checkpoints(every=2)},
         }
         return Distillation(**(fields | changes))

@@ -28,6 +28,8 @@ class CommandLine:
             "losses.style.layers=[conv1_1,conv2_1]",
             "losses.total_variation.weight=0.1",
             "tracking=every_step",
+            "runtime.precision=float32",
+            "optimizer=adam",
         ]
 
     def start(self, *overrides):

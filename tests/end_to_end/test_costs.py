@@ -13,6 +13,7 @@ from nst_tf.backbones import VGG19
 from nst_tf.images import Canvas
 from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.optimizers import Adam
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -35,6 +36,7 @@ def config():
         content="sample:coffee",
         style="sample:chelsea",
         steps=WARM_UP + STEPS,
+        optimizer=Adam(learning_rate=0.02),
         backbone=VGG19(weights="random"),
         image=Canvas(size=256, fit="exact"),
         tracking={name: kind() for name, kind in OBSERVERS.items()},

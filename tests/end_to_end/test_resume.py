@@ -13,6 +13,7 @@ from nst_tf.images import read_picture
 
 OPTIMIZERS = {
     "adam": ["optimizer=adam"],
+    "lbfgs": ["optimizer=lbfgs", "optimizer.history=4"],
     "sgd": ["optimizer=sgd", "optimizer.learning_rate=1e-12", "optimizer.momentum=0.9", "optimizer.decay_rate=0.9"],
     "rmsprop": ["optimizer=rmsprop", "optimizer.learning_rate=0.003", "optimizer.clamp=true"],
     "scipy_lbfgs": ["optimizer=scipy_lbfgs", "optimizer.max_evaluations=4", "optimizer.units=byte"],
@@ -51,6 +52,7 @@ def assert_same_run(one, other):
     ("overrides", "kill_at"),
     [
         (OPTIMIZERS["adam"], 11),
+        (OPTIMIZERS["lbfgs"], 17),
         (OPTIMIZERS["sgd"], 23),
         (OPTIMIZERS["rmsprop"], 5),
         (OPTIMIZERS["scipy_lbfgs"], 8),

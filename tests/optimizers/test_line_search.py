@@ -84,7 +84,9 @@ def test_within_its_limit_it_gives_the_lowest_seen():
 
 
 def test_uphill_all_the_way_it_gives_the_start():
-    found, start, _, _, asked = run(lambda t: -t + 1e6 * tf.square(t) + tf.where(t > 0, tf.ones_like(t), 0 * t), [1.0], limit=6)
+    found, start, _, _, asked = run(
+        lambda t: -t + 1e6 * tf.square(t) + tf.where(t > 0, tf.ones_like(t), 0 * t), [1.0], limit=6
+    )
     assert (float(found.distance[0]), asked) == (0.0, 6)
     assert float(found.evaluation.total[0]) == float(start.total[0])
 

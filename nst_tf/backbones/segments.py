@@ -1,0 +1,125 @@
+"""A network in pieces that are computed again in the backward pass, so that their features need not be kept."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from nst_tf.backbones.gradients import Backward, Network, own_gradient
+
+SIDE = 256
+"""Of the picture at which layers' sizes are compared."""
+
+
+class Segment(NamedTuple):
+    """A piece of a network.
+
+    Attributes:
+        model: From what flows in to features by layer name.
+        flow: Name of the one that the next segment takes; None for the last.
+    """
+
+    model: Any
+    flow: str | None = None
+
+
+def segments(model: Any) -> list[Segment]:
+    """A model as a chain of smaller ones, between two of which a single tensor flows.
+
+    Args:
+        model: A functional Keras model with one input and a mapping of outputs by layer name.
+    """
+    cuts = narrows(model)
+    starts = [model.input, *(model.get_layer(cut).output for cut in cuts)]
+    pieces = []
+    for start, flow, taps in zip(starts, [*cuts, None], _taps_between(model, cuts), strict=True):
+        names = taps if flow is None else list(dict.fromkeys([*taps, flow]))
+        pieces.append(Segment(keras.Model(start, {name: model.get_layer(name).output for name in names}), flow))
+    return pieces
+
+
+def chained(pieces: Sequence[Segment]) -> Network:
+    """`segments` one after the other, each `recomputed`.
+
+    The forward pass keeps what flows between segments, and the taps; the backward pass computes each segment once
+    more (Chen, Xu, Zhang & Guestrin 2016, *Training Deep Nets with Sublinear Memory Cost*).
+    """
+    chain = [(recomputed(functools.partial(piece.model, training=False)), piece.flow) for piece in pieces]
+
+    def run(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        features: dict[str, tf.Tensor] = {}
+        for network, flow in chain:
+            features |= network(x)
+            x = x if flow is None else features[flow]
+        return features
+
+    return run
+
+
+def recomputed(network: Network) -> Network:
+    """The same network, which keeps its input alone and runs once more when its gradient is asked for."""
+
+    def run(x: tf.Tensor) -> tuple[dict[str, tf.Tensor], Backward]:
+        def backward(*upstream: tf.Tensor) -> tf.Tensor:
+            with tf.control_dependencies(upstream):  # not before, and not merged with the first run
+                again = tf.identity(x)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(again)
+                features = network(again)
+            return tape.gradient(tf.nest.flatten(features), again, list(upstream))
+
+        return network(x), backward
+
+    return own_gradient(run)
+
+
+def narrows(model: Any) -> list[str]:
+    """Names of the layers to cut behind: the first narrow place after each reduction.
+
+    A place is narrow where nothing but one layer's output leads on. After a reduction that output is small, so it
+    is cheap to keep.
+    """
+    layers, edges = model.layers, _leading_on(_edges(model))
+    shapes = keras.Model(model.inputs, [layer.output for layer in layers]).compute_output_shape((1, SIDE, SIDE, 3))
+    cuts, height = [], SIDE
+    for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True)):
+        leads_on = any(start == index for start, _ in edges)
+        alone = not any(start < index < end for start, end in edges)
+        if leads_on and alone and shape[1] < height:
+            cuts.append(layer.name)
+            height = shape[1]
+    return cuts
+
+
+def _edges(model: Any) -> list[tuple[int, int]]:
+    """Pairs of positions in ``model.layers``: whose output is whose input."""
+    makers = {id(layer.output): index for index, layer in enumerate(model.layers)}
+    return [
+        (makers[id(tensor)], index)
+        for index, layer in enumerate(model.layers)
+        if not isinstance(layer, keras.layers.InputLayer)
+        for tensor in tf.nest.flatten(layer.input)
+    ]
+
+
+def _leading_on(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Edges to layers that others read; the rest lead to ends, which may stand anywhere."""
+    read = {start for start, _ in edges}
+    return [(start, end) for start, end in edges if end in read]
+
+
+def _taps_between(model: Any, cuts: Sequence[str]) -> list[list[str]]:
+    """For each segment the outputs of the model that lie in it; an end lies where what it reads lies."""
+    position = {layer.name: index for index, layer in enumerate(model.layers)}
+    edges = _edges(model)
+    read = {start for start, _ in edges}
+    limits = [position[cut] for cut in cuts]
+    segments: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
+    for tap in model.output:
+        place: float = position[tap]
+        if place not in read:
+            place = max(start for start, end in edges if end == place) + 0.5
+        segments[sum(limit < place for limit in limits)].append(tap)
+    return segments

@@ -1,0 +1,91 @@
+"""Features in float16 that stay in range, and features computed again instead of kept."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.backbones.half import HEADROOM
+from nst_tf.backbones.segments import narrows, segments
+
+LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]
+PICTURE = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 32, 48, 3)), tf.float32)
+NETWORKS = [VGG19(weights="random"), VGG19(weights="random", pooling="average", padding="reflect"), VGG19Lite()]
+
+
+def loss_and_gradient(extractor, factor=1.0):
+    """Mean squares of all features times a factor, per picture, and its gradient by the pixels, divided by it."""
+
+    @tf.function(autograph=False)
+    def run():
+        with tf.GradientTape() as tape:
+            tape.watch(PICTURE)
+            squares = [tf.square(tf.cast(x, tf.float32)) for x in extractor(PICTURE).values()]
+            loss = factor * tf.add_n([tf.reduce_mean(square, [1, 2, 3]) for square in squares])
+        return loss / factor, tape.gradient(loss, PICTURE) / factor
+
+    return [x.numpy() for x in run()]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=["vgg19", "average and reflect", "vgg19_lite"])
+@pytest.mark.parametrize("factor", [1e-20, 1.0, 1e15])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_float16_is_near_float32_whatever_the_size_of_the_loss(network, factor, recompute):
+    exact = loss_and_gradient(network.extractor(LAYERS))
+    rough = loss_and_gradient(network.extractor(LAYERS, "mixed_float16", recompute), factor)
+    np.testing.assert_allclose(rough[0], exact[0], rtol=0.01)
+    for ours, true in zip(rough[1], exact[1], strict=True):
+        assert np.linalg.norm(ours - true) < 0.05 * np.linalg.norm(true)
+
+
+def test_float16_features_come_in_float32_at_the_networks_own_scale():
+    whole, half = (VGG19(weights="random").extractor(LAYERS, p)(PICTURE) for p in ("float32", "mixed_float16"))
+    for layer in LAYERS:
+        assert half[layer].dtype == tf.float32
+        np.testing.assert_allclose(half[layer], whole[layer], rtol=0.05, atol=0.01 * float(tf.reduce_max(whole[layer])))
+
+
+def test_features_beyond_float16_are_still_numbers():
+    """A hundred thousand is no float16; a sixteenth of it is."""
+    extractor = VGG19(weights="random").extractor(["conv1_1"], "mixed_float16")
+    kernel, bias = extractor.model.get_layer("block1_conv1").get_weights()
+    extractor.model.get_layer("block1_conv1").set_weights([kernel, np.full_like(bias, 1e5 / HEADROOM)])
+    features = extractor(PICTURE)["conv1_1"].numpy()
+    assert np.isfinite(features).all()
+    assert features.mean() == pytest.approx(1e5, rel=0.01)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=["vgg19", "average and reflect", "vgg19_lite"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_recomputed_features_and_gradients_are_the_same(network, precision):
+    kept = loss_and_gradient(network.extractor(LAYERS, precision))
+    again = loss_and_gradient(network.extractor(LAYERS, precision, True))
+    np.testing.assert_array_equal(again[0], kept[0])
+    np.testing.assert_allclose(again[1], kept[1], rtol=1e-4, atol=1e-5 * np.abs(kept[1]).max())
+
+
+def test_vgg_is_cut_behind_its_poolings_and_taps_stay_in_their_segment():
+    model = VGG19(weights="random").extractor([*LAYERS, "conv5_2"]).model
+    pieces = segments(model)
+    assert [piece.flow for piece in pieces] == [*(f"block{n}_pool" for n in range(1, 5)), None]
+    taps = [[name for name in piece.model.output if "pool" not in name] for piece in pieces]
+    expected = [
+        ["block1_conv1"],
+        ["block2_conv1"],
+        ["block3_conv1"],
+        ["block4_conv2"],
+        ["block5_conv1", "block5_conv2"],
+    ]
+    assert [sorted(names) for names in taps] == expected
+
+
+def test_a_network_is_not_cut_inside_a_branch():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="first")(inputs)
+    left = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="left")(x)
+    right = keras.layers.MaxPooling2D(2, name="right")(x)
+    joined = keras.layers.Add(name="joined")([left, right])
+    last = keras.layers.Conv2D(2, 1, name="last")(joined)
+    more = keras.layers.ReLU(name="more")(last)
+    assert narrows(keras.Model(inputs, {"more": more})) == ["first", "joined"]
