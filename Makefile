@@ -1,6 +1,6 @@
 # What a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-timing lint types format clean
+.PHONY: help demo test test-slow test-timing test-bench benchmark lint types format clean
 
 # The first Python that this project runs on.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -15,13 +15,19 @@ demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
 	$(RUN) scripts/stylize.py experiment=demo
 
 test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
-	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing"
+	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench"
 
 test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
 	$(RUN) -m pytest -m slow
 
 test-timing: $(VENV)/dev.stamp  ## what the engine costs in time, on an idle machine
 	$(RUN) -m pytest -s -m timing
+
+test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark, with PyTorch
+	$(RUN) -m pytest -m bench
+
+benchmark: $(VENV)/bench.stamp  ## measure against PyTorch on this machine, half an hour; writes docs/benchmarks.md
+	$(RUN) scripts/benchmark.py
 
 lint: $(VENV)/dev.stamp  ## ruff: rules and format
 	$(RUN) -m ruff check .
@@ -45,6 +51,10 @@ $(VENV)/bin/python:
 $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet -r requirements.txt
 	@$(RUN) -m pip install --quiet --no-deps --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(RUN) -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp

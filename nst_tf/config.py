@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 from yaml import YAMLError
@@ -191,6 +192,17 @@ def _refuse_unknown(node: Any, path: str) -> None:
         if key not in known:
             raise InputError(f"Unknown key '{path}{key}': available: {', '.join(known)}")
         _refuse_unknown(node._get_node(key), f"{path}{key}.")
+
+
+def composed(*overrides: str) -> Config:
+    """The config of an experiment, composed as the command line does: ``composed("experiment=gatys2016", "steps=5")``.
+
+    Raises:
+        InputError: A value out of range. Hydra's own errors for what it does not know.
+    """
+    register()
+    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+        return from_hydra(compose("config", overrides=["name=composed", *overrides]))
 
 
 def configs_folder() -> Path:

@@ -85,6 +85,24 @@ PAPERS = {
         ),
         "pooling": Pooling.average,
     },
+    "neural_style": {
+        "content": (5.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            100.0,
+            {layer: (lambda F, A: ((gram(F) / F.size - gram(A) / A.size) ** 2).mean()) for layer in BLOCKS},
+        ),
+        "total_variation": (1e-3, lambda x: sum(np.abs(d).sum() for d in pixel_differences(255 * x))),
+        "pooling": Pooling.max,
+    },
+    "tf_tutorial": {
+        "content": (1e4, {"block5_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            1e-2,
+            {layer: (lambda F, A: ((gram(F) / len(F) - gram(A) / len(A)) ** 2).mean() / 5) for layer in BLOCKS},
+        ),
+        "total_variation": (30.0, lambda x: sum(np.abs(d).sum() for d in pixel_differences(x))),
+        "pooling": Pooling.max,
+    },
 }
 
 

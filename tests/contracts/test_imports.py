@@ -22,7 +22,7 @@ FLOORS = [
     {"engine", "evaluation", "distillation", "recording"},
     {"config"},
     {"api"},
-    {"cli"},
+    {"benchmarks", "cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -1,0 +1,154 @@
+"""From figures to a page with tables and a plot."""
+
+import platform
+from pathlib import Path
+
+import jinja2
+import pandas
+import psutil
+from matplotlib.figure import Figure
+
+from nst_tf.benchmarks.ledger import Ledger
+from nst_tf.benchmarks.measurements import GFLOP_A_PIXEL
+from nst_tf.runs import versions
+
+PAGE = """# Benchmarks
+
+Written by `{{ command }}`, not by hand. Machine: {{ machine }}. {{ versions }}.
+Content {{ content }}, style {{ style }}; VGG-19 to conv5_1, the objective of neural-style-pt
+(5 · mean (F−P)² + 100 · Σ mean (ΔG)² + 1e-3 · Σ |Δ|). The PyTorch side is a rendering of that program's published
+settings written here: channels last, oneDNN, targets computed once. Each side has a process of its own; only one
+computes at a time.
+{% for title, text, table in sections %}
+## {{ title }}
+
+{{ text }}
+
+{{ table }}
+{% endfor %}
+![Seconds an evaluation against the picture's area, and the peer's loss by evaluation]({{ plot }})
+"""
+
+
+def write_page(ledger: Ledger, page: Path, plot: Path, command: str, content: str, style: str) -> None:
+    """Write the page and its plot.
+
+    Args:
+        ledger: The figures.
+        page: A Markdown file.
+        plot: A PNG file; the page shows it.
+        command: That made the figures.
+        content: The photograph's name.
+        style: The painting's name.
+    """
+    frame = pandas.DataFrame([entry.__dict__ for entry in ledger.entries])
+    sections = [made for make in (_evaluations, _memory, _startup, _race) if (made := make(frame)) is not None]
+    _draw(frame, plot)
+    text = jinja2.Template(PAGE, trim_blocks=True, keep_trailing_newline=True).render(
+        command=command,
+        machine=f"{psutil.cpu_count()} cores, {_processor()}, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        versions=", ".join(f"{name} {version}" for name, version in {**versions(), **_torch()}.items()),
+        content=content,
+        style=style,
+        sections=sections,
+        plot=plot.relative_to(page.parent).as_posix() if plot.is_relative_to(page.parent) else plot.as_posix(),
+    )
+    page.write_text(text, encoding="utf-8")
+
+
+def _torch() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"torch": version("torch")}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+Section = tuple[str, str, str]
+
+
+def _table(frame: pandas.DataFrame, formats: tuple[str, ...]) -> str:
+    return str(frame.to_markdown(index=False, floatfmt=formats))
+
+
+def _evaluations(frame: pandas.DataFrame) -> Section | None:
+    """Best and median seconds, the ratio to PyTorch's float32, and the part of the machine's peak."""
+    rows = frame[frame.measurement == "evaluation"]
+    if rows.empty:
+        return None
+    peaks = frame[frame.measurement == "peak"].set_index("contestant").value
+    table = rows.groupby(["size", "contestant"], sort=False).value.agg(["min", "median"]).reset_index()
+    base = table[table.contestant == "PyTorch float32"].set_index("size")["min"]
+    table["of PyTorch float32"] = table["min"] / table["size"].map(base)
+    table["GFLOP/s"] = GFLOP_A_PIXEL * table["size"] ** 2 / table["min"]
+    ceiling = table.contestant.map(lambda name: peaks.get("convolution " + name.split()[1], float("nan")))
+    table["of the peak"] = table["GFLOP/s"] / ceiling
+    text = "Seconds an evaluation (forward and backward), square pictures; least and median over alternating rounds."
+    if not peaks.empty:
+        figures = ", ".join(f"{name.removeprefix('convolution ')} {value:.0f} GFLOP/s" for name, value in peaks.items())
+        text += f" The machine's peak is its fastest 3x3 convolution of VGG-19's alone: {figures}."
+    return "An evaluation", text, _table(table, ("", "", ".3f", ".3f", ".2f", ".0f", ".2f"))
+
+
+def _memory(frame: pandas.DataFrame) -> Section | None:
+    rows = frame[frame.measurement == "memory"]
+    if rows.empty:
+        return None
+    table = rows[["size", "contestant", "value"]].rename(columns={"value": "MiB"})
+    base = table[table.contestant == "PyTorch float32"].set_index("size")["MiB"]
+    table["of PyTorch float32"] = table["MiB"] / table["size"].map(base)
+    return "Memory", "Peak of the whole process, square pictures.", _table(table, ("", "", ".0f", ".2f"))
+
+
+def _startup(frame: pandas.DataFrame) -> Section | None:
+    rows = frame[frame.measurement == "startup"]
+    if rows.empty:
+        return None
+    table = rows[["contestant", "value"]].rename(columns={"value": "s"})
+    text = "A whole command of one step at 64 pixels: imports, weights, compiling, saving."
+    return "Start-up", text, _table(table, ("", ".1f"))
+
+
+def _race(frame: pandas.DataFrame) -> Section | None:
+    """Seconds to the peer's saved picture."""
+    rows = frame[frame.measurement.isin(["race seconds", "race loss"])]
+    if rows.empty:
+        return None
+    table = rows.pivot_table(
+        index=["size", "contestant"], columns="measurement", values="value", sort=False
+    ).reset_index()
+    table = table[["size", "contestant", "race seconds", "race loss"]]
+    peer = table[table.contestant.str.startswith("neural-style-pt")].set_index("size")["race seconds"]
+    table["times sooner"] = table["size"].map(peer) / table["race seconds"]
+    text = (
+        "neural-style-pt's setting to its end (noise, L-BFGS), and the time until our saved picture, read back from "
+        "its 8-bit PNG, has no higher a loss under that same objective than the peer's saved picture has. Compiling is "
+        "counted, imports are not."
+    )
+    return "Time to the peer's picture", text, _table(table, ("", "", ".1f", ".0f", ".1f"))
+
+
+def _draw(frame: pandas.DataFrame, plot: Path) -> None:
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, rows in frame[frame.measurement == "area"].groupby("contestant", sort=False):
+        left.loglog(rows["size"] ** 2 / 1e6, rows.value, marker="o", label=name)
+    left.set(xlabel="megapixels", ylabel="seconds an evaluation", title="Cost against area")
+    curve = frame[frame.measurement == "race curve"]
+    right.semilogy(
+        [int(name.rpartition(", ")[2]) for name in curve.contestant], curve.value, label="neural-style-pt in PyTorch"
+    )
+    right.set(xlabel="evaluations", ylabel="loss", title="The peer's own curve")
+    for axes in (left, right):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+        axes.grid(alpha=0.3)
+    figure.savefig(plot, dpi=110)

@@ -1,0 +1,158 @@
+"""The other side: neural-style-pt's step and run, rendered in PyTorch from its published settings.
+
+Channels last, oneDNN on the CPU; on a GPU compiled. Targets are computed once, as that program does.
+"""
+
+import functools
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+
+CAFFE_MEAN = (103.939, 116.779, 123.68)  # of blue, green, red, in 0..255
+CONTENT, STYLE = "block4_conv2", tuple(f"block{block}_conv1" for block in range(1, 6))
+CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 5.0, 100.0, 1e-3
+
+
+class NeuralStyle:
+    """The objective of neural-style-pt on the pictures and weights of a file that `ours.write_material` wrote.
+
+    Args:
+        material: The file.
+        dtype: ``float32``, or ``bfloat16`` for autocast.
+    """
+
+    def __init__(self, material: Path, dtype: str = "float32") -> None:
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._autocast = dtype == "bfloat16"
+        with np.load(material) as arrays:
+            names = sorted({name.split("/")[1] for name in arrays if name.startswith("weights/")})
+            self._layers = [(name, *self._convolution(arrays, name)) for name in names]
+            self.content, style, self.start = (self._variable(arrays[name]) for name in ("content", "style", "start"))
+        with torch.no_grad():
+            self._content_target = self._features(self.content)[CONTENT]
+            self._style_targets = {layer: self._gram(x) for layer, x in self._features(style).items() if layer in STYLE}
+
+    def _convolution(self, arrays: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        kernel, bias = (torch.from_numpy(arrays[f"weights/{name}/{n}"]).to(self._device) for n in range(2))
+        kernel = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        return kernel.requires_grad_(False), bias.requires_grad_(False)
+
+    def _variable(self, image: np.ndarray) -> torch.Tensor:
+        """RGB in [0, 1], ``(1, H, W, 3)``, to blue, green, red in 0..255 less the mean."""
+        x = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(0, 3, 1, 2) * 255
+        x = x - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
+        return x.to(self._device).contiguous()
+
+    def pixels(self, x: torch.Tensor) -> np.ndarray:
+        """The picture as it is saved: 8 bits, what lies outside cut off."""
+        image = (x.detach().cpu() + torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)).clamp(0, 255)
+        return image[0].permute(1, 2, 0).numpy()[..., ::-1].round().astype(np.uint8)
+
+    def _features(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        features, block = {}, "block1"
+        x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            for name, kernel, bias in self._layers:
+                if not name.startswith(block):
+                    x, block = functional.max_pool2d(x, 2), name.partition("_")[0]
+                x = functional.relu(functional.conv2d(x, kernel, bias, padding=1), inplace=True)
+                features[name] = x
+        return features
+
+    @staticmethod
+    def _gram(x: torch.Tensor) -> torch.Tensor:
+        rows = x.float().flatten(2)[0]
+        return rows @ rows.T / rows.numel()
+
+    def loss(self, x: torch.Tensor) -> torch.Tensor:
+        """5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|."""
+        features = self._features(x)
+        content = functional.mse_loss(features[CONTENT].float(), self._content_target.float())
+        style = sum(functional.mse_loss(self._gram(features[layer]), A) for layer, A in self._style_targets.items())
+        variation = x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()
+        return CONTENT_WEIGHT * content + STYLE_WEIGHT * style + VARIATION_WEIGHT * variation
+
+    def evaluator(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The loss, compiled on a GPU."""
+        return torch.compile(self.loss) if self._device.type == "cuda" else self.loss
+
+
+@functools.lru_cache(maxsize=2)
+def _evaluate(material: Path, dtype: str) -> Callable[[], float]:
+    objective = NeuralStyle(material, dtype)
+    loss = objective.evaluator()
+    x = objective.content.clone().requires_grad_(True)
+
+    def run() -> float:
+        x.grad = None
+        value = loss(x)
+        value.backward()
+        assert x.grad is not None
+        return value.item() + x.grad[0, 0, 0, 0].item()
+
+    run(), run()
+    return run
+
+
+def evaluation_seconds(material: Path, dtype: str, count: int) -> list[float]:
+    """Seconds of each of some evaluations: forward, backward, read by the host."""
+    evaluate, seconds = _evaluate(material, dtype), []
+    for _ in range(count):
+        start = time.perf_counter()
+        evaluate()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def evaluation_memory(material: Path) -> float:
+    """Peak memory of this process, or of the GPU, after three evaluations, in MiB."""
+    evaluation_seconds(material, "float32", 3)
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def run(material: Path, evaluations: int, picture: Path) -> tuple[float, list[float]]:
+    """neural-style-pt's run to its end: L-BFGS of PyTorch, full steps, a history of 100, from noise.
+
+    Args:
+        material: Pictures and weights.
+        evaluations: Of the objective.
+        picture: Where its PNG goes.
+
+    Returns:
+        Seconds from the start picture to the last evaluation, and the loss at each.
+    """
+    objective = NeuralStyle(material)
+    loss, losses = objective.evaluator(), []
+    x = objective.start.clone().requires_grad_(True)
+    optimizer = torch.optim.LBFGS(
+        [x],
+        lr=1,
+        max_iter=evaluations,
+        max_eval=evaluations,
+        tolerance_grad=-1,
+        tolerance_change=-1,
+        history_size=100,
+    )
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = loss(x)
+        value.backward()
+        losses.append(value.item())
+        return value
+
+    start = time.perf_counter()
+    while len(losses) < evaluations:
+        optimizer.step(closure)
+    seconds = time.perf_counter() - start
+    Image.fromarray(objective.pixels(x)).save(picture)
+    return seconds, losses

@@ -1,0 +1,94 @@
+"""Measure this program against PyTorch on this machine: `python scripts/benchmark.py --weights vgg19.h5`.
+
+Needs the extra `bench`: `pip install -e .[bench]`. Figures are kept as they come, so the same command goes on where it
+was cut short.
+"""
+
+import argparse
+import importlib.util
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from arguments import OneLineParser
+
+from nst_tf.cli import EXIT_CODES, reported
+
+DOCS = Path(__file__).parents[1] / "docs"
+NEEDED = ("torch", "pandas", "tabulate", "matplotlib", "jinja2")
+
+
+def parser() -> OneLineParser:
+    """Describe the command line."""
+    made = OneLineParser(prog="benchmark", description="Measure this program against PyTorch on this machine.")
+    made.add_argument(
+        "measurements",
+        nargs="*",
+        metavar="MEASUREMENT",
+        help="evaluation, peak, memory, startup, race, area; default: all",
+    )
+    made.add_argument("--content", default="sample:astronaut", help="a path or sample:NAME (default: %(default)s)")
+    made.add_argument("--style", default="sample:night_swirls", help="a path or sample:NAME (default: %(default)s)")
+    made.add_argument("--weights", default="imagenet", help="VGG-19's: imagenet, or a file (default: %(default)s)")
+    made.add_argument(
+        "--folder", type=Path, default=Path("outputs/benchmarks"), help="for figures (default: %(default)s)"
+    )
+    made.add_argument(
+        "--page", type=Path, default=DOCS / "benchmarks.md", help="the page to write (default: docs/benchmarks.md)"
+    )
+    made.add_argument("--rounds", type=int, default=5, help="alternating rounds of timings (default: %(default)s)")
+    made.add_argument(
+        "--race-size", type=int, default=256, help="long side of the race's pictures (default: %(default)s)"
+    )
+    made.add_argument("--race-evaluations", type=int, default=1000, help="of the peer (default: %(default)s)")
+    return made
+
+
+def benchmark(arguments: argparse.Namespace) -> str:
+    """Measure what is asked for and not yet known, then write the page."""
+    from nst_tf.errors import InputError
+
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"{', '.join(missing)} not installed: pip install -e .[bench]")
+    from nst_tf.benchmarks.ledger import Ledger
+    from nst_tf.benchmarks.measurements import MEASUREMENTS, Bench
+
+    unknown = [name for name in arguments.measurements if name not in MEASUREMENTS]
+    if unknown:
+        raise InputError(f"Unknown measurement {unknown[0]!r}; available: {', '.join(MEASUREMENTS)}")
+    for name in ("rounds", "race_size", "race_evaluations"):
+        if getattr(arguments, name) < 1:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)}: must be at least 1")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(
+        content=arguments.content,
+        style=arguments.style,
+        weights=arguments.weights,
+        folder=arguments.folder,
+        ledger=Ledger(arguments.folder / "figures.csv"),
+        rounds=arguments.rounds,
+        race_size=arguments.race_size,
+        race_evaluations=arguments.race_evaluations,
+    )
+    for name in arguments.measurements or MEASUREMENTS:
+        MEASUREMENTS[name](bench)
+    from nst_tf.benchmarks.page import write_page
+
+    plot = arguments.page.parent / "gallery" / f"{arguments.page.stem}.png"
+    plot.parent.mkdir(parents=True, exist_ok=True)
+    names = [Path(name).stem for name in (arguments.content, arguments.style)]
+    write_page(bench.ledger, arguments.page, plot, f"python {shlex.join(['scripts/benchmark.py', *_shown()])}", *names)
+    print(f"  figures  {arguments.folder / 'figures.csv'}\n  page     {arguments.page}")
+    return "completed"
+
+
+def _shown() -> list[str]:
+    """What was typed, paths without their folders."""
+    return [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+
+
+if __name__ == "__main__":
+    sys.exit(EXIT_CODES.get(reported(lambda: benchmark(parser().parse_args())), 0))

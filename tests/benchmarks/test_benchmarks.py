@@ -1,0 +1,108 @@
+"""The benchmark: its ledger, its page, and that both sides compute the same thing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nst_tf.benchmarks.ledger import Entry, Ledger
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
+OVERRIDES = (
+    *("experiment=neural_style", "content=sample:astronaut", "style=sample:wedges", "backbone.weights=random"),
+    *("image.size=40", "runtime.precision=float32"),
+)
+
+
+def test_the_ledger_keeps_figures_and_goes_on(tmp_path):
+    first = Ledger(tmp_path / "figures.csv")
+    first.add(Entry("evaluation", "ours, quickly", 256, 0.25, "s"), Entry("evaluation", "ours, quickly", 256, 0.5, "s"))
+    again = Ledger(tmp_path / "figures.csv")
+    again.add(Entry("memory", "theirs", 512, 1e3, "MiB"))
+    assert again.values("evaluation", "ours, quickly", 256) == [0.25, 0.5]
+    assert again.values("evaluation", "ours, quickly", 512) == []
+    assert Ledger(tmp_path / "figures.csv").entries == again.entries
+
+
+def test_bad_arguments_are_one_line(tmp_path):
+    for arguments, message in ((["nothing"], "Unknown measurement 'nothing'"), (["--rounds", "0"], "--rounds 0")):
+        command = [sys.executable, str(SCRIPT), *arguments, "--folder", str(tmp_path / "out")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        if "not installed" not in done.stderr:
+            assert message in done.stderr
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.bench
+def test_the_page_says_what_was_measured(tmp_path):
+    from nst_tf.benchmarks.page import write_page
+
+    ledger = Ledger(tmp_path / "figures.csv")
+    for name, seconds in {"nst_tf float32": 0.9, "PyTorch float32": 1.0}.items():
+        ledger.add(Entry("evaluation", name, 512, seconds, "s"), Entry("evaluation", name, 512, 2 * seconds, "s"))
+        ledger.add(Entry("memory", name, 512, 1000 * seconds, "MiB"), Entry("area", name, 512, seconds, "s"))
+    ledger.add(Entry("peak", "convolution float32", 0, 500.0, "GFLOP/s"))
+    write_page(ledger, tmp_path / "page.md", tmp_path / "page.png", "the command", "photograph", "painting")
+    page = (tmp_path / "page.md").read_text()
+    row = next(line for line in page.splitlines() if "nst_tf float32" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    gflops = 4 * 361152 * 512**2 / 0.9e9
+    assert cells == ["512", "nst_tf float32", "0.900", "1.350", "0.90", f"{gflops:.0f}", f"{gflops / 500:.2f}"]
+    assert "the command" in page
+    assert "![" in page
+    assert (tmp_path / "page.png").stat().st_size > 5000
+
+
+@pytest.mark.bench
+def test_both_sides_compute_the_same_loss_and_gradient(tmp_path):
+    """PyTorch's rendering of neural-style's objective, and ours, at the same noisy picture."""
+    import tensorflow as tf
+    import torch
+
+    from nst_tf.benchmarks import ours
+    from nst_tf.benchmarks.pytorch import NeuralStyle
+    from nst_tf.config import composed
+
+    ours.write_material(OVERRIDES, tmp_path / "material.npz")
+    theirs = NeuralStyle(tmp_path / "material.npz")
+    problem, picture, styles = ours._prepared(composed(*OVERRIDES))
+    objective = ours._objective(problem, picture, styles)
+    noisy = np.clip(picture + np.random.default_rng(0).normal(0, 0.1, picture.shape), 0, 1).astype(np.float32)
+    evaluation = objective(tf.constant(noisy))
+    x = theirs._variable(noisy).requires_grad_(True)
+    loss = theirs.loss(x)
+    loss.backward()
+    assert loss.item() == pytest.approx(float(evaluation.total[0]), rel=1e-4)
+    gradient = x.grad[0].permute(1, 2, 0).numpy()[..., ::-1] * 255  # by RGB in [0, 1]
+    expected = evaluation.gradient[0].numpy()
+    assert np.linalg.norm(gradient - expected) < 1e-3 * np.linalg.norm(expected)
+    assert isinstance(theirs.start, torch.Tensor)
+
+
+@pytest.mark.bench
+def test_a_small_benchmark_from_end_to_end(tmp_path):
+    """Every measurement at a size that takes seconds; cut short, it goes on."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from nst_tf.benchmarks.ledger import Ledger\n"
+        "from nst_tf.benchmarks.measurements import MEASUREMENTS, Bench\n"
+        "if __name__ == '__main__':\n"
+        f"    sys.argv[0] = {str(SCRIPT)!r}\n"
+        "    here = Path('.')\n"
+        "    bench = Bench('sample:astronaut', 'sample:wedges', 'random', here, Ledger(here / 'figures.csv'),\n"
+        "        sizes=(32,), memory_sizes=(32,), area_sizes=(32,), rounds=1, race_size=32, race_evaluations=20)\n"
+        "    for name in sys.argv[1:]: MEASUREMENTS[name](bench)\n"
+    )
+    (tmp_path / "small.py").write_text(code)
+    for names in (["evaluation", "memory"], ["evaluation", "memory", "startup", "race", "area"]):
+        done = subprocess.run([sys.executable, "small.py", *names], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr[-3000:]
+    ledger = Ledger(tmp_path / "figures.csv")
+    assert len(ledger.values("evaluation", "nst_tf float32", 32)) == 3
+    assert all(entry.value > 0 for entry in ledger.entries)
+    kinds = {entry.measurement for entry in ledger.entries}
+    assert {"evaluation", "memory", "startup", "race seconds", "race loss", "area"} <= kinds
+    assert (tmp_path / "peer_32.png").exists()
