@@ -30,7 +30,7 @@ def relative_losses() -> dict[str, Loss]:
     style += ["conv5_1"]
     return {
         "content": ContentLoss(weight=1.0, layers=["conv4_2"], reduction=ContentReduction.relative),
-        "style": GramLoss(weight=50.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
+        "style": GramLoss(weight=70.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
     }
 
 

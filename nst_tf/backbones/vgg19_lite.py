@@ -74,7 +74,7 @@ class VGG19Lite(VGG):
     application = staticmethod(vgg19_lite)
     pretrained: ClassVar[Embedded] = Embedded(
         path=Path(__file__).parent / "vgg19_lite.weights.h5",
-        sha256="a19176fcaa871881f3a64317f5ab13022f6622634eceb43cb9cff183e56337a7",
+        sha256="dde385a5a4f68b73d71c7c152ae8fb82b4e920333ffaaa04e6c4d12ce038c2a5",
     )
 
     def architecture(self) -> Architecture:

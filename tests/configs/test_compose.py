@@ -122,7 +122,7 @@ def test_a_config_survives_yaml(composed):
 def test_flat_settings_are_plain_values(composed):
     settings = flat(composed("style=[a.jpg,b.jpg]"))
     assert settings["backbone.pooling"] == "average"
-    assert settings["losses.style.weight"] == 50.0
+    assert settings["losses.style.weight"] == 70.0
     assert settings["style"] == "[a.jpg,b.jpg]"
     assert settings["content"] == "null"
     assert all(isinstance(value, str | bool | int | float) for value in settings.values())
