@@ -43,7 +43,7 @@ def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, s
         "hydra.run.dir=run",
     )
     assert code == 0, error
-    assert out.startswith("completed: 40 steps")
+    assert "completed: 40 steps" in out
     folder = command_line.folder / "run"
     assert json.loads((folder / "run.json").read_text())["status"] == "completed"
     with (folder / "metrics.csv").open() as file:
@@ -72,9 +72,9 @@ def test_the_default_command_needs_no_download(command_line, shared, monkeypatch
     style = str(shared / "images" / "style" / "vangogh_starry_night.jpg")
     code, out, error = command_line(f"content={content}", f"style={style}", "image.size=256", "hydra.run.dir=run")
     assert (code, error) == (0, "")
-    assert out.startswith("completed")
+    assert "completed: 200 steps" in out
     judge = Judge(VGG19(weights=str(shared / "weights" / "vgg19_notop.weights.h5")))
     picture = read_picture(str(command_line.folder / "run" / "stylized.png")).pixels
     scores = judge.scores(picture, read_picture(content), [read_picture(style)])
     assert scores.content < 1.0
-    assert scores.style_ratio < 0.15
+    assert scores.style_ratio < 0.1
