@@ -135,7 +135,7 @@ def test_hparams_hold_the_settings_and_the_end(run):
     values = hparams(accumulator, "_hparams_/session_start_info").session_start_info.hparams
     assert values["losses.style.weight"].number_value == 10.0
     assert values["backbone.weights"].string_value == "random"
-    assert values["optimizer.clamp"].bool_value is False
+    assert values["optimizer.clamp"].bool_value is True
     assert values["losses.style.layers"].string_value == "[conv1_1,conv2_1]"
     end = hparams(accumulator, "_hparams_/session_end_info").session_end_info
     assert end.status == api_pb2.STATUS_SUCCESS
