@@ -64,8 +64,8 @@ class Runtime:
 
     Attributes:
         precision: See `Precision`. Default ``auto``.
-        recompute: Keep few features and compute the others again in the backward pass: a third more time for a
-            fraction of the memory.
+        recompute: Keep few features and compute the others again in the backward pass: a third more time for less
+            memory, see docs/benchmarks.md.
         device: ``auto`` (the first GPU where there is one, else the CPU), ``cpu``, or ``gpu:N``.
         threads: Threads TensorFlow computes with; None leaves the choice to it. Fixed for the whole process.
         deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU. Once on,

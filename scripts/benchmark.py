@@ -7,6 +7,7 @@ was cut short.
 import argparse
 import importlib.util
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -73,6 +74,7 @@ def benchmark(arguments: argparse.Namespace) -> str:
         race_size=arguments.race_size,
         race_evaluations=arguments.race_evaluations,
     )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that measure
     for name in arguments.measurements or MEASUREMENTS:
         MEASUREMENTS[name](bench)
     from nst_tf.benchmarks.page import write_page

@@ -14,18 +14,27 @@ from nst_tf.runs import versions
 
 PAGE = """# Benchmarks
 
-Written by `{{ command }}`, not by hand. Machine: {{ machine }}. {{ versions }}.
+Written by a program, not by hand:
+
+```
+{{ command }}
+```
+
+Machine: {{ machine }}.
+Versions: {{ versions }}.
 Content {{ content }}, style {{ style }}; VGG-19 to conv5_1, the objective of neural-style-pt
 (5 · mean (F−P)² + 100 · Σ mean (ΔG)² + 1e-3 · Σ |Δ|). The PyTorch side is a rendering of that program's published
 settings written here: channels last, oneDNN, targets computed once. Each side has a process of its own; only one
 computes at a time.
 {% for title, text, table in sections %}
+
 ## {{ title }}
 
 {{ text }}
 
 {{ table }}
 {% endfor %}
+
 ![Seconds an evaluation against the picture's area, and the peer's loss by evaluation]({{ plot }})
 """
 
