@@ -14,6 +14,7 @@ from nst_tf.images import Canvas
 from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import Adam
+from nst_tf.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -37,6 +38,7 @@ def config():
         style="sample:chelsea",
         steps=WARM_UP + STEPS,
         optimizer=Adam(learning_rate=0.02),
+        runtime=Runtime(precision="float32"),
         backbone=VGG19(weights="random"),
         image=Canvas(size=256, fit="exact"),
         tracking={name: kind() for name, kind in OBSERVERS.items()},
