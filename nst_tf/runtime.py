@@ -15,8 +15,8 @@ from nst_tf.errors import InputError
 class Precision(Enum):
     """What the network computes in; losses, Gram matrices, picture and optimiser stay in float32.
 
-    ``auto`` what the device is fast at, see `fastest` · ``float32`` · ``mixed_bfloat16`` features in bfloat16 on
-    float32 weights · ``mixed_float16`` features in float16, scaled so that neither they nor their gradients leave its
+    ``auto`` what the device is fast at, see `fastest` · ``float32`` · ``mixed_bfloat16`` features and weights in
+    bfloat16 · ``mixed_float16`` features in float16, scaled so that neither they nor their gradients leave its
     range.
     """
 

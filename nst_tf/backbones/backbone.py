@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from nst_tf.backbones import half
+from nst_tf.backbones import half, mirrored
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.download import Embedded, Pretrained, digest
@@ -117,6 +117,7 @@ class Backbone:
             weights_.randomize(model, self.architecture(), self.seed)
         else:
             weights_.load(model, self.name, self.architecture(), path, self.missing_weights, self.seed)
+        mirrored.settle(model)
         self._warn_of_preprocessing()
         scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
         pieces = segments(model) if recompute else [Segment(model)]
@@ -152,9 +153,7 @@ class Backbone:
     def _build(self, names: set[str], precision: str) -> Any:
         whole = _whole(type(self).application)
         cut = keras.Model(whole.input, {name: whole.get_layer(name).output for name in names}, name=self.name)
-        model = rebuild(cut, self.pooling, self.padding, precision)
-        model.trainable = False
-        return model
+        return rebuild(cut, self.pooling, self.padding, precision, frozen=True)
 
     def _names(self) -> dict[str, str]:
         architecture = self.architecture()

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from nst_tf.backbones import mirrored
 from nst_tf.errors import InputError
 
 
@@ -40,10 +41,10 @@ class ReflectConv2D(keras.layers.Conv2D):
         return (*input_shape[:-1], self.filters)
 
 
-def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "float32") -> Any:
+def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "float32", *, frozen: bool = False) -> Any:
     """Copy a model, its weights included, with the pooling, padding and precision asked for.
 
-    With ``max`` and ``zero`` the copy has the model's own kinds of layers. Average pooling keeps the geometry
+    With ``max`` and ``zero`` the copy computes what the model does. Average pooling keeps the geometry
     of the max pooling it replaces. The copy forgets every layer that does not lead to the model's outputs.
 
     Args:
@@ -51,6 +52,8 @@ def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "fl
         pooling: ``max`` leaves every layer as it is.
         padding: ``zero`` leaves every layer as it is; ``reflect`` replaces convolutions padded with ``same``.
         precision: Keras's name of the layers' dtype policy; ``mixed_bfloat16`` computes in bfloat16 on float32 weights.
+        frozen: The copy is never trained: its convolutions hold their weights in the type they compute in, and take
+            the faster route of `MirroredConv2D` where there is one.
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
@@ -58,18 +61,26 @@ def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "fl
     Raises:
         InputError: ``reflect`` for a convolution with strides, whose padding depends on the picture's size.
     """
-    copy = keras.models.clone_model(model, clone_function=lambda layer: _replace(layer, pooling, padding, precision))
+
+    def clone(layer: Any) -> Any:
+        held = precision.removeprefix("mixed_") if frozen and isinstance(layer, keras.layers.Conv2D) else precision
+        return _replace(layer, pooling, padding, held, frozen=frozen)
+
+    copy = keras.models.clone_model(model, clone_function=clone)
     for layer in filter(lambda layer: layer.weights, copy.layers):
         layer.set_weights(model.get_layer(layer.name).get_weights())
+    copy.trainable = not frozen
     return copy
 
 
-def _replace(layer: Any, pooling: Pooling, padding: Padding, precision: str) -> Any:
+def _replace(layer: Any, pooling: Pooling, padding: Padding, precision: str, *, frozen: bool) -> Any:
     config = {**layer.get_config(), "dtype": precision}
     if pooling is Pooling.average and isinstance(layer, keras.layers.MaxPooling2D):
         return keras.layers.AveragePooling2D.from_config(config)
     if padding is Padding.reflect and _is_padded_convolution(layer):
         return _reflecting(layer, config)
+    if frozen and mirrored.serves(layer, precision):
+        return mirrored.MirroredConv2D.from_config(config)
     return layer.__class__.from_config(config)
 
 

@@ -74,7 +74,7 @@ class TotalVariationLoss(Loss):
         return tf.add_n([squared_sum(d) / elements(d) for d in neighbour_differences(x)])
 
     def _l1(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.image.total_variation(x)
+        return tf.add_n([tf.reduce_sum(tf.abs(d), axis=[1, 2, 3]) for d in neighbour_differences(x)])
 
     def _power(self, x: tf.Tensor) -> tf.Tensor:
         down, right = neighbour_differences(x)
