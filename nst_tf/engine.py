@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.backbones import Extractor
-from nst_tf.descent import UNREAD, Descent
+from nst_tf.descent import COUNTERS, UNREAD, Descent
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, Picture, resize
 from nst_tf.losses import Loss
@@ -262,6 +262,11 @@ class Leg:
             "engine/evaluations": np.array(self.evaluations),
             "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
         }
+
+
+def step_of(state: Mapping[str, np.ndarray]) -> int:
+    """The step, over all scales, that a state of a `Moment` was taken at."""
+    return int(state["engine/steps"]) + int(state["descent/row"][0, COUNTERS.index("step")])
 
 
 def reason_of(error: Exception) -> str:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.api import problem_of, read_inputs
+from nst_tf.api import problem_of
 from nst_tf.backbones import VGG19
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text
@@ -245,10 +245,9 @@ def test_features_in_half_precision_lead_to_the_same_loss(half, small_config, tm
     for precision in ("float32", half):
         config = small_config(steps=30, runtime=Runtime(precision=precision), optimizer=Adam(clamp=True))
         runs[precision] = stylize(config, tmp_path / precision)
-        content, styles = read_inputs(config)
-        problem = problem_of(small_config(), content, styles)
-        photograph = problem.canvas.content(content)
-        paintings = [tf.constant(style) for style in problem.canvas.styles(styles, photograph)]
+        problem = problem_of(small_config())
+        photograph = problem.canvas.content(problem.content)
+        paintings = [tf.constant(style) for style in problem.canvas.styles(problem.styles, photograph)]
         objective = Objective.prepare(problem.extractor, problem.losses, tf.constant(photograph), paintings, [1.0])
         picture = read_picture(str(tmp_path / precision / "stylized.png")).pixels[None]
         losses[precision] = float(objective.values(tf.constant(picture))[0][0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.api import problem_of, read_inputs, stylize
+from nst_tf.api import problem_of, stylize
 from nst_tf.config import Config, composed
 from nst_tf.engine import Problem
 from nst_tf.images import read_picture
@@ -23,10 +23,9 @@ LAYER_SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512))
 
 def _prepared(config: Config) -> tuple[Problem, np.ndarray, list[np.ndarray]]:
     config.runtime.prepare()
-    content, styles = read_inputs(config)
-    problem = problem_of(config, content, styles)
-    picture = problem.canvas.content(content)
-    return problem, picture, problem.canvas.styles(styles, picture)
+    problem = problem_of(config)
+    picture = problem.canvas.content(problem.content)
+    return problem, picture, problem.canvas.styles(problem.styles, picture)
 
 
 def _objective(problem: Problem, picture: np.ndarray, styles: Sequence[np.ndarray]) -> Objective:

@@ -19,8 +19,9 @@ FLOORS = [
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
     {"observers"},
-    {"engine", "evaluation", "distillation", "recording"},
+    {"engine", "evaluation", "distillation"},
     {"config"},
+    {"recording"},
     {"api"},
     {"benchmarks", "cli"},
 ]

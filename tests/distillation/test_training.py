@@ -46,7 +46,7 @@ def test_it_leaves_weights_a_record_and_what_observers_wrote(trained):
     record = json.loads((folder / "run.json").read_text())
     assert record == result.record
     assert (record["steps"], record["inputs"]) == (24, {"photographs": 3, "paintings": 1})
-    assert record["weights"]["name"] == "vgg19"
+    assert (record["weights"]["name"], record["precision"]) == ("vgg19", "float32")
     assert list((folder / "tensorboard").glob("events*"))
     shown = [path.name for path in sorted((folder / "snapshots").iterdir())]
     assert shown == [f"step_{n:06d}.png" for n in (8, 16, 24)]
