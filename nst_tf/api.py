@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.backbones import Extractor, digest
+from nst_tf.backbones import digest
 from nst_tf.config import Config
 from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
-from nst_tf.engine import Engine, Problem, step_of
+from nst_tf.engine import Engine, step_of
 from nst_tf.errors import InputError
 from nst_tf.images import Picture, read_picture, write_picture
 from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
 from nst_tf.objective import active, columns, taps
+from nst_tf.problem import Problem
 from nst_tf.recording import Job, Result, first_record
 from nst_tf.runs import RunFolder, versions
 
@@ -98,10 +99,10 @@ def _fitted(problem: Problem, device: str, kept: float | None) -> tuple[Problem,
     Raises:
         InputError: It does not fit, and ``image.fit_memory`` is off.
     """
-    factor = kept or (fitting_factor(*_footprint(problem), device) if problem.canvas.fit_memory else 1.0)
+    factor = kept or (fitting_factor(problem.footprint(), device) if problem.canvas.fit_memory else 1.0)
     if factor < 1:
         problem = dataclasses.replace(problem, canvas=problem.canvas.smaller(factor))
-    needed, available = check_fits(*_footprint(problem), device)
+    needed, available = check_fits(problem.footprint(), device)
     return problem, {"size_factor": factor, "needed_memory_mb": round(needed), "free_memory_mb": round(available)}
 
 
@@ -111,13 +112,6 @@ def _announce(record: dict[str, Any]) -> None:
         log.warning("image.fit_memory: works at %.0f %% of the size asked for", 100 * record["size_factor"])
     needed, free = (record[key] / 1024 for key in ("needed_memory_mb", "free_memory_mb"))
     log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, record["precision"])
-
-
-def _footprint(problem: Problem) -> tuple[Extractor, tuple[int, int], list[tuple[int, int]], int]:
-    """What decides the memory of a problem: network, shapes of content and styles, the optimiser's copies."""
-    content = problem.canvas.shape(problem.content)
-    styles = [problem.canvas.style_shape(style, content) for style in problem.styles]
-    return problem.extractor, content, styles, problem.optimizer.copies
 
 
 def _inputs(config: Config, problem: Problem) -> dict[str, dict[str, str]]:

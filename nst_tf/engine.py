@@ -3,55 +3,22 @@
 import contextlib
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.backbones import Extractor
 from nst_tf.descent import COUNTERS, UNREAD, Descent
 from nst_tf.errors import InputError
-from nst_tf.images import Canvas, Picture, resize
-from nst_tf.losses import Loss
+from nst_tf.images import resize
 from nst_tf.memory import is_out_of_memory
-from nst_tf.objective import Objective
 from nst_tf.observers import Failed, Finished, Moment, Progressed, Scaled
-from nst_tf.optimizers import Optimizer
-from nst_tf.schedule import Schedule, StopRule
+from nst_tf.problem import Problem
+from nst_tf.schedule import StopRule
 from nst_tf.signals import Interrupted, asking
 
 HOST_SECONDS = 2.0
 """How long the device may work before the host looks up, so that Ctrl-C is answered."""
-
-
-@dataclass
-class Problem:
-    """Everything a run optimises, without a word on where it is kept.
-
-    Attributes:
-        extractor: Picture to the features that the losses compare.
-        losses: Named losses.
-        optimizer: What moves the pixels.
-        canvas: Sizes, colours and start.
-        schedule: Scales and stop rules.
-        steps: Solver steps over all scales.
-        seed: Of the start's noise.
-        content: The photograph at its own size.
-        styles: The paintings at their own sizes.
-        shares: One share a style, summing to 1.
-    """
-
-    extractor: Extractor
-    losses: Mapping[str, Loss]
-    optimizer: Optimizer
-    canvas: Canvas
-    schedule: Schedule
-    steps: int
-    seed: int
-    content: Picture
-    styles: Sequence[Picture]
-    shares: Sequence[float]
 
 
 class Engine:
@@ -111,19 +78,12 @@ class Engine:
 
     def _next_leg(self, scale: int, state: Mapping[str, np.ndarray]) -> "Leg":
         problem, factor = self._problem, self._problem.schedule.scales[scale]
-        content = problem.canvas.content(problem.content, factor)
-        styles = problem.canvas.styles(problem.styles, content, factor)
+        content, styles = problem.pictures(factor)
         if self._leg is None:
             start = problem.canvas.start_image(content, styles, problem.seed)
         else:
             start = resize(self._leg.descent.image()[0], *content.shape[1:3])[None]
-        objective = Objective.prepare(
-            problem.extractor,
-            problem.losses,
-            tf.constant(content),
-            [tf.constant(style) for style in styles],
-            problem.shares,
-        )
+        objective = problem.objective(content, styles)
         solver = problem.optimizer.solver(tf.constant(start))
         descent = Descent(solver, objective, problem.schedule.growth, self._look_up)
         return Leg(scale, descent, problem.schedule.stop_rule(), *self._done(state))

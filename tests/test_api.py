@@ -231,7 +231,7 @@ def test_transparency_fits_a_picture_that_was_interrupted_at_a_coarse_scale(smal
         signal.raise_signal(signal.SIGINT)
         return prepare(*arguments)
 
-    monkeypatch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+    monkeypatch.setattr("nst_tf.objective.Objective.prepare", interrupted)
     schedule = Schedule(scales=[0.5, 1.0])
     config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(size=64))
     assert stylize(config, tmp_path / "run").status == "interrupted"
@@ -246,9 +246,7 @@ def test_features_in_half_precision_lead_to_the_same_loss(half, small_config, tm
         config = small_config(steps=30, runtime=Runtime(precision=precision), optimizer=Adam(clamp=True))
         runs[precision] = stylize(config, tmp_path / precision)
         problem = problem_of(small_config())
-        photograph = problem.canvas.content(problem.content)
-        paintings = [tf.constant(style) for style in problem.canvas.styles(problem.styles, photograph)]
-        objective = Objective.prepare(problem.extractor, problem.losses, tf.constant(photograph), paintings, [1.0])
+        objective = problem.objective(*problem.pictures())
         picture = read_picture(str(tmp_path / precision / "stylized.png")).pixels[None]
         losses[precision] = float(objective.values(tf.constant(picture))[0][0])
     assert runs[half].record["precision"] == half
@@ -360,7 +358,7 @@ def test_out_of_memory_before_the_first_loss_is_one_line(small_config, tmp_path,
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape [1, 9]")
 
-    monkeypatch.setattr("nst_tf.engine.Objective.prepare", full)
+    monkeypatch.setattr("nst_tf.objective.Objective.prepare", full)
     with pytest.raises(InputError, match=r"^out of memory: choose a smaller image\.size$"):
         stylize(small_config(), tmp_path / "run")
 
@@ -383,7 +381,7 @@ def test_an_interruption_while_a_scale_is_prepared_loses_nothing(name, scale, sm
         return prepare(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+        patch.setattr("nst_tf.objective.Objective.prepare", interrupted)
         first = stylize(small_config(**config), tmp_path / "run")
     assert first.status == "interrupted"
     assert first.record["steps"] == 2 * scale

@@ -1,14 +1,16 @@
 """Device, threads, memory."""
 
+import platform
 import subprocess
 import sys
 
 import pytest
 import tensorflow as tf
 
+from nst_tf import processor
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.errors import InputError
-from nst_tf.memory import available_mb, check_fits, fitting_factor, needed_mb, peak_memory_mb
+from nst_tf.memory import Footprint, available_mb, check_fits, fitting_factor, needed_mb, peak_memory_mb
 from nst_tf.runtime import Runtime
 
 GPUS = len(tf.config.list_physical_devices("GPU"))
@@ -78,19 +80,19 @@ def test_the_need_by_hand():
 def test_a_picture_too_large_is_refused_with_one_that_fits():
     extractor = VGG19(weights="random").extractor(["conv5_1"])
     with pytest.raises(InputError, match=r"300000x200000.*image\.size=\d+") as error:
-        check_fits(extractor, (200000, 300000), [], 10, "/CPU:0")
+        check_fits(Footprint(extractor, (200000, 300000), [], 10), "/CPU:0")
     side = int(str(error.value).partition("image.size=")[2].split()[0])
-    check_fits(extractor, (side * 2 // 3, side * 99 // 100), [], 10, "/CPU:0")
+    check_fits(Footprint(extractor, (side * 2 // 3, side * 99 // 100), [], 10), "/CPU:0")
     with pytest.raises(InputError, match=r"image\.style_size=\d+"):
-        check_fits(extractor, (64, 64), [(64, 64), (200000, 300000)], 10, "/CPU:0")
+        check_fits(Footprint(extractor, (64, 64), [(64, 64), (200000, 300000)], 10), "/CPU:0")
 
 
 def test_a_size_that_fits_is_found():
     extractor = VGG19(weights="random").extractor(["conv5_1"])
-    factor = fitting_factor(extractor, (200000, 300000), [], 10, "/CPU:0")
+    factor = fitting_factor(Footprint(extractor, (200000, 300000), [], 10), "/CPU:0")
     assert 0 < factor < 0.2
-    check_fits(extractor, (int(factor * 200000), int(factor * 300000)), [], 10, "/CPU:0")
-    assert fitting_factor(extractor, (64, 64), [(32, 32)], 10, "/CPU:0") == 1
+    check_fits(Footprint(extractor, (int(factor * 200000), int(factor * 300000)), [], 10), "/CPU:0")
+    assert fitting_factor(Footprint(extractor, (64, 64), [(32, 32)], 10), "/CPU:0") == 1
 
 
 def test_recomputing_needs_less():
@@ -98,12 +100,30 @@ def test_recomputing_needs_less():
     assert needed_mb(pieces, 512, 512) < 0.8 * needed_mb(whole, 512, 512)
 
 
-def test_auto_is_what_the_processor_has_instructions_for(monkeypatch):
-    monkeypatch.setattr("nst_tf.runtime._cpu_flags", lambda: {"avx2", "amx_bf16"})
-    assert Runtime(device="cpu").policy() == "mixed_bfloat16"
-    monkeypatch.setattr("nst_tf.runtime._cpu_flags", lambda: {"avx2"})
-    assert Runtime(device="cpu").policy() == "float32"
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ("model name\t: Xeon\nflags\t\t: fpu avx2 amx_bf16 sse\nbugs\t\t: spectre_v1\n", "mixed_bfloat16"),
+        ("CPU implementer\t: 0x41\nFeatures\t: fp asimd bf16\n", "mixed_bfloat16"),
+        ("model name\t: Xeon\nflags\t\t: fpu avx2 avx512f\nbugs\t\t: amx_bf16\n", "float32"),
+        ("", "float32"),
+        (None, "float32"),
+    ],
+    ids=["x86", "ARM", "without", "empty", "not Linux"],
+)
+def test_auto_is_what_the_processor_has_instructions_for(told, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr("nst_tf.processor.CPUINFO", tmp_path / "cpuinfo")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert Runtime(device="cpu").policy() == precision
     assert Runtime(device="cpu", precision="mixed_float16").policy() == "mixed_float16"
+
+
+def test_the_processor_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("nst_tf.processor.CPUINFO", tmp_path / "cpuinfo")
+    assert processor.name() == platform.processor()
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Intel(R) Xeon(R): 2\n\nprocessor\t: 1\n")
+    assert processor.name() == "Intel(R) Xeon(R): 2"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from nst_tf import Config, stylize
 from nst_tf.api import problem_of
 from nst_tf.backbones import VGG19
 from nst_tf.images import Canvas
-from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import Adam
 from nst_tf.runtime import Runtime
@@ -56,12 +55,10 @@ def engine_seconds(folder):
 
 def bare_seconds():
     """The same objective and Keras's Adam in a loop of one compiled step, and nothing else."""
-    run = config()
-    problem = problem_of(run)
-    picture = tf.constant(run.image.content(problem.content))
-    style = tf.constant(run.image.styles(problem.styles, picture.numpy())[0])
-    objective = Objective.prepare(problem.extractor, run.losses, picture, [style], [1.0])
-    pixels = keras.Variable(picture)
+    problem = problem_of(config())
+    content, styles = problem.pictures()
+    objective = problem.objective(content, styles)
+    pixels = keras.Variable(content)
     adam = keras.optimizers.Adam(0.02)
     adam.build([pixels])
 
