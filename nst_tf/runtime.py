@@ -92,13 +92,13 @@ class Runtime:
                     tf.config.experimental.set_memory_growth(gpu, enable=True)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
-        return self.name()
+        return self.device_name()
 
     def policy(self) -> str:
         """Keras's name of the precision, ``auto`` decided."""
-        return (fastest(self.name()) if self.precision is Precision.auto else self.precision).value
+        return (fastest(self.device_name()) if self.precision is Precision.auto else self.precision).value
 
-    def name(self) -> str:
+    def device_name(self) -> str:
         """The device, ``/CPU:0`` or ``/GPU:N``.
 
         Raises:

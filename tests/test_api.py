@@ -88,12 +88,7 @@ def test_the_loss_falls(optimizer, steps, small_config, tmp_path):
 def test_the_same_config_gives_the_same_bits(small_config, tmp_path):
     for name in ("one", "two"):
         stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name)
-    assert (tmp_path / "one" / "stylized.png").read_bytes()[-200:] == (tmp_path / "two" / "stylized.png").read_bytes()[
-        -200:
-    ]
-    np.testing.assert_array_equal(
-        *(read_picture(str(tmp_path / name / "stylized.png")).pixels for name in ("one", "two"))
-    )
+    assert (tmp_path / "one" / "stylized.png").read_bytes() == (tmp_path / "two" / "stylized.png").read_bytes()
 
 
 def test_another_seed_gives_another_picture(small_config, tmp_path):

@@ -60,7 +60,7 @@ def evaluation_seconds(overrides: tuple[str, ...], count: int) -> list[float]:
 def evaluation_memory(overrides: tuple[str, ...]) -> float:
     """Peak memory of this process after three evaluations, in MiB."""
     evaluation_seconds(overrides, 3)
-    return peak_memory_mb(composed(*overrides).runtime.name())
+    return peak_memory_mb(composed(*overrides).runtime.device_name())
 
 
 def convolution_gflops(precision: str) -> float:
