@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.backbones import Extractor, digest
-from nst_tf.config import Config, fingerprint, flat, to_yaml
+from nst_tf.backbones import digest
+from nst_tf.config import Config
 from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
-from nst_tf.engine import Engine, Problem
+from nst_tf.engine import Engine, step_of
 from nst_tf.errors import InputError
-from nst_tf.files import write_text
 from nst_tf.images import Picture, read_picture, write_picture
 from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
 from nst_tf.objective import active, columns, taps
-from nst_tf.observers import Finished, Started, in_order
-from nst_tf.recording import Result, alone, first_record, last_record, state_to_continue, watch
+from nst_tf.problem import Problem
+from nst_tf.recording import Job, Result, first_record
 from nst_tf.runs import RunFolder, versions
 
 log = logging.getLogger(__name__)
@@ -47,27 +46,24 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
     """
     device = config.runtime.prepare()
     reset_peak_memory(device)
-    content, styles = read_inputs(config)
+    problem = problem_of(config)
     weights = config.backbone.identity() if taps(config.losses) else None
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
-    problem, memory = _fitted(problem_of(config, content, styles), device, run.read_record().get("size_factor"))
-    run.make()
-    with alone(run):
-        inputs = _inputs(config, content, styles)
-        hashes = [entry["sha256"] for entry in inputs.values()] + [str(weights and weights["sha256"])]
-        identity = fingerprint(config, [*hashes, config.runtime.policy()])
-        state = state_to_continue(run, run.picture, identity, config.steps)
-        if isinstance(state, Result):
-            return state
-        record = first_record(config.name, device) | {"fingerprint": identity, "inputs": inputs, "weights": weights}
-        record |= {"precision": config.runtime.policy()} | memory
-        return _run(config, problem, run, record, state, overrides)
+    problem, memory = _fitted(problem, device, run.read_record().get("size_factor"))
+    inputs = _inputs(config, problem)
+    hashes = [picture["sha256"] for picture in inputs.values()]
+    job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
+    with job.alone():
+        return job.done(run.picture) or _optimise(job, problem)
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
     """The pictures of an experiment: content, styles.
 
     Where nothing looks at the content, and none is given, the first style stands in and sets the shape.
+
+    Raises:
+        InputError: A picture that a loss looks at is not given, or one cannot be read.
     """
     wanted = {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
     if config.content is None and ("content" in wanted or not config.styles):
@@ -78,8 +74,9 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
     return (styles[0] if config.content is None else read_picture(config.content, role="content")), styles
 
 
-def problem_of(config: Config, content: Picture, styles: Sequence[Picture]) -> Problem:
-    """What the engine optimises, out of an experiment and its pictures."""
+def problem_of(config: Config) -> Problem:
+    """What the engine optimises: an experiment with its pictures read and its network built."""
+    content, styles = read_inputs(config)
     return Problem(
         extractor=config.backbone.extractor(taps(config.losses), config.runtime.policy(), config.runtime.recompute),
         losses=config.losses,
@@ -102,10 +99,10 @@ def _fitted(problem: Problem, device: str, kept: float | None) -> tuple[Problem,
     Raises:
         InputError: It does not fit, and ``image.fit_memory`` is off.
     """
-    factor = kept or (fitting_factor(*_footprint(problem), device) if problem.canvas.fit_memory else 1.0)
+    factor = kept or (fitting_factor(problem.footprint(), device) if problem.canvas.fit_memory else 1.0)
     if factor < 1:
         problem = dataclasses.replace(problem, canvas=problem.canvas.smaller(factor))
-    needed, available = check_fits(*_footprint(problem), device)
+    needed, available = check_fits(problem.footprint(), device)
     return problem, {"size_factor": factor, "needed_memory_mb": round(needed), "free_memory_mb": round(available)}
 
 
@@ -117,52 +114,34 @@ def _announce(record: dict[str, Any]) -> None:
     log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, record["precision"])
 
 
-def _footprint(problem: Problem) -> tuple[Extractor, tuple[int, int], list[tuple[int, int]], int]:
-    """What decides the memory of a problem: network, shapes of content and styles, the optimiser's copies."""
-    content = problem.canvas.shape(problem.content)
-    styles = [problem.canvas.style_shape(style, content) for style in problem.styles]
-    return problem.extractor, content, styles, problem.optimizer.copies
-
-
-def _inputs(config: Config, content: Picture, styles: Sequence[Picture]) -> dict[str, dict[str, str]]:
+def _inputs(config: Config, problem: Problem) -> dict[str, dict[str, str]]:
     """Where each picture came from, and its hash: content, styles, and files that the start is made of."""
-    pictures = {} if config.content is None else {"content": content}
-    pictures |= {f"style:{n}": style for n, style in enumerate(styles, start=1)}
+    pictures = {} if config.content is None else {"content": problem.content}
+    pictures |= {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
     starts = (read_picture(name, role="image.start") for name in config.image.start_files)
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
 
 
-def _run(
-    config: Config,
-    problem: Problem,
-    run: RunFolder,
-    record: dict[str, Any],
-    state: dict[str, np.ndarray] | None,
-    overrides: Sequence[str],
-) -> Result:
+def _optimise(job: Job[Config], problem: Problem) -> Result:
     """Run the engine in the folder; nothing is written before start, targets and state are known to be sound."""
-    observers = in_order(config.tracking.values())
-    periods = [period for observer in observers for period in observer.periods]
-    events = Engine(problem, periods, record["device"]).run(state)
+    state = job.state()
+    events = Engine(problem, job.periods, job.record["device"]).run(state)
     first = next(events)
-    _announce(record)
-    text = _begin_record(run, config, overrides, record)
-    resumed_at = None if state is None else int(state["engine/steps"]) + int(state["descent/row"][0, 0])
-    started = Started(run, config.steps, resumed_at, columns(config.losses), text, flat(config))
-    end = watch(itertools.chain([first], events), observers, started)
-    return _keep(end, problem, run, record, text)
-
-
-def _keep(end: Finished, problem: Problem, run: RunFolder, record: dict[str, Any], text: str) -> Result:
-    """Write the picture and the record of a run that has ended."""
+    _announce(job.record)
+    job.begin()
+    resumed_at = None if state is None else step_of(state)
+    end = job.watch(itertools.chain([first], events), columns(problem.losses), resumed_at)
     picture = end.moment.picture()
-    note = {"nst_tf:config": text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
+    _write(job, problem, picture)
+    return job.end(end, height=picture.shape[0], width=picture.shape[1])
+
+
+def _write(job: Job[Config], problem: Problem, picture: np.ndarray) -> None:
+    """Write the picture, in it the config and the versions that made it."""
+    note = {"nst_tf:config": job.text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
     alpha = problem.canvas.alpha(problem.content, *picture.shape[:2])
-    write_picture(run.picture, picture, alpha=alpha, text=note)
-    record |= last_record(end, record["device"]) | {"height": picture.shape[0], "width": picture.shape[1]}
-    run.write_record(record)
-    return Result(end.status, end.reason, run, record)
+    write_picture(job.folder.picture, picture, alpha=alpha, text=note)
 
 
 def distill(settings: Distillation, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
@@ -184,45 +163,19 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     material = read_material(settings)
     teacher = settings.teacher.identity()
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
-    run.make()
-    with alone(run):
-        identity = fingerprint(settings, [material.sha256, str(teacher["sha256"]), settings.runtime.policy()])
-        state = state_to_continue(run, run.weights, identity, settings.steps)
-        if isinstance(state, Result):
-            return state
-        record = first_record(settings.name, device)
-        record |= {"fingerprint": identity, "inputs": material.counts, "weights": teacher}
-        return _distill(settings, material, run, record, state, overrides)
+    record = first_record(settings, device, material.counts, [material.sha256], teacher)
+    job = Job(settings, overrides, run, record)
+    with job.alone():
+        return job.done(run.weights) or _train(job, material)
 
 
-def _distill(
-    settings: Distillation,
-    material: Material,
-    run: RunFolder,
-    record: dict[str, Any],
-    state: dict[str, np.ndarray] | None,
-    overrides: Sequence[str],
-) -> Result:
-    observers = in_order(settings.tracking.values())
-    with tf.device(record["device"]):
-        trainer = build(settings, material, [period for observer in observers for period in observer.periods], state)
-        text = _begin_record(run, settings, overrides, record)
+def _train(job: Job[Distillation], material: Material) -> Result:
+    """Train in the folder; nothing is written before teacher and state are known to be sound."""
+    state = job.state()
+    with tf.device(job.record["device"]):
+        trainer = build(job.settings, material, job.periods, state)
+        job.begin()
         resumed_at = None if state is None else trainer.step
-        end = watch(
-            trainer.run(), observers, Started(run, settings.steps, resumed_at, terms(settings), text, flat(settings))
-        )
-        export(trainer.student, run.weights)
-    record |= last_record(end, record["device"]) | {"sha256": digest(run.weights, "sha256")}
-    run.write_record(record)
-    return Result(end.status, end.reason, run, record)
-
-
-def _begin_record(
-    run: RunFolder, config: Config | Distillation, overrides: Sequence[str], record: dict[str, Any]
-) -> str:
-    """Write the config, what was typed and the first record; return the config as text."""
-    text = to_yaml(config)
-    write_text(run.config, text)
-    write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
-    run.write_record(record)
-    return text
+        end = job.watch(trainer.run(), terms(job.settings), resumed_at)
+        export(trainer.student, job.folder.weights)
+    return job.end(end, sha256=digest(job.folder.weights, "sha256"))

@@ -84,8 +84,8 @@ def run_job(config: DictConfig) -> str:
         RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
         raise
     print(f"{result.status}: {result.reason}")
-    product = ("picture", result.folder.picture) if work is stylize else ("weights", result.folder.weights)
-    places = {product[0]: product[1], "run folder": result.folder.path}
+    places = {"picture": result.folder.picture} if work is stylize else {"weights": result.folder.weights}
+    places |= {"run folder": result.folder.path}
     for name, place in places.items():
         print(f"  {name:<11}  {place}")
     if result.folder.tensorboard.exists():

@@ -26,8 +26,10 @@ from nst_tf.schedule import Schedule
 
 def relative_losses() -> dict[str, Loss]:
     """Content at conv4_2, Gram matrices at eleven layers up to conv5_1, each distance relative to its target."""
-    style = ["conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3", "conv4_1", "conv4_2", "stage4"]
-    style += ["conv5_1"]
+    style = [
+        *("conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3"),
+        *("conv4_1", "conv4_2", "stage4", "conv5_1"),
+    ]
     return {
         "content": ContentLoss(weight=1.0, layers=["conv4_2"], reduction=ContentReduction.relative),
         "style": GramLoss(weight=70.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
@@ -128,17 +130,15 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
     if isinstance(value, dict):
         for key, child in value.items():
             yield from _leaves(f"{prefix}.{key}" if prefix else str(key), child)
-    elif isinstance(value, Enum):
-        yield prefix, value.name
-    elif isinstance(value, str | bool | int | float):
-        yield prefix, value
     elif isinstance(value, list):
-        yield (
-            prefix,
-            "[" + ",".join(item.name if isinstance(item, Enum) else str(item) for item in value) + "]",
-        )
+        yield prefix, f"[{','.join(str(_plain(item)) for item in value)}]"
     else:
-        yield prefix, "null"
+        yield prefix, "null" if value is None else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A choice by its name; all else as it is."""
+    return value.name if isinstance(value, Enum) else value
 
 
 ASIDE = (

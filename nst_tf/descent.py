@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -141,7 +141,7 @@ class Descent:
             return (index + 1,)
 
         def going(index: tf.Tensor) -> tf.Tensor:
-            total, stalled = self._row[:, COUNTERS.index("total")], self._row[:, COUNTERS.index("stalled")]
+            total, stalled = column(self._row, "total"), column(self._row, "stalled")
             healthy = tf.math.is_finite(total) & (total <= self._bound)
             return (index < steps) & tf.reduce_all(healthy & (stalled == 0))
 
@@ -149,14 +149,18 @@ class Descent:
 
     def _record(self, step: Step) -> None:
         last = self._row.read_value()
-        evaluations = last[:, 1] + tf.cast(step.evaluations, tf.float64)
-        row = _row(step.evaluation, last[:, 0] + 1, evaluations, step.stalled)
-        total = COUNTERS.index("total")
-        lower = row[:, total] < self._best_row[:, total]  # (B,); false for NaN
+        evaluations = column(last, "evaluations") + tf.cast(step.evaluations, tf.float64)
+        row = _row(step.evaluation, column(last, "step") + 1, evaluations, step.stalled)
+        lower = column(row, "total") < column(self._best_row, "total")  # (B,); false for NaN
         self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
         image = self._solver.image()
         self._best_image.assign(tf.where(lower[:, None, None, None], image, self._best_image))
         self._row.assign(row)
+
+
+def column(rows: Any, counter: str) -> Any:
+    """One of `COUNTERS` in rows of the record ``(B, n)``, ``(B,)``."""
+    return rows[:, COUNTERS.index(counter)]
 
 
 def _row(evaluation: Evaluation, step: tf.Tensor, evaluations: tf.Tensor, stalled: tf.Tensor) -> tf.Tensor:

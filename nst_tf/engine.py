@@ -3,55 +3,25 @@
 import contextlib
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.backbones import Extractor
-from nst_tf.descent import UNREAD, Descent
+from nst_tf.descent import UNREAD, Descent, column
 from nst_tf.errors import InputError
-from nst_tf.images import Canvas, Picture, resize
-from nst_tf.losses import Loss
+from nst_tf.images import resize
 from nst_tf.memory import is_out_of_memory
-from nst_tf.objective import Objective
 from nst_tf.observers import Failed, Finished, Moment, Progressed, Scaled
-from nst_tf.optimizers import Optimizer
-from nst_tf.schedule import Schedule, StopRule
-from nst_tf.signals import Interrupted, asking
+from nst_tf.problem import Problem
+from nst_tf.runs import fitting_checkpoint
+from nst_tf.schedule import StopRule
+from nst_tf.signals import Interrupted, StopRequest
 
 HOST_SECONDS = 2.0
 """How long the device may work before the host looks up, so that Ctrl-C is answered."""
 
-
-@dataclass
-class Problem:
-    """Everything a run optimises, without a word on where it is kept.
-
-    Attributes:
-        extractor: Picture to the features that the losses compare.
-        losses: Named losses.
-        optimizer: What moves the pixels.
-        canvas: Sizes, colours and start.
-        schedule: Scales and stop rules.
-        steps: Solver steps over all scales.
-        seed: Of the start's noise.
-        content: The photograph at its own size.
-        styles: The paintings at their own sizes.
-        shares: One share a style, summing to 1.
-    """
-
-    extractor: Extractor
-    losses: Mapping[str, Loss]
-    optimizer: Optimizer
-    canvas: Canvas
-    schedule: Schedule
-    steps: int
-    seed: int
-    content: Picture
-    styles: Sequence[Picture]
-    shares: Sequence[float]
+Outcome = tuple[str, str]
+"""One of `nst_tf.runs.STATUSES`, and why."""
 
 
 class Engine:
@@ -69,7 +39,7 @@ class Engine:
         self._periods = sorted({*periods, *rule})
         self._ends = problem.schedule.ends(problem.steps)
         self._seconds = 0.0
-        self._stop = False
+        self._request = StopRequest()
         self._leg: Leg | None = None
 
     def run(self, state: Mapping[str, np.ndarray] | None = None) -> Iterator[Progressed | Scaled | Finished]:
@@ -78,8 +48,11 @@ class Engine:
         Yields:
             `Scaled` at each size; `Progressed` at step 0 and wherever a period divides the step; one `Finished`
             (or `Failed`) last, whatever ended the run.
+
+        Raises:
+            InputError: The state, the start or the pictures cannot be used, or memory ends before there is a picture.
         """
-        with asking(self._ask_to_stop), tf.device(self._device):
+        with self._request.heard(), tf.device(self._device):
             try:
                 outcome = yield from self._legs(dict(state or {}))
             except Interrupted:
@@ -87,14 +60,16 @@ class Engine:
             except InputError:
                 raise
             except Exception as error:
+                if self._leg is None and is_out_of_memory(error):
+                    raise InputError(reason_of(error)) from error
                 if self._leg is None:  # nothing to show yet
-                    raise InputError(reason_of(error)) if is_out_of_memory(error) else error from error
+                    raise
                 yield Failed("failed", reason_of(error), self._moment(self._leg, lost=True), error)
                 return
             assert self._leg is not None
             yield Finished(*outcome, self._moment(self._leg, lost=outcome[0] == "diverged"))
 
-    def _legs(self, state: dict[str, np.ndarray]) -> Generator[Any, None, tuple[str, str]]:
+    def _legs(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled, None, Outcome]:
         """Scale after scale, each from the last one's picture."""
         self._seconds = float(state.get("engine/seconds", 0.0))
         outcome = ("completed", "")
@@ -111,21 +86,14 @@ class Engine:
 
     def _next_leg(self, scale: int, state: Mapping[str, np.ndarray]) -> "Leg":
         problem, factor = self._problem, self._problem.schedule.scales[scale]
-        content = problem.canvas.content(problem.content, factor)
-        styles = problem.canvas.styles(problem.styles, content, factor)
+        content, styles = problem.pictures(factor)
         if self._leg is None:
             start = problem.canvas.start_image(content, styles, problem.seed)
         else:
             start = resize(self._leg.descent.image()[0], *content.shape[1:3])[None]
-        objective = Objective.prepare(
-            problem.extractor,
-            problem.losses,
-            tf.constant(content),
-            [tf.constant(style) for style in styles],
-            problem.shares,
-        )
+        objective = problem.objective(content, styles)
         solver = problem.optimizer.solver(tf.constant(start))
-        descent = Descent(solver, objective, problem.schedule.growth, self._look_up)
+        descent = Descent(solver, objective, problem.schedule.growth, self._request.look_up)
         return Leg(scale, descent, problem.schedule.stop_rule(), *self._done(state))
 
     def _done(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
@@ -135,7 +103,7 @@ class Engine:
         reading = self._leg.reading
         return self._leg.steps + reading.step, self._leg.evaluations + reading.evaluations
 
-    def _descend(self, leg: "Leg", fresh: bool) -> Generator[Any, None, tuple[str, str]]:
+    def _descend(self, leg: "Leg", fresh: bool) -> Generator[Progressed, None, Outcome]:
         """One scale: advance from boundary to boundary until something ends it; a fresh run tells its start."""
         if fresh:
             yield Progressed(self._moment(leg))
@@ -146,14 +114,14 @@ class Engine:
         return outcome
 
     def _advance(self, leg: "Leg") -> None:
-        self._look_up()
+        self._request.look_up()
         steps = min(self._boundary(leg) - leg.step, max(1, int(HOST_SECONDS / leg.pace)))
         seconds, before = self._seconds, leg.step
         with self._timed():
             leg.advance(steps)
         leg.pace = (self._seconds - seconds) / max(1, leg.step - before)
 
-    def _verdict(self, leg: "Leg") -> tuple[str, str] | None:
+    def _verdict(self, leg: "Leg") -> Outcome | None:
         """What ends the scale at this step, if anything does."""
         schedule, reading = self._problem.schedule, leg.reading
         if not reading.healthy:
@@ -204,14 +172,6 @@ class Engine:
         finally:
             self._seconds += time.perf_counter() - start
 
-    def _ask_to_stop(self) -> None:
-        self._stop = True
-
-    def _look_up(self) -> None:
-        """Answer a request to stop; also called between the evaluations of solvers on the host."""
-        if self._stop:
-            raise Interrupted
-
 
 class Leg:
     """One scale of a run: its descent, its stop rule, and what was done before it.
@@ -244,11 +204,9 @@ class Leg:
         if not state:
             self.reading = self.descent.begin()
             return
-        try:
+        with fitting_checkpoint():
             self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
             self.reading = self.descent.restore(state)
-        except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error
 
     def advance(self, steps: int) -> None:
         """Take up to ``steps`` steps."""
@@ -262,6 +220,11 @@ class Leg:
             "engine/evaluations": np.array(self.evaluations),
             "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
         }
+
+
+def step_of(state: Mapping[str, np.ndarray]) -> int:
+    """The step, over all scales, that a state of a `Moment` was taken at."""
+    return int(state["engine/steps"]) + int(column(state["descent/row"], "step")[0])
 
 
 def reason_of(error: Exception) -> str:

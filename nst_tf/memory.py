@@ -5,6 +5,7 @@ import math
 import resource
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -18,6 +19,8 @@ from nst_tf.errors import InputError
 MB = 2**20
 COPIES = 8
 """Pictures beside the optimiser's own: gradient, preprocessed, best so far, and what is in the making."""
+MARGIN = 0.97
+"""Of the side that just fits: sides are rounded, so the largest that fits is missed by a little."""
 
 
 def peak_memory_mb(device: str) -> float:
@@ -92,16 +95,35 @@ def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, f
     return {layer.name: size * math.prod(shape) / MB for layer, size, shape in zip(layers, bytes_, shapes, strict=True)}
 
 
-def check_fits(
-    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int, device: str
-) -> tuple[float, float]:
-    """Refuse pictures that cannot be worked on in the memory there is.
+@dataclass(frozen=True)
+class Footprint:
+    """What decides how much memory a run takes.
 
-    Args:
+    Attributes:
         extractor: The network.
         content: Height and width of the picture.
         styles: Heights and widths of the styles.
         copies: Pictures that the optimiser holds.
+    """
+
+    extractor: Extractor
+    content: tuple[int, int]
+    styles: Sequence[tuple[int, int]]
+    copies: int
+
+    def needs(self) -> list[tuple[str, tuple[int, int], float]]:
+        """The key that sets a picture's size, its height and width, and what it needs in MiB: content, styles."""
+        content = needed_mb(self.extractor, *self.content, COPIES + self.copies)
+        styles = [needed_mb(self.extractor, *shape, backward=False) for shape in self.styles]
+        keys = ["image.size", *["image.style_size"] * len(styles)]
+        return list(zip(keys, [self.content, *self.styles], [content, *styles], strict=True))
+
+
+def check_fits(footprint: Footprint, device: str) -> tuple[float, float]:
+    """Refuse pictures that cannot be worked on in the memory there is.
+
+    Args:
+        footprint: Of the run.
         device: Where.
 
     Returns:
@@ -110,8 +132,7 @@ def check_fits(
     Raises:
         InputError: Names what the picture would need, what there is, and the largest long side that would fit.
     """
-    available = available_mb(device)
-    needs = _needs(extractor, content, styles, copies)
+    available, needs = available_mb(device), footprint.needs()
     for key, shape, needed in needs:
         if needed > available:
             side = int(max(shape) * math.sqrt(available / needed))
@@ -123,25 +144,11 @@ def check_fits(
     return max(needed for _, _, needed in needs), available
 
 
-def fitting_factor(
-    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int, device: str
-) -> float:
-    """What every side has to be multiplied by for a run to fit, 1 where it does; arguments as for `check_fits`."""
+def fitting_factor(footprint: Footprint, device: str) -> float:
+    """What every side has to be multiplied by for a run to fit in the memory there is, 1 where it does."""
     available = available_mb(device)
-    most = max(needed for _, _, needed in _needs(extractor, content, styles, copies))
+    most = max(needed for _, _, needed in footprint.needs())
     return min(1.0, MARGIN * math.sqrt(available / most)) if most > available else 1.0
-
-
-MARGIN = 0.97
-"""Sides are rounded, so the largest that fits is missed by a little."""
-
-
-def _needs(
-    extractor: Extractor, content: tuple[int, int], styles: Sequence[tuple[int, int]], copies: int
-) -> list[tuple[str, tuple[int, int], float]]:
-    """The key that sets a picture's size, its height and width, and what it needs in MiB: content, styles."""
-    needs = [("image.size", content, needed_mb(extractor, *content, COPIES + copies))]
-    return needs + [("image.style_size", style, needed_mb(extractor, *style, backward=False)) for style in styles]
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

@@ -6,16 +6,22 @@ import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import filelock
 import numpy as np
 
+from nst_tf.config import Config, fingerprint, flat, to_yaml
+from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.files import write_text
 from nst_tf.memory import is_out_of_memory, peak_memory_mb
-from nst_tf.observers import Event, Failed, Finished, Observer, Started
+from nst_tf.observers import Event, Failed, Finished, Observer, Started, in_order
 from nst_tf.runs import FINAL, RunFolder, finite, git_commit, versions
+
+Settings = TypeVar("Settings", Config, Distillation)
 
 log = logging.getLogger(__name__)
 
@@ -37,54 +43,144 @@ class Result:
     record: dict[str, Any]
 
 
-@contextlib.contextmanager
-def alone(run: RunFolder) -> Iterator[None]:
-    """Hold the folder, so that no two processes write into one."""
-    try:
-        with filelock.FileLock(run.lock, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise InputError(f"Another process is at work in '{run.path}': wait for it, or choose another name=") from error
+@dataclass
+class Job(Generic[Settings]):
+    """One run in its folder, from its first record to its last.
+
+    Attributes:
+        settings: What is run.
+        overrides: What was typed to get these settings.
+        folder: Where it is kept.
+        record: What `run.json` says of it so far, as `first_record` gives it.
+    """
+
+    settings: Settings
+    overrides: Sequence[str]
+    folder: RunFolder
+    record: dict[str, Any]
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder, so that no two processes write into one.
+
+        Raises:
+            InputError: Another process holds it, or it cannot be made.
+        """
+        self.folder.make()
+        try:
+            with filelock.FileLock(self.folder.lock, timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise InputError(
+                f"Another process is at work in '{self.folder.path}': wait for it, or choose another name="
+            ) from error
+
+    def done(self, product: Path) -> Result | None:
+        """The result of the same run where the folder holds one that is over, with what it leaves.
+
+        Args:
+            product: What a finished run leaves.
+
+        Raises:
+            InputError: The folder holds a run of another fingerprint.
+        """
+        record = self.folder.read_record()
+        if not record:
+            return None
+        if record["fingerprint"] != self.record["fingerprint"]:
+            raise InputError(
+                f"'{self.folder.path}' holds a run of other settings or pictures: "
+                "choose another name=, or delete the folder"
+            )
+        status = record["status"]
+        over = status in FINAL and (status != "completed" or record["steps"] >= self.settings.steps)
+        if not (over and product.exists()):
+            return None
+        return Result(status, f"already done: {record['reason']}", self.folder, record)
+
+    def state(self) -> dict[str, np.ndarray] | None:
+        """The checkpoint to go on from, None for a fresh start; to be asked for before `begin`."""
+        return self.folder.read_checkpoint() if self.folder.read_record() else None
+
+    @cached_property
+    def text(self) -> str:
+        """The settings as YAML."""
+        return to_yaml(self.settings)
+
+    @cached_property
+    def observers(self) -> list[Observer]:
+        """What watches, in the order it is told."""
+        return in_order(self.settings.tracking.values())
+
+    @property
+    def periods(self) -> list[int]:
+        """Numbers of steps at whose multiples an observer wants to look."""
+        return [period for observer in self.observers for period in observer.periods]
+
+    def begin(self) -> None:
+        """Write the settings, what was typed, and the first record."""
+        write_text(self.folder.config, self.text)
+        write_text(self.folder.overrides, "".join(f"- {override}\n" for override in self.overrides))
+        self.folder.write_record(self.record)
+
+    def watch(self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None) -> Finished:
+        """Tell the observers of the run as it happens.
+
+        Args:
+            events: The run; a `Finished` comes last.
+            columns: Names of the terms it will report.
+            resumed_at: The step it continues from; None for a fresh start.
+
+        Returns:
+            How it ended.
+        """
+        steps, settings = self.settings.steps, flat(self.settings)
+        started = Started(self.folder, steps, resumed_at, columns, self.text, settings)
+        watchers = Watchers(self.observers)
+        event: Event
+        for event in itertools.chain([started], events):
+            watchers.notify(event)
+        assert isinstance(event, Finished)
+        if isinstance(event, Failed) and not is_out_of_memory(event.error):
+            log.error("The run failed at step %d", event.moment.step, exc_info=event.error)
+        return event
+
+    def end(self, end: Finished, **product: Any) -> Result:
+        """Write the last record, with what it says of the product."""
+        self.record |= last_record(end, self.record["device"]) | product
+        self.folder.write_record(self.record)
+        return Result(end.status, end.reason, self.folder, self.record)
 
 
-def state_to_continue(
-    run: RunFolder, product: Path, identity: str, steps: int
-) -> dict[str, np.ndarray] | Result | None:
-    """The checkpoint to go on from, nothing for a fresh start, or the result of a run already done.
+def first_record(
+    settings: Config | Distillation,
+    device: str,
+    inputs: dict[str, Any],
+    hashes: Sequence[str],
+    weights: dict[str, str | None] | None,
+) -> dict[str, Any]:
+    """What `run.json` says of every run from its beginning.
 
     Args:
-        run: Its folder.
-        product: What a finished run leaves there.
-        identity: Fingerprint of all that decides the product.
-        steps: How far the run is to go.
-
-    Raises:
-        InputError: The folder holds a run of another identity.
+        settings: What is run.
+        device: TensorFlow's name of it.
+        inputs: Which pictures it starts from.
+        hashes: SHA-256 of all that is read but the weights.
+        weights: Identity of the network's, as `Backbone.identity` gives it; None where there is no network.
     """
-    record = run.read_record()
-    if not record:
-        return None
-    if record["fingerprint"] != identity:
-        raise InputError(
-            f"'{run.path}' holds a run of other settings or pictures: choose another name=, or delete the folder"
-        )
-    status = record["status"]
-    done = status in FINAL and (status != "completed" or record["steps"] >= steps)
-    if done and product.exists():
-        return Result(status, f"already done: {record['reason']}", run, record)
-    return run.read_checkpoint()
-
-
-def first_record(name: str, device: str) -> dict[str, Any]:
-    """What `run.json` says of every run from its beginning."""
+    precision = settings.runtime.policy()
     return {
         "status": "running",
         "reason": "",
-        "name": name,
+        "name": settings.name,
         "device": device,
         "versions": versions(),
         "git_commit": git_commit(),
         "started_at": _now(),
+        "fingerprint": fingerprint(settings, [*hashes, str(weights and weights["sha256"]), precision]),
+        "inputs": inputs,
+        "weights": weights,
+        "precision": precision,
     }
 
 
@@ -106,27 +202,6 @@ def last_record(end: Finished, device: str) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def watch(events: Iterator[Event], observers: Sequence[Observer], started: Started) -> Finished:
-    """Tell observers of a run as it happens.
-
-    Args:
-        events: The run; a `Finished` comes last.
-        observers: In the order they are told.
-        started: What they are told first.
-
-    Returns:
-        How it ended.
-    """
-    watching = Watchers(observers)
-    event: Event
-    for event in itertools.chain([started], events):
-        watching.notify(event)
-    assert isinstance(event, Finished)
-    if isinstance(event, Failed) and not is_out_of_memory(event.error):
-        log.error("The run failed at step %d", event.moment.step, exc_info=event.error)
-    return event
 
 
 class Watchers:

@@ -112,6 +112,15 @@ class RunFolder:
             raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
 
 
+@contextlib.contextmanager
+def fitting_checkpoint() -> Iterator[None]:
+    """Take up a checkpoint inside; one that is not of this run becomes an `InputError` of one line."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error
+
+
 def finite(value: float) -> float | None:
     """The number, or None where JSON has no word for it."""
     return value if math.isfinite(value) else None

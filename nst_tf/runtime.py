@@ -4,10 +4,10 @@ import contextlib
 import re
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 import tensorflow as tf
 
+from nst_tf import processor
 from nst_tf.checks import accept_names
 from nst_tf.errors import InputError
 
@@ -26,6 +26,10 @@ class Precision(Enum):
     mixed_float16 = "mixed_float16"
 
 
+BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
+"""How Linux names bfloat16 arithmetic among a processor's features, on x86 and on ARM."""
+
+
 def fastest(device: str) -> Precision:
     """The precision a device is fast at.
 
@@ -37,25 +41,12 @@ def fastest(device: str) -> Precision:
         device: ``/CPU:0`` or ``/GPU:N``.
     """
     if device.startswith("/CPU"):
-        return Precision.mixed_bfloat16 if _cpu_flags() & BFLOAT16_FLAGS else Precision.float32
+        return Precision.mixed_bfloat16 if processor.features() & BFLOAT16 else Precision.float32
     gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
     capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
     if capability >= (8, 0):
         return Precision.mixed_bfloat16
     return Precision.mixed_float16 if capability >= (7, 0) else Precision.float32
-
-
-BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
-"""How Linux names bfloat16 arithmetic among a processor's features, on x86 and on ARM."""
-
-
-def _cpu_flags() -> set[str]:
-    """Features of the processor as Linux tells them; none elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    return {flag for line in lines if line.lower().startswith(("flags", "features")) for flag in line.split()}
 
 
 @dataclass
@@ -101,13 +92,13 @@ class Runtime:
                     tf.config.experimental.set_memory_growth(gpu, enable=True)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
-        return self.name()
+        return self.device_name()
 
     def policy(self) -> str:
         """Keras's name of the precision, ``auto`` decided."""
-        return (fastest(self.name()) if self.precision is Precision.auto else self.precision).value
+        return (fastest(self.device_name()) if self.precision is Precision.auto else self.precision).value
 
-    def name(self) -> str:
+    def device_name(self) -> str:
         """The device, ``/CPU:0`` or ``/GPU:N``.
 
         Raises:

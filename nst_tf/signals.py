@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 
@@ -11,27 +11,42 @@ class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for t
     """The work was asked to stop."""
 
 
-@contextlib.contextmanager
-def asking(ask_to_stop: Callable[[], None]) -> Iterator[None]:
-    """Turn the first Ctrl-C or SIGTERM into a request to stop; a second one gets through.
+class StopRequest:
+    """Whether somebody has asked for the work to stop; it answers where it looks up."""
 
-    Only the main thread may set handlers; elsewhere signals are left as they are.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.getsignal(number) for number in numbers}
+    def __init__(self) -> None:
+        self._made = False
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        ask_to_stop()
-        for each in numbers:
-            signal.signal(each, previous[each])
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Take the first Ctrl-C or SIGTERM for the request; a second one gets through.
 
-    for number in numbers:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
+        Only the main thread may set handlers; elsewhere signals are left as they are.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        previous = {number: signal.getsignal(number) for number in numbers}
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._made = True
+            for each in numbers:
+                signal.signal(each, previous[each])
+
         for number in numbers:
-            signal.signal(number, previous[number])
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                signal.signal(number, previous[number])
+
+    def look_up(self) -> None:
+        """Answer the request.
+
+        Raises:
+            Interrupted: It has been made.
+        """
+        if self._made:
+            raise Interrupted

@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.api import problem_of, read_inputs
+from nst_tf.api import problem_of
 from nst_tf.backbones import VGG19
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text
@@ -88,12 +88,7 @@ def test_the_loss_falls(optimizer, steps, small_config, tmp_path):
 def test_the_same_config_gives_the_same_bits(small_config, tmp_path):
     for name in ("one", "two"):
         stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name)
-    assert (tmp_path / "one" / "stylized.png").read_bytes()[-200:] == (tmp_path / "two" / "stylized.png").read_bytes()[
-        -200:
-    ]
-    np.testing.assert_array_equal(
-        *(read_picture(str(tmp_path / name / "stylized.png")).pixels for name in ("one", "two"))
-    )
+    assert (tmp_path / "one" / "stylized.png").read_bytes() == (tmp_path / "two" / "stylized.png").read_bytes()
 
 
 def test_another_seed_gives_another_picture(small_config, tmp_path):
@@ -231,7 +226,7 @@ def test_transparency_fits_a_picture_that_was_interrupted_at_a_coarse_scale(smal
         signal.raise_signal(signal.SIGINT)
         return prepare(*arguments)
 
-    monkeypatch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+    monkeypatch.setattr("nst_tf.objective.Objective.prepare", interrupted)
     schedule = Schedule(scales=[0.5, 1.0])
     config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(size=64))
     assert stylize(config, tmp_path / "run").status == "interrupted"
@@ -245,11 +240,8 @@ def test_features_in_half_precision_lead_to_the_same_loss(half, small_config, tm
     for precision in ("float32", half):
         config = small_config(steps=30, runtime=Runtime(precision=precision), optimizer=Adam(clamp=True))
         runs[precision] = stylize(config, tmp_path / precision)
-        content, styles = read_inputs(config)
-        problem = problem_of(small_config(), content, styles)
-        photograph = problem.canvas.content(content)
-        paintings = [tf.constant(style) for style in problem.canvas.styles(styles, photograph)]
-        objective = Objective.prepare(problem.extractor, problem.losses, tf.constant(photograph), paintings, [1.0])
+        problem = problem_of(small_config())
+        objective = problem.objective(*problem.pictures())
         picture = read_picture(str(tmp_path / precision / "stylized.png")).pixels[None]
         losses[precision] = float(objective.values(tf.constant(picture))[0][0])
     assert runs[half].record["precision"] == half
@@ -361,7 +353,7 @@ def test_out_of_memory_before_the_first_loss_is_one_line(small_config, tmp_path,
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape [1, 9]")
 
-    monkeypatch.setattr("nst_tf.engine.Objective.prepare", full)
+    monkeypatch.setattr("nst_tf.objective.Objective.prepare", full)
     with pytest.raises(InputError, match=r"^out of memory: choose a smaller image\.size$"):
         stylize(small_config(), tmp_path / "run")
 
@@ -384,7 +376,7 @@ def test_an_interruption_while_a_scale_is_prepared_loses_nothing(name, scale, sm
         return prepare(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nst_tf.engine.Objective.prepare", interrupted)
+        patch.setattr("nst_tf.objective.Objective.prepare", interrupted)
         first = stylize(small_config(**config), tmp_path / "run")
     assert first.status == "interrupted"
     assert first.record["steps"] == 2 * scale

@@ -21,16 +21,40 @@ OURS_SIDE, PYTORCH_SIDE = "nst_tf.benchmarks.ours", "nst_tf.benchmarks.pytorch"
 GFLOP_A_PIXEL = 2 * 2 * 361152 / 1e9
 """Of a Gatys step on VGG-19 to conv5_1: multiplications and additions, forward and back to the pixels."""
 
-CONTESTANTS = {
-    "nst_tf float32": ("runtime.precision=float32",),
-    "nst_tf bfloat16": ("runtime.precision=mixed_bfloat16",),
+FLOAT32, BFLOAT16, RECOMPUTE = "runtime.precision=float32", "runtime.precision=mixed_bfloat16", "runtime.recompute=true"
+
+VARIANTS = {
+    "nst_tf float32": (FLOAT32,),
+    "nst_tf float32, recompute": (FLOAT32, RECOMPUTE),
+    "nst_tf bfloat16": (BFLOAT16,),
+    "nst_tf bfloat16, recompute": (BFLOAT16, RECOMPUTE),
     "PyTorch float32": None,
     "PyTorch bfloat16": None,
 }
-"""Who computes the same objective, with our overrides."""
+"""Who computes the same objective: our overrides; None for the other side, whose precision ends its name."""
+
+TIMED = ("nst_tf float32", "nst_tf bfloat16", "PyTorch float32", "PyTorch bfloat16")
+WEIGHED = (
+    *("nst_tf float32", "nst_tf float32, recompute", "nst_tf bfloat16", "nst_tf bfloat16, recompute"),
+    "PyTorch float32",
+)
+"""Of `VARIANTS`, whose seconds and whose memory are measured."""
 
 OURS = ("image.start=content", "optimizer.clamp=true", "optimizer.history=20", "optimizer.metric_power=0.75")
 """How we go for the peers' objectives: from the content, pixels kept in [0, 1], our own optimiser's defaults."""
+
+RACERS = {
+    "nst_tf float32": (*OURS, FLOAT32, "steps=250"),
+    "nst_tf bfloat16": (*OURS, BFLOAT16, "steps=250"),
+    "nst_tf bfloat16, coarse to fine": (
+        *(*OURS, BFLOAT16, "steps=300"),
+        *("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]"),
+    ),
+}
+"""Who goes to the peer's picture, with our overrides."""
+
+PEER = "neural-style-pt in PyTorch"
+"""Whose picture that is."""
 
 
 @dataclass
@@ -79,29 +103,28 @@ class Bench:
                 work(OURS_SIDE + ":write_material", self.overrides(size, square=square), path)
         return path
 
+    def ask(self, work: Callable[..., Any], function: str, name: str, size: int, *more: int) -> Any:
+        """A function of the same name on either side, about the evaluations of one of `VARIANTS`, in its process."""
+        overrides = VARIANTS[name]
+        if overrides is None:
+            return work(f"{PYTORCH_SIDE}:{function}", self.material(size), name.split()[1], *more)
+        return work(f"{OURS_SIDE}:{function}", self.overrides(size, *overrides), *more)
+
 
 def evaluation(bench: Bench, count: int = 3) -> None:
     """Seconds an evaluation: every contestant a few evaluations, then the next, for some rounds."""
     for size in bench.sizes:
         if bench.ledger.values("evaluation", "PyTorch bfloat16", size):
             continue
-        material = bench.material(size)
-        found: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+        found: dict[str, list[float]] = {name: [] for name in TIMED}
         with contextlib.ExitStack() as stack:
-            works = {name: stack.enter_context(process()) for name in CONTESTANTS}
+            works = {name: stack.enter_context(process()) for name in TIMED}
             for _ in range(bench.rounds):
                 for name, work in works.items():
-                    found[name] += _seconds(bench, work, name, size, material, count)
+                    found[name] += bench.ask(work, "evaluation_seconds", name, size, count)
         for name, seconds in found.items():
             log.info("%s, %d px: %.3f s an evaluation", name, size, min(seconds))
             bench.ledger.add(*(Entry("evaluation", name, size, value, "s") for value in seconds))
-
-
-def _seconds(bench: Bench, work: Callable[..., Any], name: str, size: int, material: Path, count: int) -> list[float]:
-    overrides = CONTESTANTS[name]
-    if overrides is None:
-        return work(PYTORCH_SIDE + ":evaluation_seconds", material, name.split()[1], count)
-    return work(OURS_SIDE + ":evaluation_seconds", bench.overrides(size, *overrides), count)
 
 
 def peak(bench: Bench) -> None:
@@ -114,48 +137,37 @@ def peak(bench: Bench) -> None:
 
 
 def area(bench: Bench) -> None:
-    """Cost against image area, in one process a contestant."""
-    for name in CONTESTANTS:
+    """Cost against image area, each figure from a process of its own."""
+    for name in TIMED:
         for size in bench.area_sizes:
             if bench.ledger.values("area", name, size):
                 continue
             with process() as work:
-                seconds = _seconds(bench, work, name, size, bench.material(size), 2)
-            bench.ledger.add(Entry("area", name, size, min(seconds), "s"))
-            log.info("%s, %d px: %.3f s", name, size, min(seconds))
+                seconds = min(bench.ask(work, "evaluation_seconds", name, size, 2))
+            bench.ledger.add(Entry("area", name, size, seconds, "s"))
+            log.info("%s, %d px: %.3f s", name, size, seconds)
 
 
 def memory(bench: Bench) -> None:
     """Peak memory of a whole process that evaluates three times."""
-    variants = {
-        "nst_tf float32": ("runtime.precision=float32",),
-        "nst_tf float32, recompute": ("runtime.precision=float32", "runtime.recompute=true"),
-        "nst_tf bfloat16": ("runtime.precision=mixed_bfloat16",),
-        "nst_tf bfloat16, recompute": ("runtime.precision=mixed_bfloat16", "runtime.recompute=true"),
-    }
     for size in bench.memory_sizes:
-        for name, overrides in variants.items():
-            if not bench.ledger.values("memory", name, size):
-                with process() as work:
-                    mib = work(OURS_SIDE + ":evaluation_memory", bench.overrides(size, *overrides))
-                bench.ledger.add(Entry("memory", name, size, mib, "MiB"))
-                log.info("%s, %d px: %.0f MiB", name, size, mib)
-        if not bench.ledger.values("memory", "PyTorch float32", size):
-            material = bench.material(size)
+        for name in WEIGHED:
+            if bench.ledger.values("memory", name, size):
+                continue
             with process() as work:
-                mib = work(PYTORCH_SIDE + ":evaluation_memory", material)
-            bench.ledger.add(Entry("memory", "PyTorch float32", size, mib, "MiB"))
-            log.info("PyTorch float32, %d px: %.0f MiB", size, mib)
+                mib = bench.ask(work, "evaluation_memory", name, size)
+            bench.ledger.add(Entry("memory", name, size, mib, "MiB"))
+            log.info("%s, %d px: %.0f MiB", name, size, mib)
 
 
 def startup(bench: Bench) -> None:
     """Seconds of a whole command of one step at 64 pixels: imports, weights, compiling, saving."""
-    script = Path(sys.argv[0]).with_name("stylize.py")
+    program = "from nst_tf.cli import main; main()"
     for name, network in {"vgg19_lite": (), "vgg19": ("backbone=vgg19", f"backbone.weights={bench.weights}")}.items():
         if bench.ledger.values("startup", f"nst_tf {name}"):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, str(script), f"content={bench.content}", f"style={bench.style}", *network]
+            command = [sys.executable, "-c", program, f"content={bench.content}", f"style={bench.style}", *network]
             command += ["image.size=64", "steps=1", "tracking=quiet", f"hydra.run.dir={folder}/run"]
             start = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
@@ -168,49 +180,42 @@ def race(bench: Bench) -> None:
     The peer is neural-style-pt's setting run to its end; both pictures are read back from their 8-bit PNGs and judged
     in float32 by the same network.
     """
-    size, peer = bench.race_size, "neural-style-pt in PyTorch"
-    picture, plain = bench.folder / f"peer_{size}.png", bench.overrides(size, square=False)
-    if not bench.ledger.values("race seconds", peer, size):
-        with process() as work:
-            seconds, losses = work(
-                PYTORCH_SIDE + ":run", bench.material(size, square=False), bench.race_evaluations, picture
-            )
-        with process() as work:
-            (total,) = work(OURS_SIDE + ":judged", plain, [str(picture)])
-        bench.ledger.add(
-            *(
-                Entry("race curve", f"{peer}, {n}", size, loss, "loss")
-                for n, loss in enumerate(losses, 1)
-                if n % 50 == 0
-            ),
-            Entry("race loss", peer, size, total, "loss"),
-            Entry("race seconds", peer, size, seconds, "s"),
-        )
-        log.info("%s: %.1f s, saved picture %.0f", peer, seconds, total)
-    goal, seconds = bench.ledger.values("race loss", peer, size)[0], bench.ledger.values("race seconds", peer, size)[0]
-    ways = {
-        "nst_tf float32": ("runtime.precision=float32", "steps=250"),
-        "nst_tf bfloat16": ("runtime.precision=mixed_bfloat16", "steps=250"),
-        "nst_tf bfloat16, coarse to fine": ("runtime.precision=mixed_bfloat16", "steps=300", *COARSE_TO_FINE),
-    }
-    for name, overrides in ways.items():
+    size, judge = bench.race_size, bench.overrides(bench.race_size, square=False)
+    if not bench.ledger.values("race seconds", PEER, size):
+        _run_peer(bench, judge)
+    (goal,), (seconds,) = (bench.ledger.values(f"race {figure}", PEER, size) for figure in ("loss", "seconds"))
+    for name, overrides in RACERS.items():
         if not bench.ledger.values("race seconds", name, size):
-            reached, total = _reach(bench, plain, (*OURS, *overrides), goal)
+            reached, total = _reach(bench, judge, overrides, goal)
             bench.ledger.add(
                 Entry("race loss", name, size, total, "loss"), Entry("race seconds", name, size, reached, "s")
             )
             log.info("%s: %.1f s to %.0f, %.1f times sooner", name, reached, total, seconds / reached)
 
 
-COARSE_TO_FINE = ("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]")
+def _run_peer(bench: Bench, judge: tuple[str, ...]) -> None:
+    """Write down the peer's curve, its seconds, and the loss of the picture it saves."""
+    size, picture = bench.race_size, bench.folder / f"peer_{bench.race_size}.png"
+    material = bench.material(size, square=False)
+    with process() as work:
+        seconds, losses = work(PYTORCH_SIDE + ":run", material, bench.race_evaluations, picture)
+    with process() as work:
+        (total,) = work(OURS_SIDE + ":judged", judge, [str(picture)])
+    curve = [(n, loss) for n, loss in enumerate(losses, 1) if n % 50 == 0]
+    bench.ledger.add(
+        *(Entry("race curve", f"{PEER}, {n}", size, loss, "loss") for n, loss in curve),
+        Entry("race loss", PEER, size, total, "loss"),
+        Entry("race seconds", PEER, size, seconds, "s"),
+    )
+    log.info("%s: %.1f s, saved picture %.0f", PEER, seconds, total)
 
 
 def _reach(bench: Bench, judge: tuple[str, ...], overrides: tuple[str, ...], goal: float) -> tuple[float, float]:
-    """Seconds until a saved picture is no worse than the goal, and its loss; infinity where none is."""
+    """Seconds until a saved picture is no worse than the goal, and its loss; infinity, and the least, where none is."""
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder, process() as work:
         shots = work(OURS_SIDE + ":run", (*judge, *overrides), Path(folder) / "run", 5)
-        totals = work(OURS_SIDE + ":judged", judge, [shot[3] for shot in shots])
-    good = [(seconds, total) for (_, _, seconds, _), total in zip(shots, totals, strict=True) if total <= goal]
+        totals = work(OURS_SIDE + ":judged", judge, [file for _, file in shots])
+    good = [(seconds, total) for (seconds, _), total in zip(shots, totals, strict=True) if total <= goal]
     return good[0] if good else (float("inf"), min(totals))
 
 

@@ -2,53 +2,47 @@
 
 import csv
 import functools
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.api import problem_of, read_inputs, stylize
-from nst_tf.config import Config, composed
-from nst_tf.engine import Problem
+from nst_tf.api import problem_of, stylize
+from nst_tf.benchmarks.processes import timed
+from nst_tf.config import composed
 from nst_tf.images import read_picture
 from nst_tf.memory import peak_memory_mb
-from nst_tf.objective import Objective
 from nst_tf.observers import Metrics, Snapshots
+from nst_tf.problem import Problem
 
 LAYER_SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512))
 """Convolutions of VGG-19 at 512 pixels: side, channels in, channels out."""
 
 
-def _prepared(config: Config) -> tuple[Problem, np.ndarray, list[np.ndarray]]:
+def _problem(overrides: tuple[str, ...]) -> Problem:
+    config = composed(*overrides)
     config.runtime.prepare()
-    content, styles = read_inputs(config)
-    problem = problem_of(config, content, styles)
-    picture = problem.canvas.content(content)
-    return problem, picture, problem.canvas.styles(styles, picture)
-
-
-def _objective(problem: Problem, picture: np.ndarray, styles: Sequence[np.ndarray]) -> Objective:
-    paintings = [tf.constant(style) for style in styles]
-    return Objective.prepare(problem.extractor, problem.losses, tf.constant(picture), paintings, problem.shares)
+    return problem_of(config)
 
 
 def write_material(overrides: tuple[str, ...], path: Path) -> None:
     """Write the very pictures, start and weights that a config gives, for the other side."""
-    problem, picture, styles = _prepared(composed(*overrides))
+    problem = _problem(overrides)
+    content, styles = problem.pictures()
     layers = {layer.name: layer.get_weights() for layer in problem.extractor.model.layers if layer.weights}
     weights = {f"weights/{name}/{n}": array for name, arrays in layers.items() for n, array in enumerate(arrays)}
-    start = problem.canvas.start_image(picture, styles, problem.seed)
-    np.savez(path, content=picture, style=styles[0], start=start, **weights)
+    start = problem.canvas.start_image(content, styles, problem.seed)
+    np.savez(path, content=content, style=styles[0], start=start, **weights)
 
 
 @functools.lru_cache(maxsize=2)
 def _evaluate(overrides: tuple[str, ...]) -> Callable[[], float]:
     """One evaluation, compiled and warm."""
-    problem, picture, styles = _prepared(composed(*overrides))
-    objective = tf.function(_objective(problem, picture, styles), autograph=False)
-    image = tf.constant(picture)
+    problem = _problem(overrides)
+    content, styles = problem.pictures()
+    objective = tf.function(problem.objective(content, styles), autograph=False)
+    image = tf.constant(content)
 
     def run() -> float:
         evaluation = objective(image)
@@ -63,20 +57,10 @@ def evaluation_seconds(overrides: tuple[str, ...], count: int) -> list[float]:
     return timed(_evaluate(overrides), count)
 
 
-def timed(work: Callable[[], object], count: int) -> list[float]:
-    """Seconds of each call."""
-    seconds = []
-    for _ in range(count):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return seconds
-
-
 def evaluation_memory(overrides: tuple[str, ...]) -> float:
     """Peak memory of this process after three evaluations, in MiB."""
     evaluation_seconds(overrides, 3)
-    return peak_memory_mb(composed(*overrides).runtime.name())
+    return peak_memory_mb(composed(*overrides).runtime.device_name())
 
 
 def convolution_gflops(precision: str) -> float:
@@ -102,32 +86,28 @@ def _read_one(convolve: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> float:
     return float(tf.cast(convolve(*tensors)[0, 0, 0, 0], tf.float32))
 
 
-def run(overrides: tuple[str, ...], folder: Path, every: int) -> list[tuple[int, float, float, str]]:
+def run(overrides: tuple[str, ...], folder: Path, every: int) -> list[tuple[float, str]]:
     """Run an experiment with a snapshot every few steps.
 
     Returns:
-        For each snapshot its step, evaluations, seconds of optimisation (compiling included) and file.
+        For each snapshot the seconds of optimisation until then (compiling included), and its file.
     """
     config = composed(*overrides)
     config.tracking = {"metrics": Metrics(every=every), "snapshots": Snapshots(every=every)}
-    stylize(config, folder)
-    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
-        rows = {int(row["step"]): row for row in csv.DictReader(file)}
-    files = {step: folder / "snapshots" / f"step_{step:06d}.png" for step in rows}
-    return [
-        (step, float(row["evaluations"]), float(row["seconds"]), str(files[step]))
-        for step, row in rows.items()
-        if files[step].exists()
-    ]
+    kept = stylize(config, folder).folder
+    with kept.metrics.open(newline="", encoding="utf-8") as file:
+        shots = [(float(row["seconds"]), kept.snapshot(int(row["step"]))) for row in csv.DictReader(file)]
+    return [(seconds, str(picture)) for seconds, picture in shots if picture.exists()]
 
 
 def judged(overrides: tuple[str, ...], files: Sequence[str]) -> list[float]:
     """The total loss of saved pictures under a config's objective in float32; infinite for pictures of another size."""
-    problem, picture, styles = _prepared(composed(*overrides, "runtime.precision=float32"))
-    objective = _objective(problem, picture, styles)
+    problem = _problem((*overrides, "runtime.precision=float32"))
+    content, styles = problem.pictures()
+    objective = problem.objective(content, styles)
     totals = []
     for file in files:
         pixels = read_picture(file).pixels[None]
-        same = pixels.shape == picture.shape
+        same = pixels.shape == content.shape
         totals.append(float(objective.values(tf.constant(pixels))[0][0]) if same else float("inf"))
     return totals

@@ -1,6 +1,5 @@
 """From figures to a page with tables and a plot."""
 
-import platform
 from pathlib import Path
 
 import jinja2
@@ -8,8 +7,9 @@ import pandas
 import psutil
 from matplotlib.figure import Figure
 
+from nst_tf import processor
 from nst_tf.benchmarks.ledger import Ledger
-from nst_tf.benchmarks.measurements import GFLOP_A_PIXEL
+from nst_tf.benchmarks.measurements import GFLOP_A_PIXEL, PEER
 from nst_tf.runs import versions
 
 PAGE = """# Benchmarks
@@ -50,12 +50,12 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, content: st
         content: The photograph's name.
         style: The painting's name.
     """
-    frame = pandas.DataFrame([entry.__dict__ for entry in ledger.entries])
+    frame = pandas.DataFrame(ledger.entries)
     sections = [made for make in (_evaluations, _memory, _startup, _race) if (made := make(frame)) is not None]
     _draw(frame, plot)
     text = jinja2.Template(PAGE, trim_blocks=True, keep_trailing_newline=True).render(
         command=command,
-        machine=f"{psutil.cpu_count()} cores, {_processor()}, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        machine=f"{psutil.cpu_count()} cores, {processor.name()}, {psutil.virtual_memory().total / 2**30:.0f} GiB",
         versions=", ".join(f"{name} {version}" for name, version in {**versions(), **_torch()}.items()),
         content=content,
         style=style,
@@ -69,16 +69,6 @@ def _torch() -> dict[str, str]:
     from importlib.metadata import version
 
     return {"torch": version("torch")}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
 
 
 Section = tuple[str, str, str]
@@ -135,7 +125,7 @@ def _race(frame: pandas.DataFrame) -> Section | None:
         index=["size", "contestant"], columns="measurement", values="value", sort=False
     ).reset_index()
     table = table[["size", "contestant", "race seconds", "race loss"]]
-    peer = table[table.contestant.str.startswith("neural-style-pt")].set_index("size")["race seconds"]
+    peer = table[table.contestant == PEER].set_index("size")["race seconds"]
     table["times sooner"] = table["size"].map(peer) / table["race seconds"]
     text = (
         "neural-style-pt's setting to its end (noise, L-BFGS), and the time until our saved picture, read back from "
@@ -152,9 +142,7 @@ def _draw(frame: pandas.DataFrame, plot: Path) -> None:
         left.loglog(rows["size"] ** 2 / 1e6, rows.value, marker="o", label=name)
     left.set(xlabel="megapixels", ylabel="seconds an evaluation", title="Cost against area")
     curve = frame[frame.measurement == "race curve"]
-    right.semilogy(
-        [int(name.rpartition(", ")[2]) for name in curve.contestant], curve.value, label="neural-style-pt in PyTorch"
-    )
+    right.semilogy([int(name.rpartition(", ")[2]) for name in curve.contestant], curve.value, label=PEER)
     right.set(xlabel="evaluations", ylabel="loss", title="The peer's own curve")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:

@@ -1,8 +1,9 @@
-"""Work in a process of its own, which loads nothing but what the work needs."""
+"""Work in a process of its own, which loads nothing but what the work needs, and how long work takes."""
 
 import contextlib
 import importlib
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
@@ -23,3 +24,13 @@ def process() -> Iterator[Callable[..., Any]]:
 def _call(target: str, *arguments: Any) -> Any:
     module, _, function = target.partition(":")
     return getattr(importlib.import_module(module), function)(*arguments)
+
+
+def timed(work: Callable[[], object], count: int) -> list[float]:
+    """Seconds of each of ``count`` calls."""
+    seconds = []
+    for _ in range(count):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return seconds

@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from nst_tf.benchmarks.processes import timed
+
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # of blue, green, red, in 0..255
 CONTENT, STYLE = "block4_conv2", tuple(f"block{block}_conv1" for block in range(1, 6))
 CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 5.0, 100.0, 1e-3
@@ -34,7 +36,7 @@ class NeuralStyle:
         with np.load(material) as arrays:
             names = sorted({name.split("/")[1] for name in arrays if name.startswith("weights/")})
             self._layers = [(name, *self._convolution(arrays, name)) for name in names]
-            self.content, style, self.start = (self._variable(arrays[name]) for name in ("content", "style", "start"))
+            self.content, style, self.start = (self.variable(arrays[name]) for name in ("content", "style", "start"))
         with torch.no_grad():
             self._content_target = self._features(self.content)[CONTENT]
             self._style_targets = {layer: self._gram(x) for layer, x in self._features(style).items() if layer in STYLE}
@@ -44,7 +46,7 @@ class NeuralStyle:
         kernel = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
         return kernel.requires_grad_(False), bias.requires_grad_(False)
 
-    def _variable(self, image: np.ndarray) -> torch.Tensor:
+    def variable(self, image: np.ndarray) -> torch.Tensor:
         """RGB in [0, 1], ``(1, H, W, 3)``, to blue, green, red in 0..255 less the mean."""
         x = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(0, 3, 1, 2) * 255
         x = x - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
@@ -103,17 +105,12 @@ def _evaluate(material: Path, dtype: str) -> Callable[[], float]:
 
 def evaluation_seconds(material: Path, dtype: str, count: int) -> list[float]:
     """Seconds of each of some evaluations: forward, backward, read by the host."""
-    evaluate, seconds = _evaluate(material, dtype), []
-    for _ in range(count):
-        start = time.perf_counter()
-        evaluate()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+    return timed(_evaluate(material, dtype), count)
 
 
-def evaluation_memory(material: Path) -> float:
+def evaluation_memory(material: Path, dtype: str) -> float:
     """Peak memory of this process, or of the GPU, after three evaluations, in MiB."""
-    evaluation_seconds(material, "float32", 3)
+    evaluation_seconds(material, dtype, 3)
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -3,7 +3,7 @@
 Features are ``(B, h, w, N)``; every error is relative, per picture, ``(B,)`` float32: 0 is equal, 1 is silence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -82,3 +82,23 @@ def transfer_loss(features: Features, P: tf.Tensor, targets: Features, weight: t
     """
     style = [relative(G - targets[tap], targets[tap]) for tap, G in grams(features).items()]
     return weight * relative(features[CONTENT] - P, P) + tf.add_n(style) / len(style)
+
+
+def transfer_gradient(
+    network: Callable[[tf.Tensor], Features], image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor
+) -> tf.Tensor:
+    """Gradient of `transfer_loss` by the pixels ``(B, H, W, 3)``, in the features of some network.
+
+    Args:
+        network: Picture to features at `COMPARED`.
+        image: Where.
+        content: The photograph.
+        style: The painting.
+        weight: Of the content, ``(B,)``.
+    """
+    P = tf.stop_gradient(network(content)[CONTENT])
+    targets = {tap: tf.stop_gradient(G) for tap, G in grams(network(style)).items()}
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        loss = transfer_loss(network(image), P, targets, weight)
+    return tape.gradient(loss, image)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -13,21 +13,19 @@ from nst_tf.distillation.crops import Crops
 from nst_tf.distillation.half_stylised import GROUP, HalfStylised
 from nst_tf.distillation.matching import (
     COMPARED,
-    CONTENT,
     STYLE,
     direction_error,
     feature_error,
     gram_error,
-    grams,
     thin,
     through_head,
-    transfer_loss,
+    transfer_gradient,
 )
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
-from nst_tf.errors import InputError
 from nst_tf.observers import Finished, Moment, Progressed
-from nst_tf.signals import Interrupted, asking
+from nst_tf.runs import fitting_checkpoint
+from nst_tf.signals import Interrupted, StopRequest
 
 WARM_UP = 100  # steps
 AVERAGING = 0.995  # of the weights that are kept
@@ -68,7 +66,7 @@ class Trainer:
         self._adam = _adam(settings)
         self._adam.build(student.variables)
         self._averages = [tf.Variable(variable.value) for variable in student.variables]
-        self._step, self._seconds, self._stop = 0, 0.0, False
+        self._step, self._seconds, self._request = 0, 0.0, StopRequest()
         self._row = dict.fromkeys(["total", "gradient_norm", *terms(settings)], float("nan"))
 
     @property
@@ -83,7 +81,7 @@ class Trainer:
             `Progressed` wherever a period divides the step; one `Finished` last. Then the student has the averaged
             weights.
         """
-        with asking(self._ask_to_stop):
+        with self._request.heard():
             outcome = ("completed", f"{self._settings.steps} steps")
             try:
                 self._fill_pool()
@@ -103,12 +101,12 @@ class Trainer:
     def _fill_pool(self) -> None:
         if self._step == 0 and self._settings.half_stylised:
             for turn in range(self._settings.pool // GROUP):
-                self._look_up()
+                self._request.look_up()
                 self._pool.move(turn, self._generator(turn - self._settings.pool))
 
     def _advance(self) -> None:
         """One step; every so often the pool goes on first. What is random depends on the step alone."""
-        self._look_up()
+        self._request.look_up()
         start, settings = time.perf_counter(), self._settings
         generator = self._generator(self._step)
         if settings.half_stylised and self._step % settings.move_every == 0:
@@ -177,8 +175,8 @@ class Trainer:
             features = self._teacher(x)
             return {tap: tf.cast(features[tap], tf.float32) for tap in COMPARED}
 
-        followed = _pixel_gradient(student, image, content, style, weight)
-        return direction_error(followed, tf.stop_gradient(_pixel_gradient(teacher, image, content, style, weight)))
+        followed = transfer_gradient(student, image, content, style, weight)
+        return direction_error(followed, tf.stop_gradient(transfer_gradient(teacher, image, content, style, weight)))
 
     def _moment(self) -> Moment:
         values = dict(self._row)
@@ -195,11 +193,13 @@ class Trainer:
         )
 
     def _state(self) -> dict[str, np.ndarray]:
-        weights = {f"weights/{n}": v.numpy() for n, v in enumerate(self.student.variables)}
-        averages = {f"averages/{n}": v.numpy() for n, v in enumerate(self._averages)}
-        adam = {f"adam/{n}": v.numpy() for n, v in enumerate(self._adam.variables)}
+        variables = {name: variable.numpy() for name, variable in self._variables().items()}
         pool = {f"pool/{name}": array for name, array in self._pool.state().items()}
-        return weights | averages | adam | pool | {"step": np.array(self._step), "seconds": np.array(self._seconds)}
+        return variables | pool | {"step": np.array(self._step), "seconds": np.array(self._seconds)}
+
+    def _variables(self) -> dict[str, tf.Variable | keras.Variable]:
+        groups = {"weights": self.student.variables, "averages": self._averages, "adam": self._adam.variables}
+        return {f"{group}/{n}": variable for group, each in groups.items() for n, variable in enumerate(each)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from a state that a `Moment` gave.
@@ -207,25 +207,11 @@ class Trainer:
         Raises:
             InputError: The state is not one of this training.
         """
-        try:
-            for part, variables in (
-                ("weights", self.student.variables),
-                ("averages", self._averages),
-                ("adam", self._adam.variables),
-            ):
-                for n, variable in enumerate(variables):
-                    variable.assign(state[f"{part}/{n}"])
+        with fitting_checkpoint():
+            for name, variable in self._variables().items():
+                variable.assign(state[name])
             self._pool.restore({name: state[f"pool/{name}"] for name in self._pool.state()})
             self._step, self._seconds = int(state["step"]), float(state["seconds"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error
-
-    def _ask_to_stop(self) -> None:
-        self._stop = True
-
-    def _look_up(self) -> None:
-        if self._stop:
-            raise Interrupted
 
 
 def _adam(settings: Distillation) -> keras.optimizers.Adam:
@@ -235,22 +221,6 @@ def _adam(settings: Distillation) -> keras.optimizers.Adam:
         0.0, max(1, settings.steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     return keras.optimizers.Adam(rate, global_clipnorm=1.0)
-
-
-def _pixel_gradient(
-    features: Callable[[tf.Tensor], dict[str, tf.Tensor]],
-    image: tf.Tensor,
-    content: tf.Tensor,
-    style: tf.Tensor,
-    weight: tf.Tensor,
-) -> tf.Tensor:
-    """Gradient of `transfer_loss` in some network's features, by the pixels."""
-    P = tf.stop_gradient(features(content)[CONTENT])
-    targets = {tap: tf.stop_gradient(G) for tap, G in grams(features(style)).items()}
-    with tf.GradientTape() as tape:
-        tape.watch(image)
-        loss = transfer_loss(features(image), P, targets, weight)
-    return tape.gradient(loss, image)
 
 
 def _sheet(pictures: np.ndarray) -> np.ndarray:

@@ -35,6 +35,11 @@ class Moment:
     picture: Callable[[], np.ndarray]
     state: Callable[[], dict[str, np.ndarray]]
 
+    @property
+    def speed(self) -> float:
+        """Evaluations a second so far; 0 before any time has passed."""
+        return self.evaluations / self.seconds if self.seconds else 0.0
+
 
 @dataclass(frozen=True)
 class Started:

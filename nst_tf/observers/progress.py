@@ -27,8 +27,7 @@ class Progress(Observer):
     def progressed(self, moment: Moment) -> None:
         """Move the bar."""
         if due(moment, self.every):
-            speed = moment.evaluations / moment.seconds if moment.seconds else 0.0
-            self._bar.set_postfix_str(f"loss {moment.total:.4g}, {speed:.2f} evaluations/s", refresh=False)
+            self._bar.set_postfix_str(f"loss {moment.total:.4g}, {moment.speed:.2f} evaluations/s", refresh=False)
             self._bar.update(moment.step - self._bar.n)
 
     def scaled(self, event: Scaled) -> None:

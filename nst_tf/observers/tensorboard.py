@@ -83,11 +83,10 @@ class TensorBoard(Observer):
 
 def scalars(moment: Moment) -> dict[str, float]:
     """Tags and values of one step."""
-    speed = moment.evaluations / moment.seconds if moment.seconds else 0.0
     fixed = {
         "loss/total": moment.total,
         "gradient/norm": moment.gradient_norm,
-        "speed/evaluations_per_second": speed,
+        "speed/evaluations_per_second": moment.speed,
     }
     return fixed | {_tag(column): value for column, value in moment.terms.items()}
 

@@ -11,9 +11,6 @@ from nst_tf.optimizers.line_search import search
 from nst_tf.optimizers.metric import Metric
 from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
 
-TERM = "term/"
-"""Before a term's name in a state."""
-
 
 @dataclass
 class LBFGS(Optimizer):
@@ -148,12 +145,10 @@ class LBFGSSolver(Solver):
 
     def _evaluation(self) -> Evaluation:
         """What was found at the current picture."""
-        terms = {name.removeprefix(TERM): v.read_value() for name, v in self._here.items() if name.startswith(TERM)}
-        return Evaluation(self._here["total"].read_value(), self._here["gradient"].read_value(), terms)
+        return Evaluation.of({name: variable.read_value() for name, variable in self._here.items()})
 
     def _keep(self, evaluation: Evaluation) -> None:
-        named = {"total": evaluation.total, "gradient": evaluation.gradient}
-        for name, value in (named | {TERM + name: value for name, value in evaluation.terms.items()}).items():
+        for name, value in evaluation.named().items():
             if name not in self._here:
                 self._here[name] = tf.Variable(tf.zeros(value.shape), trainable=False)
             self._here[name].assign(value)
@@ -167,5 +162,4 @@ class LBFGSSolver(Solver):
         """Take up a `state`."""
         self._pixels.assign(state["pixels"])
         self._history.restore({name: state[f"history/{name}"] for name in self._history.state()})
-        terms = {name.removeprefix(TERM): tf.constant(state[name]) for name in state if name.startswith(TERM)}
-        self._keep(Evaluation(tf.constant(state["total"]), tf.constant(state["gradient"]), terms))
+        self._keep(Evaluation.of(state))

@@ -131,16 +131,10 @@ class ScipyLBFGSSolver(Solver):
         """The pixels, and the evaluation there, which the next step begins with."""
         state = {"pixels": self._pixels}
         if self._latest is not None and self._is_latest(self._pixels):
-            total, gradient, terms = self._latest[1]
-            state |= {"total": total.numpy(), "gradient": gradient.numpy()}
-            state |= {f"term/{name}": value.numpy() for name, value in terms.items()}
+            state |= {name: tensor.numpy() for name, tensor in self._latest[1].named().items()}
         return state
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take up the pixels and the evaluation there."""
         self._pixels = np.array(state["pixels"])
-        self._latest = None
-        if "total" in state:
-            terms = {name[5:]: tf.constant(state[name]) for name in state if name.startswith("term/")}
-            evaluation = Evaluation(tf.constant(state["total"]), tf.constant(state["gradient"]), terms)
-            self._latest = (self._pixels, evaluation)
+        self._latest = (self._pixels, Evaluation.of(state)) if "total" in state else None

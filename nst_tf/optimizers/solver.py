@@ -1,14 +1,17 @@
 """The contract between an optimiser's settings, its work on one picture, and the objective it asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from nst_tf.checks import accept_names
 from nst_tf.optimizers.units import Units
+
+TERM = "term/"
+"""Before a term's name in a solver's state."""
 
 
 class Evaluation(NamedTuple):
@@ -23,6 +26,18 @@ class Evaluation(NamedTuple):
     total: tf.Tensor
     gradient: tf.Tensor
     terms: dict[str, tf.Tensor]
+
+    def named(self) -> dict[str, tf.Tensor]:
+        """Its tensors as they stand in a solver's state: ``total``, ``gradient``, ``term/NAME``."""
+        terms = {f"{TERM}{name}": value for name, value in self.terms.items()}
+        return {"total": self.total, "gradient": self.gradient} | terms
+
+    @classmethod
+    def of(cls, named: Mapping[str, Any]) -> "Evaluation":
+        """The evaluation that is `named` so among other tensors or arrays."""
+        tensors = {name: tf.convert_to_tensor(value) for name, value in named.items() if name.startswith(TERM)}
+        terms = {name.removeprefix(TERM): value for name, value in tensors.items()}
+        return cls(tf.convert_to_tensor(named["total"]), tf.convert_to_tensor(named["gradient"]), terms)
 
 
 Objective = Callable[[tf.Tensor], Evaluation]

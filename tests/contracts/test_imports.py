@@ -15,12 +15,13 @@ import nst_tf
 PACKAGE = Path(nst_tf.__file__).parent
 FLOORS = [
     {"errors"},
-    {"checks", "files", "imagenet", "tensors"},
+    {"checks", "files", "imagenet", "processor", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
-    {"observers"},
-    {"engine", "evaluation", "distillation", "recording"},
+    {"observers", "problem"},
+    {"engine", "evaluation", "distillation"},
     {"config"},
+    {"recording"},
     {"api"},
     {"benchmarks", "cli"},
 ]

@@ -1,7 +1,9 @@
 """A whole training in its folder: what it leaves, that it learns, that it goes on where it was cut short."""
 
+import contextlib
 import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from nst_tf.backbones import VGG19Lite, hdf5
 from nst_tf.distillation import build, export, read_material
 from nst_tf.distillation.matching import feature_error, through_head
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
+from nst_tf.distillation.trainer import Trainer
 from nst_tf.errors import InputError
 from nst_tf.observers import OBSERVERS, Finished
 
@@ -46,7 +49,7 @@ def test_it_leaves_weights_a_record_and_what_observers_wrote(trained):
     record = json.loads((folder / "run.json").read_text())
     assert record == result.record
     assert (record["steps"], record["inputs"]) == (24, {"photographs": 3, "paintings": 1})
-    assert record["weights"]["name"] == "vgg19"
+    assert (record["weights"]["name"], record["precision"]) == ("vgg19", "float32")
     assert list((folder / "tensorboard").glob("events*"))
     shown = [path.name for path in sorted((folder / "snapshots").iterdir())]
     assert shown == [f"step_{n:06d}.png" for n in (8, 16, 24)]
@@ -101,25 +104,63 @@ def test_it_learns(small):
     assert error() < 0.9 * before
 
 
-def test_a_training_cut_short_goes_on_bit_for_bit(small, tmp_path, monkeypatch):
-    whole = distill(small(), tmp_path / "whole")
-    from nst_tf.distillation.trainer import Trainer
-
+@pytest.fixture
+def at_step_3(monkeypatch):
+    """Makes something happen before the fourth step of a training."""
     advance = Trainer._advance
 
-    def three(self):
-        if self.step == 3:
-            raise RuntimeError("killed")
-        advance(self)
+    @contextlib.contextmanager
+    def patched(happening):
+        def happens_first(self):
+            if self.step == 3:
+                happening()
+            advance(self)
 
-    monkeypatch.setattr(Trainer, "_advance", three)
-    with pytest.raises(RuntimeError):
-        distill(small(), tmp_path / "cut")
-    monkeypatch.setattr(Trainer, "_advance", advance)
-    resumed = distill(small(), tmp_path / "cut")
-    assert resumed.record["sha256"] == whole.record["sha256"]
-    drop = [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / "cut")]
-    assert drop == [{k: v for k, v in row.items() if k != "seconds"} for row in rows(tmp_path / "whole")]
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_advance", happens_first)
+            yield
+
+    return patched
+
+
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """A short training, never interrupted."""
+    return distill(small(), tmp_path_factory.mktemp("whole") / "run")
+
+
+def killed():
+    raise RuntimeError("killed")
+
+
+def assert_same_training(one, other):
+    """The same weights and the same table, bit for bit."""
+    assert one.record["sha256"] == other.record["sha256"]
+    tables = [[row | {"seconds": 0} for row in rows(result.folder.path)] for result in (one, other)]
+    assert tables[0] == tables[1]
+
+
+def test_a_training_that_was_killed_goes_on_bit_for_bit(small, whole, tmp_path, at_step_3):
+    with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
+        distill(small(), tmp_path / "run")
+    assert_same_training(distill(small(), tmp_path / "run"), whole)
+
+
+def test_an_interrupted_training_leaves_its_weights_and_goes_on(small, whole, tmp_path, at_step_3):
+    with at_step_3(lambda: signal.raise_signal(signal.SIGINT)):
+        stopped = distill(small(), tmp_path / "run")
+    assert (stopped.status, stopped.record["steps"]) == ("interrupted", 3)
+    assert stopped.folder.weights.exists()
+    assert_same_training(distill(small(), tmp_path / "run"), whole)
+
+
+def test_a_checkpoint_of_another_training_is_named(small, tmp_path, at_step_3):
+    with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
+        distill(small(), tmp_path / "run")
+    path = tmp_path / "run" / "checkpoints" / "latest.npz"
+    np.savez(path, **{name: array for name, array in np.load(path).items() if name != "averages/2"})
+    with pytest.raises(InputError, match=r"checkpoint does not fit this run \('averages/2'\): delete it"):
+        distill(small(), tmp_path / "run")
 
 
 def test_the_exported_taps_measure_what_the_heads_measure(small, tmp_path):

@@ -8,10 +8,9 @@ import pytest
 import tensorflow as tf
 
 from nst_tf import Config, stylize
-from nst_tf.api import problem_of, read_inputs
+from nst_tf.api import problem_of
 from nst_tf.backbones import VGG19
 from nst_tf.images import Canvas
-from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import Adam
 from nst_tf.runtime import Runtime
@@ -56,13 +55,10 @@ def engine_seconds(folder):
 
 def bare_seconds():
     """The same objective and Keras's Adam in a loop of one compiled step, and nothing else."""
-    run = config()
-    content, styles = read_inputs(run)
-    problem = problem_of(run, content, styles)
-    picture = tf.constant(run.image.content(content))
-    style = tf.constant(run.image.styles(styles, picture.numpy())[0])
-    objective = Objective.prepare(problem.extractor, run.losses, picture, [style], [1.0])
-    pixels = keras.Variable(picture)
+    problem = problem_of(config())
+    content, styles = problem.pictures()
+    objective = problem.objective(content, styles)
+    pixels = keras.Variable(content)
     adam = keras.optimizers.Adam(0.02)
     adam.build([pixels])
 

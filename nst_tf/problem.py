@@ -1,0 +1,64 @@
+"""What a run optimises: pictures, network, losses and optimiser, brought together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from nst_tf.backbones import Extractor
+from nst_tf.images import Canvas, Picture
+from nst_tf.losses import Loss
+from nst_tf.memory import Footprint
+from nst_tf.objective import Objective
+from nst_tf.optimizers import Optimizer
+from nst_tf.schedule import Schedule
+
+
+@dataclass
+class Problem:
+    """Everything a run optimises, without a word on where it is kept.
+
+    Attributes:
+        extractor: Picture to the features that the losses compare.
+        losses: Named losses.
+        optimizer: What moves the pixels.
+        canvas: Sizes, colours and start.
+        schedule: Scales and stop rules.
+        steps: Solver steps over all scales.
+        seed: Of the start's noise.
+        content: The photograph at its own size.
+        styles: The paintings at their own sizes.
+        shares: One share a style, summing to 1.
+    """
+
+    extractor: Extractor
+    losses: Mapping[str, Loss]
+    optimizer: Optimizer
+    canvas: Canvas
+    schedule: Schedule
+    steps: int
+    seed: int
+    content: Picture
+    styles: Sequence[Picture]
+    shares: Sequence[float]
+
+    def pictures(self, factor: float = 1.0) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Content and styles as they are compared at a part of the full size, ``(1, H, W, 3)`` float32 each."""
+        content = self.canvas.content(self.content, factor)
+        return content, self.canvas.styles(self.styles, content, factor)
+
+    def objective(self, content: np.ndarray, styles: Sequence[np.ndarray]) -> Objective:
+        """What the optimiser lowers, its targets computed from `pictures`.
+
+        Raises:
+            InputError: See `Objective.prepare`.
+        """
+        paintings = [tf.constant(style) for style in styles]
+        return Objective.prepare(self.extractor, self.losses, tf.constant(content), paintings, self.shares)
+
+    def footprint(self) -> Footprint:
+        """What decides how much memory the full size takes."""
+        content = self.canvas.shape(self.content)
+        styles = [self.canvas.style_shape(style, content) for style in self.styles]
+        return Footprint(self.extractor, content, styles, self.optimizer.copies)
