@@ -147,7 +147,7 @@ def test_minimum_size_is_the_smallest_that_works(layers, padding, minimum, refus
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("padding", ["zero", "reflect"])
 def test_bfloat16_features_are_near_those_in_float32(pooling, padding, image):
-    """bfloat16 keeps 8 bits: a relative error of some 2^-8 a layer, on weights rounded once, with a float32 gradient."""
+    """bfloat16 keeps 8 bits: a relative error of some 2^-8 a layer, on rounded weights, with a float32 gradient."""
     backbone = VGG19(weights="random", pooling=pooling, padding=padding)
     exact, rough = (backbone.extractor(["conv3_1"], p) for p in ("float32", "mixed_bfloat16"))
     picture = tf.constant(image)
