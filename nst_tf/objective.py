@@ -143,12 +143,16 @@ def _term(loss: Loss, features: Mapping[str, Features], weights: Mapping[str, fl
     if not names:
         return Term(loss, [(1.0, {})])
     alone = len(names) == 1  # a single reference counts in full, whatever its share among several
-    targets = [(1.0 if alone else weights[name], loss.prepare(features[name])) for name in names]
+    shares = [1.0 if alone else weights[name] for name in names]
     if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
-        targets = [(1.0, _blended(targets))]
-    return Term(loss, targets)
+        return Term(loss, [(1.0, loss.settle(_blended(loss, [features[name] for name in names], shares)))])
+    return Term(loss, [(share, loss.prepare(features[name])) for share, name in zip(shares, names, strict=True)])
 
 
-def _blended(targets: Sequence[tuple[float, Targets]]) -> Targets:
-    layers = targets[0][1].keys()
-    return {layer: tf.add_n([share * target[layer] for share, target in targets]) for layer in layers}
+def _blended(loss: Loss, pictures: Sequence[Features], shares: Sequence[float]) -> Targets:
+    """The weighted mean of what the loss sees in some pictures."""
+    seen = [loss.represent(features) for features in pictures]
+    return {
+        layer: tf.add_n([share * targets[layer] for share, targets in zip(shares, seen, strict=True)])
+        for layer in seen[0]
+    }
