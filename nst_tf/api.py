@@ -118,10 +118,10 @@ def _announce(record: dict[str, Any]) -> None:
 
 
 def _footprint(problem: Problem) -> tuple[Extractor, tuple[int, int], list[tuple[int, int]], int]:
-    """What decides the memory of a problem: network, shapes of content and styles, the optimiser's copies."""
+    """What decides the memory of a problem: network, shapes of content and styles, the copies of the picture."""
     content = problem.canvas.shape(problem.content)
     styles = [problem.canvas.style_shape(style, content) for style in problem.styles]
-    return problem.extractor, content, styles, problem.optimizer.copies
+    return problem.extractor, content, styles, problem.optimizer.copies + bool(problem.schedule.average)
 
 
 def _inputs(config: Config, content: Picture, styles: Sequence[Picture]) -> dict[str, dict[str, str]]:
