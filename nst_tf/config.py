@@ -76,6 +76,11 @@ class Config:
         if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self.styles):
             raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
         self._check_style_weights()
+        if self.schedule.keep_state and not self.optimizer.inheritable:
+            raise InputError(
+                f"schedule.keep_state=true: what {type(self.optimizer).__name__} remembers of one size is no use at "
+                "another: set it to false, or choose optimizer=adam, sgd or rmsprop"
+            )
 
     def _check_style_weights(self) -> None:
         if self.style_weights is None:

@@ -44,9 +44,11 @@ class Descent:
     """A solver and its objective, compiled into ``advance(n)``.
 
     The loop stops of itself when a loss is not finite, when it exceeds ``growth`` times the start's, or when
-    the solver stalls. The picture of the lowest loss so far is kept beside the current one, with its record.
+    the solver stalls. The picture of the lowest loss so far is kept beside the current one, with its record; and with
+    ``average`` a mean of the pictures, which then is the picture that is given out and told of.
 
     Attributes:
+        solver: The solver.
         shape: Height and width of the picture.
 
     Args:
@@ -54,6 +56,7 @@ class Descent:
         objective: Picture to `Evaluation`.
         growth: How many times the start's loss counts as divergence.
         look_up: Called before each evaluation in the steps of a solver on the host; may raise to stop it there.
+        average: Decay of the mean, see `nst_tf.schedule.Schedule`; 0 for none.
     """
 
     def __init__(
@@ -62,21 +65,24 @@ class Descent:
         objective: Objective,
         growth: float = math.inf,
         look_up: Callable[[], None] | None = None,
+        average: float = 0.0,
     ) -> None:
         compiled = solver.compiled
-        self._solver, self._growth = solver, growth
+        self.solver, self._growth, self._decay = solver, growth, average
         self._evaluate = tf.function(objective, autograph=False)
         self._objective = objective if compiled else _attentive(self._evaluate, look_up)
         self._advance = tf.function(self._steps, autograph=False) if compiled else self._steps
         image = solver.image()
         self.shape = (int(image.shape[1]), int(image.shape[2]))
         self._best_image = tf.Variable(image, trainable=False)
+        self._mean_image = tf.Variable(image, trainable=False) if average else None
+        self._told = UNREAD
         self._names: list[str] = []
 
     def begin(self) -> Reading:
         """Evaluate the start picture: step 0."""
-        evaluation = self._evaluate(self._solver.image())
-        self._solver.begin(evaluation)
+        evaluation = self._evaluate(self.solver.image())
+        self.solver.begin(evaluation)
         row = _row(evaluation, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
         total = evaluation.total.numpy()
         bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
@@ -89,16 +95,27 @@ class Descent:
         return self.read()
 
     def read(self) -> Reading:
-        """The record of the current picture, in one transfer."""
+        """The record of the solver's picture, in one transfer."""
         return self._reading(self._row)
+
+    def tell(self) -> Reading:
+        """The record of `image`: the solver's, or the mean's, evaluated for whoever watches and not counted."""
+        reading = self.read()
+        if self._mean_image is None or reading.step == 0:
+            return reading
+        if self._told.step != reading.step:
+            step, evaluations, stalled = tf.unstack(self._row[:, :3], axis=1)
+            row = _row(self._evaluate(self._mean_image.read_value()), step, evaluations, stalled)
+            self._told = self._reading(row)._replace(healthy=reading.healthy)
+        return self._told
 
     def read_best(self) -> Reading:
         """The record of the picture of the lowest loss so far."""
         return self._reading(self._best_row) if self._names else UNREAD
 
     def image(self) -> np.ndarray:
-        """The current picture, ``(B, H, W, 3)`` float32."""
-        return self._solver.image().numpy()
+        """The picture now, ``(B, H, W, 3)`` float32: the solver's, or the mean."""
+        return (self.solver.image() if self._mean_image is None else self._mean_image).numpy()
 
     def best(self) -> np.ndarray:
         """The picture of the lowest loss so far, ``(B, H, W, 3)`` float32; the start before there is a loss."""
@@ -113,15 +130,19 @@ class Descent:
             "descent/bound": self._bound.numpy(),
             "descent/best_image": self._best_image.numpy(),
         }
-        return own | {f"solver/{name}": value for name, value in self._solver.state().items()}
+        if self._mean_image is not None:
+            own["descent/mean_image"] = self._mean_image.numpy()
+        return own | {f"solver/{name}": value for name, value in self.solver.state().items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> Reading:
         """Continue from a state, in place of ``begin``, without an evaluation."""
         names = [str(name) for name in state["descent/names"]]
         self._keep(names, *(state[f"descent/{part}"] for part in ("row", "best_row", "bound")))
         self._best_image.assign(state["descent/best_image"])
+        if self._mean_image is not None:
+            self._mean_image.assign(state["descent/mean_image"])
         prefix = "solver/"
-        self._solver.restore({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
+        self.solver.restore({name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)})
         return self.read()
 
     def _keep(self, names: list[str], row: np.ndarray, best_row: np.ndarray, bound: np.ndarray) -> None:
@@ -129,15 +150,15 @@ class Descent:
         self._names = names
         self._row, self._best_row, self._bound = tf.Variable(row), tf.Variable(best_row), tf.Variable(bound)
 
-    def _reading(self, variable: tf.Variable) -> Reading:
-        values = dict(zip([*COUNTERS, *self._names], variable.numpy()[0].tolist(), strict=True))
+    def _reading(self, row: tf.Tensor | tf.Variable) -> Reading:
+        values = dict(zip([*COUNTERS, *self._names], row.numpy()[0].tolist(), strict=True))
         step, evaluations, stalled, total, gradient_norm = (values.pop(name) for name in COUNTERS)
         healthy = math.isfinite(total) and total <= self._bound.numpy()[0]
         return Reading(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), bool(healthy))
 
     def _steps(self, steps: tf.Tensor) -> None:
         def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            self._record(self._solver.step(self._objective))
+            self._record(self.solver.step(self._objective))
             return (index + 1,)
 
         def going(index: tf.Tensor) -> tf.Tensor:
@@ -153,8 +174,12 @@ class Descent:
         row = _row(step.evaluation, column(last, "step") + 1, evaluations, step.stalled)
         lower = column(row, "total") < column(self._best_row, "total")  # (B,); false for NaN
         self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
-        image = self._solver.image()
+        image = self.solver.image()
         self._best_image.assign(tf.where(lower[:, None, None, None], image, self._best_image))
+        if self._mean_image is not None:
+            share = (1 - self._decay) / (1 - self._decay ** (row[:, 0] + 1))  # of the newest of n + 1 pictures
+            share = tf.cast(share, tf.float32)[:, None, None, None]
+            self._mean_image.assign_add(share * (image - self._mean_image))
         self._row.assign(row)
 
 

@@ -93,7 +93,9 @@ class Engine:
             start = resize(self._leg.descent.image()[0], *content.shape[1:3])[None]
         objective = problem.objective(content, styles)
         solver = problem.optimizer.solver(tf.constant(start))
-        descent = Descent(solver, objective, problem.schedule.growth, self._request.look_up)
+        if self._leg is not None and problem.schedule.keep_state:
+            solver.inherit(self._leg.descent.solver)
+        descent = Descent(solver, objective, problem.schedule.growth, self._request.look_up, problem.schedule.average)
         return Leg(scale, descent, problem.schedule.stop_rule(), *self._done(state))
 
     def _done(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
@@ -149,7 +151,7 @@ class Engine:
 
     def _moment(self, leg: "Leg", lost: bool = False) -> Moment:
         """The run now; when it is lost, at the picture of the lowest loss."""
-        reading = leg.descent.read_best() if lost else leg.reading
+        reading = leg.descent.read_best() if lost else leg.descent.tell()
         image = leg.descent.best if lost else leg.descent.image
         return Moment(
             step=leg.steps + reading.step,

@@ -98,11 +98,14 @@ class Objective:
         losses = active(losses)
         pictures = {"content": content} | {f"style:{n}": style for n, style in enumerate(styles, start=1)}
         weights = {"content": 1.0} | {f"style:{n}": share for n, share in enumerate(shares, start=1)}
-        wanted = {name for loss in losses.values() for name in loss.references(len(styles))}
+        seen: dict[str, dict[str, Targets]] = {name: {} for name in losses}
         for name, loss in losses.items():
             _check_shapes(name, loss, pictures)
-        features = {name: _features(extractor, pictures[name]) for name in pictures if name in wanted}
-        return cls(extractor, {name: _term(loss, features, weights, len(styles)) for name, loss in losses.items()})
+        for reference, picture in pictures.items():
+            looking = {name: loss for name, loss in losses.items() if reference in loss.references(len(styles))}
+            for name, representation in _represented(extractor, looking, picture).items():
+                seen[name][reference] = representation
+        return cls(extractor, {name: _term(loss, seen[name], weights) for name, loss in losses.items()})
 
     def __call__(self, image: tf.Tensor) -> Evaluation:
         """Total, gradient and terms at ``image`` ``(B, H, W, 3)``; see `columns` for the terms' names."""
@@ -137,18 +140,30 @@ def _features(extractor: Extractor, image: tf.Tensor) -> dict[str, tf.Tensor]:
     return {"image": image} | extractor(image)
 
 
-def _term(loss: Loss, features: Mapping[str, Features], weights: Mapping[str, float], styles: int) -> Term:
+def _represented(extractor: Extractor, losses: Mapping[str, Loss], picture: tf.Tensor) -> dict[str, Targets]:
+    """What some losses see in a picture; compiled, so that each feature is let go as soon as it has been looked at."""
+    if not losses:
+        return {}
+
+    @tf.function(autograph=False)
+    def look(image: tf.Tensor) -> dict[str, Targets]:
+        features = _features(extractor, image)
+        return {name: dict(loss.represent(features)) for name, loss in losses.items()}
+
+    return look(picture)
+
+
+def _term(loss: Loss, seen: Mapping[str, Targets], weights: Mapping[str, float]) -> Term:
     """The loss with the targets of its references, blended into one where it asks for that."""
-    names = loss.references(styles)
-    if not names:
+    if not seen:
         return Term(loss, [(1.0, {})])
-    alone = len(names) == 1  # a single reference counts in full, whatever its share among several
-    targets = [(1.0 if alone else weights[name], loss.prepare(features[name])) for name in names]
+    alone = len(seen) == 1  # a single reference counts in full, whatever its share among several
+    shared = [(1.0 if alone else weights[reference], representation) for reference, representation in seen.items()]
     if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
-        targets = [(1.0, _blended(targets))]
-    return Term(loss, targets)
+        shared = [(1.0, _blended(shared))]
+    return Term(loss, [(share, loss.settle(representation)) for share, representation in shared])
 
 
-def _blended(targets: Sequence[tuple[float, Targets]]) -> Targets:
-    layers = targets[0][1].keys()
-    return {layer: tf.add_n([share * target[layer] for share, target in targets]) for layer in layers}
+def _blended(shared: Sequence[tuple[float, Targets]]) -> Targets:
+    layers = shared[0][1].keys()
+    return {layer: tf.add_n([share * representation[layer] for share, representation in shared]) for layer in layers}

@@ -61,4 +61,5 @@ class Problem:
         """What decides how much memory the full size takes."""
         content = self.canvas.shape(self.content)
         styles = [self.canvas.style_shape(style, content) for style in self.styles]
-        return Footprint(self.extractor, content, styles, self.optimizer.copies)
+        copies = self.optimizer.copies + bool(self.schedule.average)
+        return Footprint(self.extractor, content, styles, copies)

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from nst_tf.checks import above, at_least
+from nst_tf.checks import above, at_least, fraction
 from nst_tf.errors import InputError
 
 
@@ -21,6 +21,12 @@ class Schedule:
             None never stops on that. Ruder et al. 2016 use 0.01 over 50.
         stop_window: See ``stop_change``. Default 50 steps.
         growth: Diverged when the loss exceeds this many times the start's. Default 1e4.
+        average: Decay d of a mean over the pictures of a scale, its start x₀ included: after n steps
+            ``Σ dⁿ⁻ⁱ xᵢ / Σ dⁿ⁻ⁱ``. That mean is then the run's picture: the one that is saved, shown, enlarged for the
+            next scale, and whose losses are told; those of the last picture alone decide about convergence and
+            divergence. 0, the default, takes the last picture itself.
+        keep_state: Whether the optimiser takes its moments along to the next scale, enlarged with the picture, and goes
+            on counting its steps; by default it begins anew.
     """
 
     scales: list[float] = field(default_factory=lambda: [1.0])
@@ -28,6 +34,8 @@ class Schedule:
     stop_change: float | None = None
     stop_window: int = 50
     growth: float = 1e4
+    average: float = 0.0
+    keep_state: bool = False
 
     def __post_init__(self) -> None:
         rising = all(low < high for low, high in pairwise([0.0, *self.scales]))  # false for NaN
@@ -44,6 +52,7 @@ class Schedule:
             above("schedule.stop_change", self.stop_change, 0)
         at_least("schedule.stop_window", self.stop_window, 1)
         above("schedule.growth", self.growth, 1)
+        fraction("schedule.average", self.average)
 
     def ends(self, steps: int) -> list[int]:
         """The step each scale ends at, of ``steps`` in all; the last is ``steps``."""

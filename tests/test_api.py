@@ -16,7 +16,7 @@ from nst_tf import stylize
 from nst_tf.api import problem_of
 from nst_tf.backbones import VGG19
 from nst_tf.errors import InputError
-from nst_tf.images import Canvas, read_picture, read_text
+from nst_tf.images import Canvas, read_picture, read_text, resize
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
@@ -29,6 +29,12 @@ from nst_tf.schedule import Schedule
 def rows(folder):
     with (folder / "metrics.csv").open() as file:
         return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def loss_of(config, picture):
+    """The total of a picture (1, H, W, 3) under a config."""
+    problem = problem_of(config)
+    return float(problem.objective(*problem.pictures()).values(tf.constant(picture))[0][0])
 
 
 def test_a_complete_run_folder(small_config, tmp_path, pictures):
@@ -179,6 +185,62 @@ def test_coarse_to_fine_goes_through_the_sizes(small_config, tmp_path):
     assert (result.record["width"], result.record["height"]) == (64, 51)
 
 
+def test_a_row_a_snapshot_and_the_saved_picture_are_of_the_mean(small_config, tmp_path):
+    """Total variation of each snapshot, from its pixels; the loss of the saved picture, from the checkpoint's mean."""
+    schedule = Schedule(scales=[0.5, 1.0], average=0.9)
+    config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+    result = stylize(config, tmp_path / "run")
+    for row in rows(tmp_path / "run"):
+        x = read_picture(str(tmp_path / "run" / "snapshots" / f"step_{int(row['step']):06d}.png")).pixels
+        variation = (np.diff(x, axis=0) ** 2).sum() + (np.diff(x, axis=1) ** 2).sum()
+        assert row["total_variation/raw"] == pytest.approx(variation, rel=1e-2)
+    state = np.load(tmp_path / "run" / "checkpoints" / "latest.npz")
+    mean, last = state["descent/mean_image"], state["solver/pixels"]
+    assert np.abs(mean - last).max() > 0.01
+    saved = read_picture(str(tmp_path / "run" / "stylized.png")).pixels
+    np.testing.assert_allclose(saved, mean[0], atol=0.6 / 255)
+    assert result.record["final"]["total"] == pytest.approx(loss_of(config, mean), rel=1e-5)
+    assert result.record["evaluations"] == 20 + 2
+
+
+def test_the_next_scale_starts_from_the_mean(small_config, tmp_path):
+    """A step of Adam moves a pixel by its rate at most, and the mean by about half of that."""
+    pictures = {}
+    for average in (0.95, 0.0):
+        schedule = Schedule(scales=[0.5, 1.0], step_shares=[9.0, 1.0], average=average)
+        config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+        stylize(config, tmp_path / str(average))
+        snapshots = tmp_path / str(average) / "snapshots"
+        pictures[average] = [read_picture(str(snapshots / f"step_{step:06d}.png")).pixels for step in (18, 19)]
+    mean, after = pictures[0.95]
+    assert np.abs(after - resize(mean, *after.shape[:2])).max() < 0.02
+    last = pictures[0.0][0]
+    assert np.abs(after - resize(last, *after.shape[:2])).max() > 0.05
+
+
+def test_the_next_scale_goes_on_with_the_moments_of_the_last_if_asked(small_config, tmp_path):
+    counts, pixels = [], []
+    for keep in (True, False):
+        schedule = Schedule(scales=[0.5, 1.0], keep_state=keep)
+        config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+        stylize(config, tmp_path / str(keep))
+        state = np.load(tmp_path / str(keep) / "checkpoints" / "latest.npz")
+        counts.append(int(state["solver/optimizer/0"]))
+        pixels.append(state["solver/pixels"])
+    assert counts == [20, 10]  # Adam's own
+    assert np.abs(pixels[0] - pixels[1]).max() > 0.01
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_state_is_kept_across_scales_only_where_it_means_something(name, small_config):
+    settings = {"optimizer": OPTIMIZERS[name](), "schedule": Schedule(keep_state=True)}
+    if OPTIMIZERS[name].inheritable:
+        small_config(**settings)
+        return
+    with pytest.raises(InputError, match=r"^schedule.keep_state=true: .*optimizer=adam"):
+        small_config(**settings)
+
+
 def test_an_error_of_ours_still_leaves_the_picture(small_config, tmp_path, monkeypatch):
     def broken(self, objective):
         raise RuntimeError("a bug\nin two lines")
@@ -240,10 +302,8 @@ def test_features_in_half_precision_lead_to_the_same_loss(half, small_config, tm
     for precision in ("float32", half):
         config = small_config(steps=30, runtime=Runtime(precision=precision), optimizer=Adam(clamp=True))
         runs[precision] = stylize(config, tmp_path / precision)
-        problem = problem_of(small_config())
-        objective = problem.objective(*problem.pictures())
         picture = read_picture(str(tmp_path / precision / "stylized.png")).pixels[None]
-        losses[precision] = float(objective.values(tf.constant(picture))[0][0])
+        losses[precision] = loss_of(small_config(), picture)
     assert runs[half].record["precision"] == half
     assert runs[half].record["final"] != runs["float32"].record["final"]
     assert losses[half] == pytest.approx(losses["float32"], rel=0.02)

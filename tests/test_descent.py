@@ -79,3 +79,55 @@ def test_a_loss_of_zero_at_the_start_is_no_divergence():
     descent = Descent(Adam().solver(tf.zeros(SHAPE)), bowl, growth=2.0)
     assert descent.begin().total == 0
     assert descent.advance(3).healthy
+
+
+DECAY = 0.8
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_mean_weighs_the_pictures_of_all_steps_the_start_included(name):
+    descent, twin = (Descent(OPTIMIZERS[name]().solver(START), bowl, average=decay) for decay in (DECAY, 0.0))
+    descent.begin(), twin.begin()
+    descent.advance(2), descent.advance(3)
+    steps = descent.read().step  # SciPy's method has nothing left to do after two
+    pictures = [START.numpy()]
+    for _ in range(steps):
+        twin.advance(1)
+        pictures.append(twin.image())
+    assert steps >= 2
+    weights = DECAY ** np.arange(steps, -1, -1.0)
+    expected = np.tensordot(weights / weights.sum(), np.array(pictures, np.float64), 1)
+    np.testing.assert_allclose(descent.image(), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(descent.solver.image(), twin.image())  # the steps do not know of it
+
+
+def test_what_is_told_is_the_loss_of_the_mean_and_its_evaluation_is_not_counted():
+    descent = Descent(Adam(learning_rate=0.1).solver(START), bowl, average=DECAY)
+    assert descent.begin() == descent.tell()
+    descent.advance(4)
+    told, read = descent.tell(), descent.read()
+    x = descent.image().astype(np.float64)
+    assert told.total == told.terms["content"] == pytest.approx((x**2).sum(), rel=1e-5)
+    assert told.gradient_norm == pytest.approx(2 * np.sqrt((x**2).sum()), rel=1e-5)
+    assert read.total < 0.9 * told.total  # the mean lags behind
+    assert (told.step, told.evaluations) == (read.step, read.evaluations) == (4, 5)
+    descent.advance(1)
+    assert descent.tell().total < told.total
+
+
+def test_a_restored_mean_goes_on_bit_for_bit():
+    one, other = (Descent(Adam().solver(START), bowl, average=DECAY) for _ in range(2))
+    one.begin(), one.advance(3)
+    other.restore(one.state())
+    assert other.tell() == one.tell()
+    assert other.advance(3) == one.advance(3)
+    assert other.tell() == one.tell()
+    np.testing.assert_array_equal(other.image(), one.image())
+
+
+def test_a_mean_does_not_hide_a_divergence():
+    descent = Descent(SGD(learning_rate=1.5).solver(START), bowl, growth=100.0, average=0.99)
+    descent.begin()
+    descent.advance(50)
+    assert not descent.tell().healthy
+    np.testing.assert_array_equal(descent.best(), START)

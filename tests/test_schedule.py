@@ -53,6 +53,8 @@ def test_a_restored_rule_decides_as_the_old_one():
         ({"stop_change": 0.0}, "stop_change"),
         ({"stop_window": 0}, "stop_window"),
         ({"growth": 1.0}, "growth"),
+        ({"average": 1.0}, "average"),
+        ({"average": -0.1}, "average"),
     ],
 )
 def test_values_out_of_range_are_refused(fields, word):

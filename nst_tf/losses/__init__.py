@@ -3,11 +3,13 @@
 from nst_tf.losses.content import ContentLoss, ContentReduction
 from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
 from nst_tf.losses.loss import Blend, Features, LayerLoss, Loss, OverLayers, Targets
+from nst_tf.losses.moments import MomentsLoss, MomentsReduction
 from nst_tf.losses.total_variation import TotalVariationLoss, ValueRange, Variation
 
 LOSSES: dict[str, type[Loss]] = {
     "content": ContentLoss,
     "gram": GramLoss,
+    "moments": MomentsLoss,
     "total_variation": TotalVariationLoss,
 }
 """Name in a config to class."""
@@ -23,6 +25,8 @@ __all__ = [
     "GramReduction",
     "LayerLoss",
     "Loss",
+    "MomentsLoss",
+    "MomentsReduction",
     "OverLayers",
     "Targets",
     "TotalVariationLoss",

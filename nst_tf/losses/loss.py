@@ -35,8 +35,9 @@ class Blend(Enum):
 class Loss:
     """A named component of the objective: ``weight · Σ_l w_l E_l`` per picture.
 
-    A subclass says what it compares (``represent``) and how (``distance``); it keeps no state, so one object
-    serves any number of pictures. Every value is float32 of shape ``(B,)``.
+    A subclass says what it compares (``represent``) and how (``distance``), and what of that can be done once for all
+    steps (``settle``); it keeps no state, so one object serves any number of pictures. Every value is float32 of shape
+    ``(B,)``.
 
     Attributes:
         weight: The component's weight: α, β or the weight of total variation. A loss of weight 0 is not computed.
@@ -68,9 +69,13 @@ class Loss:
         """Each layer's share ``w_l E_l``, ``(B,)``; the shares add up to the raw loss."""
         raise NotImplementedError
 
+    def settle(self, representation: Targets) -> Targets:
+        """What every step compares with, out of a reference's representation, or of several blended into one."""
+        return representation
+
     def prepare(self, features: Features) -> Targets:
         """Targets of a reference picture, computed once before the loop."""
-        return {layer: tf.stop_gradient(value) for layer, value in self.represent(features).items()}
+        return {layer: tf.stop_gradient(value) for layer, value in self.settle(self.represent(features)).items()}
 
     def __call__(self, features: Features, targets: Targets) -> tf.Tensor:
         """The raw loss (before ``weight``), ``(B,)`` float32."""
@@ -87,7 +92,7 @@ class LayerLoss(Loss):
         over_layers: ``sum``, or ``mean``: the sum divided by the number of layers.
         reference: ``content``; ``style``: every style, each with its share; ``style:2``: the second alone.
         blend: With several styles, ``losses`` sums each style's loss by its share, ``targets`` compares once
-            with the weighted mean of their targets.
+            with the weighted mean of what they are represented by.
     """
 
     layers: list[str] = field(default_factory=list)

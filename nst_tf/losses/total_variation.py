@@ -16,13 +16,16 @@ class Variation(Enum):
 
     ``squared_sum`` Σ Δ² (Mahendran & Vedaldi; Malathi equation 4) · ``squared_mean`` mean of the vertical Δ² plus
     mean of the horizontal (anishathalye/neural-style) · ``l1`` Σ |Δ| (neural-style-pt, TensorFlow tutorial) ·
-    ``power`` Σ (Δv² + Δh²)^exponent over pixels that have both neighbours (keras.io, exponent 1.25).
+    ``power`` Σ (Δv² + Δh²)^exponent over pixels that have both neighbours (keras.io, exponent 1.25) ·
+    ``nine_point`` ⅔ (mean Δv² + mean Δh²) + ⅙ (mean Δ╲² + mean Δ╱²) with the border repeated outwards: the mean squared
+    slope over the eight neighbours (crowsonkb/style-transfer-pytorch).
     """
 
     squared_sum = "squared_sum"
     squared_mean = "squared_mean"
     l1 = "l1"
     power = "power"
+    nine_point = "nine_point"
 
 
 class ValueRange(Enum):
@@ -81,9 +84,17 @@ class TotalVariationLoss(Loss):
         squared = tf.square(down[:, :, :-1]) + tf.square(right[:, :-1])  # (B, H−1, W−1, 3)
         return tf.reduce_sum(squared**self.exponent, axis=[1, 2, 3])
 
+    def _nine_point(self, x: tf.Tensor) -> tf.Tensor:
+        wide = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")  # (B, H+2, W+2, 3)
+        straight = [wide[:, 2:, 1:-1] - x, wide[:, 1:-1, 2:] - x]  # the last row and column against themselves
+        diagonal = [wide[:, 1:, 1:] - wide[:, :-1, :-1], wide[:, 1:, :-1] - wide[:, :-1, 1:]]  # (B, H+1, W+1, 3)
+        means = [tf.add_n([squared_sum(d) / elements(d) for d in pair]) for pair in (straight, diagonal)]
+        return 2 / 3 * means[0] + 1 / 6 * means[1]
+
     _VARIATIONS = {  # noqa: RUF012 - a plain table, not a field
         Variation.squared_sum: _squared_sum,
         Variation.squared_mean: _squared_mean,
         Variation.l1: _l1,
         Variation.power: _power,
+        Variation.nine_point: _nine_point,
     }

@@ -1,7 +1,7 @@
 """First-order methods: a Keras optimiser that moves the pixels of one picture."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -56,6 +56,13 @@ class FirstOrderSolver(Solver):
         for name, variable in self._variables().items():
             variable.assign(state[name])
 
+    def inherit(self, smaller: Solver) -> None:
+        """Take up the optimiser's variables, pictures by bilinear weights, so that no square turns negative."""
+        assert isinstance(smaller, FirstOrderSolver)
+        for ours, theirs in zip(self._optimizer.variables, smaller._optimizer.variables, strict=True):
+            same = ours.shape == theirs.shape  # the number of steps, the learning rate
+            ours.assign(theirs.value if same else tf.image.resize(theirs.value, ours.shape[1:3]))
+
 
 @dataclass
 class FirstOrder(Optimizer):
@@ -74,6 +81,8 @@ class FirstOrder(Optimizer):
     decay_rate: float = 1.0
     decay_steps: int = 100
     staircase: bool = False
+
+    inheritable: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

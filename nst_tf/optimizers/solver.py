@@ -91,6 +91,10 @@ class Solver:
         """Continue from a state, bit for bit."""
         raise NotImplementedError
 
+    def inherit(self, smaller: "Solver") -> None:
+        """Take up what a solver of the same optimiser has gathered on a smaller picture; called before ``begin``."""
+        raise NotImplementedError
+
 
 @dataclass
 class Optimizer:
@@ -103,6 +107,9 @@ class Optimizer:
 
     units: Units = Units.unit
     clamp: bool = False
+
+    inheritable: ClassVar[bool] = False
+    """Whether what its solver gathers means something for a larger picture, so that it can be inherited."""
 
     def __post_init__(self) -> None:
         accept_names(self, "optimizer.")

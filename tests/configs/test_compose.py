@@ -66,7 +66,7 @@ def test_yaml_names_and_table_keys_agree(group, table):
 
 
 def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
-    losses = {type(loss) for loss in composed().losses.values()}
+    losses = {type(loss) for option in names("loss") for loss in composed(f"loss={option}").losses.values()}
     assert losses == set(LOSSES.values())
     assert set(composed().tracking) == set(OBSERVERS)
     assert {type(observer) for observer in composed().tracking.values()} == set(OBSERVERS.values())

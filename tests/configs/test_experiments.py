@@ -36,6 +36,25 @@ def pixel_differences(x):
     return np.diff(x, axis=0), np.diff(x, axis=1)
 
 
+def wasserstein(F, A):
+    """W₂² of the features' Gaussians over the filters, every variance raised by 1e-4."""
+    S, T = (np.cov(x.T, bias=True) + 1e-4 * np.eye(x.shape[1]) for x in (F, A))
+    values, vectors = np.linalg.eigh(T)
+    axes = vectors * np.sqrt(values)  # T = axes axesᵀ
+    roots = np.sqrt(np.linalg.eigvalsh(axes.T @ S @ axes).clip(0))
+    return (((F.mean(0) - A.mean(0)) ** 2).sum() + np.trace(S + T) - 2 * roots.sum()) / F.shape[1]
+
+
+def nine_points(x):
+    """Mean squared slope: straight and diagonal neighbours, the border repeated."""
+    wide = np.pad(x, [(1, 1), (1, 1), (0, 0)], mode="edge")
+    down, right = wide[2:, 1:-1] - wide[1:-1, 1:-1], wide[1:-1, 2:] - wide[1:-1, 1:-1]
+    falling, rising = wide[1:, 1:] - wide[:-1, :-1], wide[1:, :-1] - wide[:-1, 1:]
+    straight, diagonal = ((a**2).mean() + (b**2).mean() for a, b in ((down, right), (falling, rising)))
+    return 2 * (straight / 3 + diagonal / 12)
+
+
+TORCH_SCALE = 1 / (255 * (0.229 + 0.224 + 0.225) / 3)
 FIFTH = {layer: lambda F, A: gatys_style(F, A, 1 / 5) for layer in BLOCKS}
 GATYS = {
     "content": (1.0, {"block4_conv2": lambda F, P: half_sum(F - P)}),
@@ -74,7 +93,7 @@ PAPERS = {
             {layer: chandra_style(w) for layer, w in zip(BLOCKS, (1, 0.75, 0.2, 0.2, 0.2), strict=True)},
         ),
         "pooling": Pooling.average,
-        "scale": 1 / (255 * (0.229 + 0.224 + 0.225) / 3),
+        "scale": TORCH_SCALE,
     },
     "malathi": {
         "content": (1.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).sum()}),
@@ -103,6 +122,19 @@ PAPERS = {
         "total_variation": (30.0, lambda x: sum(np.abs(d).sum() for d in pixel_differences(x))),
         "pooling": Pooling.max,
     },
+    "crowsonkb": {
+        "content": (0.015, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            1.0,
+            {
+                layer: (lambda F, A, w=w: w / 341 * wasserstein(F, A))
+                for layer, w in zip(BLOCKS, (256, 64, 16, 4, 1), strict=True)
+            },
+        ),
+        "total_variation": (2.0, nine_points),
+        "pooling": Pooling.max,
+        "scale": TORCH_SCALE,
+    },
 }
 
 
@@ -125,6 +157,8 @@ def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pic
         f"style=[{','.join(styles)}]",
         *(["style_weights=[0.5,0.3,0.2]"] if three else []),
         "backbone.weights=random",
+        "schedule.scales=[1.0]",
+        "schedule.step_shares=null",
         "image.size=32",
         "image.start=noise",
         "runtime.precision=float32",

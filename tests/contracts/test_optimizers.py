@@ -87,6 +87,32 @@ def test_a_compiled_step_equals_an_eager_one(settings):
     np.testing.assert_allclose(traced.image(), eager.image(), rtol=1e-6)
 
 
+def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
+    kind, fields = settings
+    if not kind.inheritable:
+        pytest.skip("keeps nothing that means the same at another size; the config refuses it")
+    smaller, _ = started(settings)
+    for _ in range(3):
+        smaller.step(objective)
+    before = smaller.state()
+    size = (1, 8, 10, 3)
+    solver = kind(**fields).solver(tf.zeros(size))
+    solver.inherit(smaller)
+    after = solver.state()
+    own = [name for name in after if name.startswith("optimizer/")]
+    for name in (name for name in own if after[name].shape == size):
+        x = before[name][0].astype(np.float64)
+        # a quarter of pixel (1, 1) towards (2, 2) is 9, 3, 3 and 1 sixteenths of the four around it
+        expected = (9 * x[1, 1] + 3 * x[2, 1] + 3 * x[1, 2] + x[2, 2]) / 16
+        np.testing.assert_allclose(after[name][0, 3, 3], expected, rtol=1e-5)
+        assert after[name].min() >= min(0.0, before[name].min())  # no square turns negative
+    scalars = [name for name in own if after[name].shape == ()]
+    assert any(int(after[name]) == 3 for name in scalars)
+    for name in scalars:
+        assert after[name] == before[name]
+    assert bool((after["pixels"] == 0).all())  # the picture is its own start
+
+
 BAD = {
     "adam": [{"learning_rate": 0.0}, {"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": 0.0}],
     "lbfgs": [{"history": 0}, {"metric_power": -0.5}, {"first_step": 0.0}, {"search_evaluations": 0}],

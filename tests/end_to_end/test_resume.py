@@ -20,6 +20,7 @@ OPTIMIZERS = {
 }
 STEPS = 150
 SECOND_SCALE = [*OPTIMIZERS["adam"], "schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]"]
+MEAN = [*SECOND_SCALE, "schedule.average=0.99", "schedule.keep_state=true", "optimizer.clamp=true"]
 
 
 def wait_for_step(folder, step, process):
@@ -57,8 +58,10 @@ def assert_same_run(one, other):
         (OPTIMIZERS["rmsprop"], 5),
         (OPTIMIZERS["scipy_lbfgs"], 8),
         (SECOND_SCALE, 97),
+        (MEAN, 71),
+        (MEAN, 103),
     ],
-    ids=[*OPTIMIZERS, "second scale"],
+    ids=[*OPTIMIZERS, "second scale", "mean, first scale", "mean, second scale"],
 )
 def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]

@@ -10,6 +10,8 @@ from nst_tf.losses import (
     GramDivisor,
     GramLoss,
     GramReduction,
+    MomentsLoss,
+    MomentsReduction,
     TotalVariationLoss,
     ValueRange,
     Variation,
@@ -120,6 +122,8 @@ CHECKERBOARD = np.indices((4, 6)).sum(0) % 2  # every neighbour differs by 1: 18
         ("l1", "unit", 3 * (18 + 20)),
         ("l1", "byte", 3 * (18 + 20) * 255),
         ("power", "unit", 3 * 15 * 2**1.25),  # 3x5 pixels with both neighbours
+        # 24 pixels with 18 pairs below and 20 beside; of 35 diagonals those across the border, 16, are straight pairs
+        ("nine_point", "unit", 2 / 3 * (18 + 20) / 24 + 1 / 6 * 2 * 16 / 35),
     ],
 )
 def test_total_variation_of_a_checkerboard_by_hand(variation, value_range, expected):
@@ -138,6 +142,7 @@ def test_total_variation_counts_vertical_and_horizontal_apart():
 LOSSES = (
     [ContentLoss(layers=["conv"], reduction=r) for r in ContentReduction]
     + [GramLoss(layers=["conv"], reduction=r) for r in GramReduction]
+    + [MomentsLoss(layers=["conv"], reduction=r) for r in MomentsReduction]
     + [TotalVariationLoss(variation=v) for v in Variation]
 )
 

@@ -1,0 +1,155 @@
+"""The Wasserstein distance between Gaussians: known ones, SciPy's matrix root, and where float32 is at its end."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import linalg
+
+from nst_tf.errors import InputError
+from nst_tf.losses import Blend, MomentsLoss
+from nst_tf.losses.moments import trace_of_root
+
+N = 4
+RNG = np.random.default_rng(5)
+
+
+def exact(mean, covariance, height=8, width=9):
+    """Features whose mean and covariance are these to the last digit, (1, H, W, N)."""
+    x = RNG.normal(size=(height * width, len(mean)))
+    x -= x.mean(0)
+    white = x @ np.linalg.inv(linalg.cholesky(np.cov(x.T, bias=True), lower=True)).T
+    return mean + white @ linalg.cholesky(covariance, lower=True).T
+
+
+def distance(x, target, **settings):
+    """The loss between sets of vectors (M, N)."""
+    loss = MomentsLoss(layers=["conv"], **({"reduction": "sum", "epsilon": 1e-8} | settings))
+    features, targets = ({"conv": tf.constant(value[None, None], tf.float32)} for value in (x, target))
+    return float(loss(features, loss.prepare(targets))[0])
+
+
+def spread(seed):
+    """A covariance that commutes with nothing in particular."""
+    A = np.random.default_rng(seed).normal(size=(N, N))
+    return A @ A.T + 0.1 * np.eye(N)
+
+
+def numpy_distance(x, target, epsilon):
+    """W₂² of the Gaussians of two sets of vectors, in float64, by SciPy's root."""
+    S, T = (np.cov(value.T, bias=True) + epsilon * np.eye(value.shape[1]) for value in (x, target))
+    root = linalg.sqrtm(T)
+    between = np.trace(linalg.sqrtm(root @ S @ root)).real
+    return ((x.mean(0) - target.mean(0)) ** 2).sum() + np.trace(S) + np.trace(T) - 2 * between
+
+
+def test_between_diagonal_gaussians_it_is_that_of_means_and_deviations():
+    mean, other = np.array([1.0, 2, 3, 4]), np.array([1.5, 2, 2, 4])
+    deviation, another = np.array([1.0, 2, 0.5, 3]), np.array([2.0, 2, 1.5, 1])
+    value = distance(exact(mean, np.diag(deviation**2)), exact(other, np.diag(another**2)))
+    assert value == pytest.approx(0.25 + 1 + 1 + 0 + 1 + 4, rel=1e-4)
+
+
+def test_between_any_gaussians_it_is_the_closed_form_by_scipys_root():
+    x, target = exact(np.zeros(N), spread(1)), exact(np.ones(N), spread(2))
+    S, T = spread(1), spread(2)
+    root = linalg.sqrtm(T)
+    expected = N + np.trace(S) + np.trace(T) - 2 * np.trace(linalg.sqrtm(root @ S @ root)).real
+    assert distance(x, target) == pytest.approx(expected, rel=1e-4)
+    assert distance(target, x) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_shifted_style_is_as_far_as_it_was_shifted():
+    x, shift = exact(np.zeros(N), spread(3)), np.array([3.0, 0, -4, 0])
+    assert distance(x, x + shift) == pytest.approx(25, rel=1e-4)
+
+
+def test_a_stretched_style_is_as_far_as_its_deviation_grew():
+    x = exact(np.zeros(N), spread(3))
+    assert distance(x, 3 * x) == pytest.approx(4 * np.trace(spread(3)), rel=1e-4)
+
+
+def test_the_order_and_the_number_of_positions_do_not_matter():
+    x = exact(np.ones(N), spread(4))
+    assert distance(x, np.tile(RNG.permutation(x), (3, 1))) == pytest.approx(0, abs=1e-4)
+
+
+def test_reductions_by_hand():
+    x = exact(np.zeros(N), np.eye(N))
+    assert distance(x, 3 * x, reduction="mean") == pytest.approx(4, rel=1e-4)
+    assert distance(x, 3 * x, reduction="relative") == pytest.approx(4 / 9, rel=1e-4)
+    assert distance(0 * x, 3 * x, reduction="relative") == pytest.approx(1, rel=1e-3)  # silence
+
+
+def test_relative_does_not_know_the_networks_scale():
+    x, target = exact(np.zeros(N), spread(1)), exact(np.ones(N), spread(2))
+    settings = {"reduction": "relative", "epsilon": 0.01}
+    small, large = distance(x, target, **settings), distance(57 * x, 57 * target, **settings)
+    assert small == pytest.approx(large, rel=1e-4)
+
+
+def test_epsilon_raises_every_variance():
+    x = exact(np.zeros(N), np.eye(N))
+    assert distance(x, 2 * x, epsilon=5.0) == pytest.approx(N * (np.sqrt(9) - np.sqrt(6)) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("positions", [1, 6, 40])
+def test_with_fewer_positions_than_filters_value_and_slope_are_those_of_float64(positions):
+    """Of 24 filters, such that the covariances have no inverse."""
+    filters, epsilon = 24, 1e-3
+    x, target = RNG.normal(size=(positions, filters)), RNG.normal(size=(5, filters)) * np.linspace(0.1, 2, filters)
+    assert distance(x, target, epsilon=epsilon) == pytest.approx(numpy_distance(x, target, epsilon), rel=2e-3)
+    loss = MomentsLoss(layers=["conv"], reduction="sum", epsilon=epsilon)
+    variable = tf.constant(x[None, None], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        value = loss({"conv": variable}, loss.prepare({"conv": tf.constant(target[None, None], tf.float32)}))
+    direction = RNG.normal(size=x.shape)
+    slope = float((tape.gradient(value, variable).numpy()[0, 0] * direction).sum())
+    ahead, behind = (numpy_distance(x + sign * 1e-4 * direction, target, epsilon) for sign in (1, -1))
+    assert slope == pytest.approx((ahead - behind) / 2e-4, rel=0.02, abs=0.02)
+
+
+def test_the_slope_of_the_roots_trace_is_half_the_inverse_root_also_where_eigenvalues_meet():
+    for A in (spread(6), 4 * np.eye(N)):
+        with tf.GradientTape() as tape:
+            x = tf.constant(A[None], tf.float32)
+            tape.watch(x)
+            value = trace_of_root(x)
+        assert float(value[0]) == pytest.approx(np.trace(linalg.sqrtm(A)), rel=1e-5)
+        np.testing.assert_allclose(tape.gradient(value, x)[0], np.linalg.inv(linalg.sqrtm(A)) / 2, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "relative"])
+def test_features_without_spread_have_a_finite_slope(reduction):
+    for x, target in ((np.zeros, np.ones), (np.ones, np.zeros), (np.zeros, np.zeros)):
+        loss = MomentsLoss(layers=["conv"], reduction=reduction)
+        variable = tf.constant(x([1, 3, 3, N]), tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(variable)
+            value = loss({"conv": variable}, loss.prepare({"conv": tf.constant(target([1, 3, 3, N]), tf.float32)}))
+        assert np.isfinite(float(value[0]))
+        assert np.isfinite(tape.gradient(value, variable)).all()
+
+
+def test_two_styles_as_one_mixture_are_the_set_of_both():
+    from nst_tf.objective import Objective
+
+    x, one, other = (tf.constant(RNG.normal(size=(1, 6, 7, 3)) + shift, tf.float32) for shift in (0, 1, 3))
+    losses = {"style": MomentsLoss(layers=["conv"], reduction="sum", blend=Blend.targets)}
+    objective = Objective.prepare(lambda image: {"conv": image}, losses, x, [one, other], [0.5, 0.5])
+    both = np.concatenate([one.numpy().reshape(-1, 3), other.numpy().reshape(-1, 3)])
+    expected = numpy_distance(x.numpy().reshape(-1, 3).astype(np.float64), both.astype(np.float64), 1e-4)
+    assert float(objective(x).total[0]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_each_picture_of_a_batch_has_its_own_distance():
+    x, target = (RNG.normal(size=(count, 3, 4, N)) for count in (2, 1))
+    loss = MomentsLoss(layers=["conv"], reduction="sum")
+    values = loss({"conv": tf.constant(x, tf.float32)}, loss.prepare({"conv": tf.constant(target, tf.float32)})).numpy()
+    expected = [numpy_distance(picture.reshape(-1, N), target.reshape(-1, N), 1e-4) for picture in x]
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+
+
+def test_an_epsilon_of_zero_is_refused():
+    with pytest.raises(InputError, match="epsilon=0"):
+        MomentsLoss(layers=["conv"], epsilon=0)
