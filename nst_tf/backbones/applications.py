@@ -105,7 +105,7 @@ class EfficientNetV2B0(Backbone):
     preprocessing: Preprocessing = Preprocessing.torch
 
     name: ClassVar[str] = "efficientnet_v2_b0"
-    application = functools.partial(keras.applications.EfficientNetV2B0, include_preprocessing=False)
+    application = staticmethod(functools.partial(keras.applications.EfficientNetV2B0, include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "efficientnet_v2/efficientnetv2-b0_notop.h5", "md5:893217f2bb855e2983157299931e43ff"
     )
@@ -122,7 +122,7 @@ class ConvNeXtTiny(Backbone):
     preprocessing: Preprocessing = Preprocessing.torch
 
     name: ClassVar[str] = "convnext_tiny"
-    application = functools.partial(keras.applications.ConvNeXtTiny, include_preprocessing=False)
+    application = staticmethod(functools.partial(keras.applications.ConvNeXtTiny, include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "convnext/convnext_tiny_notop.h5", "sha256:d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"
     )
@@ -139,7 +139,7 @@ class MobileNetV3Large(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "mobilenet_v3_large"
-    application = functools.partial(keras.applications.MobileNetV3Large, include_preprocessing=False)
+    application = staticmethod(functools.partial(keras.applications.MobileNetV3Large, include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5", "md5:07fb09a5933dd0c8eaafa16978110389"
     )
