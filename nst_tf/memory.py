@@ -73,7 +73,7 @@ def needed_mb(extractor: Extractor, height: int, width: int, copies: int = COPIE
     """
     picture = 4 * height * width * 3 / MB
     sizes = _feature_sizes(extractor, height, width)
-    names = [[layer.name for layer in piece.model.layers if layer.name in sizes] for piece in extractor.pieces]
+    names = [[each.name for each in piece.model.operations if each.name in sizes] for piece in extractor.pieces]
     inner = [_largest([picture, *(sizes[name] for name in group)], backward) for group in names]
     put_out = {name for piece in extractor.pieces for name in piece.model.output} if len(names) > 1 else set()
     return copies * picture + max(inner, default=0.0) + sum(sizes[name] for name in put_out)
@@ -88,11 +88,13 @@ def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, f
     """MiB of each layer's features."""
     if extractor.model is None:
         return {}
-    layers = extractor.model.layers
-    model = keras.Model(extractor.model.inputs, [layer.output for layer in layers])
+    operations = extractor.model.operations
+    model = keras.Model(extractor.model.inputs, [operation.output for operation in operations])
     shapes = model.compute_output_shape((1, height, width, 3))
-    bytes_ = [tf.as_dtype(layer.compute_dtype).size for layer in layers]
-    return {layer.name: size * math.prod(shape) / MB for layer, size, shape in zip(layers, bytes_, shapes, strict=True)}
+    return {
+        operation.name: tf.as_dtype(operation.output.dtype).size * math.prod(shape) / MB
+        for operation, shape in zip(operations, shapes, strict=True)
+    }
 
 
 @dataclass(frozen=True)

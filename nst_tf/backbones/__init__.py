@@ -1,8 +1,20 @@
 """Pretrained networks whose features describe content and style.
 
-To add one: a subclass of `Backbone` in a file of its own, and a line in the table.
+To add one: a subclass of `Backbone`, a few lines for one of Keras's networks (see `applications`), and a line in the
+table.
 """
 
+from nst_tf.backbones.applications import (
+    ConvNeXtTiny,
+    DenseNet121,
+    EfficientNetV2B0,
+    InceptionResNetV2,
+    InceptionV3,
+    MobileNet,
+    MobileNetV3Large,
+    ResNet50,
+    Xception,
+)
 from nst_tf.backbones.backbone import Backbone
 from nst_tf.backbones.download import digest
 from nst_tf.backbones.extractor import Extractor
@@ -16,6 +28,15 @@ BACKBONES: dict[str, type[Backbone]] = {
     "vgg16": VGG16,
     "vgg19": VGG19,
     "vgg19_lite": VGG19Lite,
+    "resnet50": ResNet50,
+    "inception_v3": InceptionV3,
+    "inception_resnet_v2": InceptionResNetV2,
+    "mobilenet": MobileNet,
+    "xception": Xception,
+    "densenet121": DenseNet121,
+    "efficientnet_v2_b0": EfficientNetV2B0,
+    "convnext_tiny": ConvNeXtTiny,
+    "mobilenet_v3_large": MobileNetV3Large,
 }
 
 __all__ = [
@@ -23,11 +44,20 @@ __all__ = [
     "VGG16",
     "VGG19",
     "Backbone",
+    "ConvNeXtTiny",
+    "DenseNet121",
+    "EfficientNetV2B0",
     "Extractor",
+    "InceptionResNetV2",
+    "InceptionV3",
     "MissingWeights",
+    "MobileNet",
+    "MobileNetV3Large",
     "Padding",
     "Pooling",
     "Preprocessing",
+    "ResNet50",
     "VGG19Lite",
+    "Xception",
     "digest",
 ]

@@ -3,7 +3,6 @@
 import difflib
 import functools
 import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,12 +12,15 @@ import keras
 from nst_tf.backbones import half, mirrored
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
+from nst_tf.backbones.blueprint import blueprint
 from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.gradients import Network
+from nst_tf.backbones.graph import operations
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
 from nst_tf.backbones.segments import Segment, chained, segments
-from nst_tf.backbones.surgery import Padding, Pooling, rebuild
+from nst_tf.backbones.sizes import smallest_input
+from nst_tf.backbones.surgery import Padding, Pooling, altered
 from nst_tf.backbones.weights import MissingWeights
 from nst_tf.checks import accept_names, at_least
 from nst_tf.errors import InputError
@@ -30,18 +32,19 @@ log = logging.getLogger(__name__)
 class Backbone:
     """A Keras network, cut where it is not needed; its fields are its Hydra schema.
 
-    A subclass names its ``application``, its ``pretrained`` file and its `aliases`; `architecture` may be
-    overridden by a table, which spares building the network to resolve a name.
+    A subclass names its ``application``, its ``pretrained`` file and its ``stages``; `aliases` adds a paper's names,
+    and a table in place of `architecture` spares drawing up the network to resolve a name.
 
     Attributes:
         weights: ``imagenet`` (Keras's file, cached or downloaded), ``random`` (seeded He-normal kernels, zero
             biases), or the path of an ``.h5`` or ``.weights.h5`` file.
-        pooling: ``max``, as trained, or ``average``, as in Gatys et al. 2016.
+        pooling: ``max``, as trained, or ``average``, as in Gatys et al. 2016; it changes nothing in a network that has
+            no max pooling.
         padding: ``zero``, as trained, or ``reflect``, which avoids the frame that zeros draw.
-        preprocessing: ``caffe`` for Keras's weights; ``torch`` only for weights trained with torchvision's
-            normalisation, such as a converted file (see `preprocessing.torch`); ``torch_on_caffe`` for a paper
-            with that normalisation on Keras's weights.
-        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (all zeros).
+        preprocessing: By default that of Keras's weights, here ``caffe``; ``torch`` for weights trained with
+            torchvision's normalisation, such as a converted file (see `preprocessing.torch`); ``torch_on_caffe``
+            for a paper with that normalisation on Keras's VGG weights.
+        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (most of them zeros).
         seed: For random kernels; not negative.
     """
 
@@ -55,8 +58,9 @@ class Backbone:
     name: ClassVar[str]
     application: ClassVar[Callable[..., Any]]
     pretrained: ClassVar[Pretrained | Embedded]
+    stages: ClassVar[tuple[str, ...]] = ()
+    """For each resolution at which the network convolves, its last layer through which everything flows."""
     homogeneous: ClassVar[bool] = False  # made of convolutions, ReLUs and poolings alone
-    minimum_size: ClassVar[int] = 32  # pixels; enough for every layer and either padding
 
     def __post_init__(self) -> None:
         """Accept the names of choices as well as the choices, and reject what cannot be used."""
@@ -67,7 +71,7 @@ class Backbone:
 
     def aliases(self) -> dict[str, str]:
         """Names from papers, and ``stage1`` … for the end of each resolution, with their Keras names."""
-        raise NotImplementedError
+        return {f"stage{n}": name for n, name in enumerate(self.stages, 1)}
 
     def architecture(self) -> Architecture:
         """Names and weight shapes of the whole network."""
@@ -124,8 +128,7 @@ class Backbone:
         network = chained(pieces) if recompute else functools.partial(model, training=False)
         if precision == "mixed_float16":
             network = self._guarded(model, network)
-        preprocess, minimum = PREPROCESSORS[self.preprocessing], self._minimum_size(model)
-        return Extractor(taps, model, network, pieces, preprocess, minimum, scale)
+        return Extractor(taps, model, network, pieces, PREPROCESSORS[self.preprocessing], smallest_input(model), scale)
 
     def identity(self) -> dict[str, str | None]:
         """What tells this network from another, for provenance.
@@ -151,9 +154,10 @@ class Backbone:
         return half.guarded(network, half.HEADROOM if self.homogeneous else 1.0)
 
     def _build(self, names: set[str], precision: str) -> Any:
-        whole = _whole(type(self).application)
-        cut = keras.Model(whole.input, {name: whole.get_layer(name).output for name in names}, name=self.name)
-        return rebuild(cut, self.pooling, self.padding, precision, frozen=True)
+        whole = blueprint(type(self).application)
+        found = operations(whole)
+        cut = keras.Model(whole.input, {name: found[name].output for name in names}, name=self.name)
+        return altered(cut, self.pooling, self.padding, precision, frozen=True)
 
     def _names(self) -> dict[str, str]:
         architecture = self.architecture()
@@ -170,24 +174,19 @@ class Backbone:
             f"and Keras's own names such as {self.architecture().layers[0]}{suggestion}"
         )
 
-    def _minimum_size(self, model: Any) -> int:
-        """Each reduction must leave a pixel, and mirroring needs two; the class's limit always does."""
-        reduction = math.prod(max(layer.strides) for layer in model.layers if hasattr(layer, "strides"))
-        return min(self.minimum_size, reduction * (2 if self.padding is Padding.reflect else 1))
-
     def _warn_of_preprocessing(self) -> None:
-        if self.weights == Pretrained.keyword and self.preprocessing is Preprocessing.torch:
+        trained = type(self).preprocessing
+        fitting = {trained, Preprocessing.torch_on_caffe} if trained is Preprocessing.caffe else {trained}
+        if self.weights == Pretrained.keyword and self.preprocessing not in fitting:
             log.warning(
-                "Keras's imagenet weights of %s were trained with caffe preprocessing; "
-                "torch is meant for a file converted from torchvision, torch_on_caffe for these",
+                "Keras's imagenet weights of %s were trained with %s preprocessing; %s is for a file trained so%s",
                 self.name,
+                trained.value,
+                self.preprocessing.value,
+                ", torch_on_caffe for these" if trained is Preprocessing.caffe else "",
             )
-
-
-def _whole(application: Callable[..., Any]) -> Any:
-    return application(weights=None, include_top=False, input_shape=(None, None, 3))
 
 
 @functools.cache
 def _architecture(application: Callable[..., Any]) -> Architecture:
-    return Architecture.of(_whole(application))
+    return Architecture.of(blueprint(application))

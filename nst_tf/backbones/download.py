@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10  # seconds; a firewall that drops packets answers never
 READ_TIMEOUT = 60  # seconds between two packets
+KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,20 @@ class Pretrained:
     Attributes:
         file: Its name in the cache.
         url: Where its publisher offers it.
-        md5: The publisher's checksum, hexadecimal.
+        checksum: The publisher's, as ``md5:…`` or ``sha256:…``, hexadecimal; None where it publishes none: then a
+            file of that name is taken as it is, and `Backbone.identity` tells what it was.
     """
 
     file: str
     url: str
-    md5: str
+    checksum: str | None
 
     keyword: ClassVar[str] = "imagenet"
+
+    @classmethod
+    def of_keras(cls, path: str, checksum: str | None) -> "Pretrained":
+        """A file that ``keras.applications`` uses, by its path at their address and the checksum in their source."""
+        return cls(path.rpartition("/")[2], f"{KERAS_APPLICATIONS}/{path}", checksum)
 
     def locate(self) -> Path:
         """Path of the file, downloaded if need be; see `fetch`."""
@@ -94,7 +101,7 @@ def fetch(pretrained: Pretrained) -> Path:
         pretrained: The file, its address and its checksum.
 
     Returns:
-        The path in `cache_folder`, its checksum verified.
+        The path in `cache_folder`, its checksum verified if it has one.
 
     Raises:
         InputError: The file can neither be found nor fetched; names the file, its address, the folder
@@ -112,7 +119,10 @@ def fetch(pretrained: Pretrained) -> Path:
 
 
 def _is_intact(target: Path, pretrained: Pretrained) -> bool:
-    return target.is_file() and digest(target, "md5") == pretrained.md5
+    if pretrained.checksum is None:
+        return target.is_file()
+    algorithm, _, value = pretrained.checksum.partition(":")
+    return target.is_file() and digest(target, algorithm) == value
 
 
 def _fetch_once(target: Path, pretrained: Pretrained) -> Path:
@@ -136,7 +146,7 @@ def _download(target: Path, pretrained: Pretrained) -> None:
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     pooch.retrieve(
         url=pretrained.url,
-        known_hash=f"md5:{pretrained.md5}",
+        known_hash=pretrained.checksum,
         fname=target.name,
         path=target.parent,
         downloader=pooch.HTTPDownloader(progressbar=True, timeout=timeout),

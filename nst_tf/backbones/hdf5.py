@@ -2,26 +2,40 @@
 
 import functools
 import io
-import re
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from nst_tf.backbones.architecture import Architecture, Shapes
+from nst_tf.backbones.blueprint import split
 from nst_tf.errors import InputError
 from nst_tf.files import write_whole
 
-Entry = tuple[str, list[Any]]  # a layer's name in the file, and its datasets
+
+class Entry(NamedTuple):
+    """A layer in a file.
+
+    Attributes:
+        name: Its own name.
+        datasets: Its weights.
+        number: Its kind and its number among it, in Keras 3's files: what their groups are called.
+    """
+
+    name: str
+    datasets: list[Any]
+    number: tuple[str, int] | None = None
 
 
 def read(path: Path, network: str, architecture: Architecture, names: tuple[str, ...]) -> dict[str, list[np.ndarray]]:
     """Weights of the layers named, after checking that every layer of the network is in the file.
 
     Understands Keras 3 (``layers/*/vars/*``) and legacy files (attribute ``layer_names``, at the root or
-    under ``model_weights``). Layers are matched by name, or in order where the file has names of its own.
+    under ``model_weights``), with networks inside the network (ConvNeXt's stem) as well. Layers are matched by name;
+    where the file has names of its own, as Keras itself does: by kind and number, in legacy files in order.
     Dense layers of a classifier are passed over. An unchanged file is not read twice in a row.
 
     Args:
@@ -63,11 +77,11 @@ def _read(
 ) -> dict[str, list[np.ndarray]]:
     try:
         with h5py.File(path, "r") as file:
-            found = _match(_entries(file), architecture)
+            found = _match(_entries(file, architecture), architecture)
             return {name: [_array(dataset) for dataset in found[name]] for name in names}
     except _MismatchError as error:
         raise InputError(f"Weights file '{path}' {error}; give a file of {network} without top") from None
-    except (OSError, KeyError, ValueError, RuntimeError) as error:  # what h5py raises on damaged files
+    except (OSError, KeyError, ValueError, RuntimeError, AttributeError) as error:  # what h5py raises on damaged files
         reason = " ".join(str(error).split())
         raise InputError(
             f"Weights file '{path}' cannot be read as HDF5 ({reason}); download or export it again"
@@ -84,35 +98,41 @@ def _array(dataset: Any) -> np.ndarray:
     return array
 
 
-def _entries(file: Any) -> list[Entry]:
-    """Layers with weights in the file's order, without a classifier's dense layers."""
+def _entries(file: Any, architecture: Architecture) -> list[Entry]:
+    """Layers with weights in the file's order."""
     root = file.get("model_weights", file)
     if "layer_names" in root.attrs:
-        entries = _legacy_entries(root)
+        names = [_text(name) for name in root.attrs["layer_names"]]
+        entries = [entry for name in names for entry in _legacy_entries(name, root[name], architecture)]
     elif "layers" in file:
         entries = _keras3_entries(file["layers"])
     else:
         raise _MismatchError("is neither in Keras 3 nor in legacy Keras layout")
-    return [(name, datasets) for name, datasets in entries if datasets and datasets[0].ndim != 2]
+    return [entry for entry in entries if entry.datasets]
 
 
-def _legacy_entries(root: Any) -> list[Entry]:
-    names = [_text(name) for name in root.attrs["layer_names"]]
-    return [(name, [root[name][_text(weight)] for weight in root[name].attrs["weight_names"]]) for name in names]
+def _legacy_entries(name: str, group: Any, architecture: Architecture) -> list[Entry]:
+    """One layer, or those of a network inside the network, which the names of its weights tell apart."""
+    paths = [_text(path) for path in group.attrs["weight_names"]]
+    inner = {
+        layer.rpartition("/")[2]: [group[path] for path in of]
+        for layer, of in itertools.groupby(paths, lambda path: path.rpartition("/")[0])
+    }
+    if set(inner) <= set(architecture.weighted):
+        return [Entry(*layer) for layer in inner.items()]
+    return [Entry(name, [group[path] for path in paths])]
 
 
 def _keras3_entries(layers: Any) -> list[Entry]:
     """Groups are called ``conv2d``, ``conv2d_1``, …; the layer's own name is an attribute in newer files."""
-    groups = [(key, layers[key]["vars"]) for key in sorted(layers, key=_natural) if "vars" in layers[key]]
-    return [
-        (_text(values.attrs.get("name", key)), [values[i] for i in sorted(values, key=_natural)])
-        for key, values in groups
-    ]
-
-
-def _natural(name: str) -> tuple[str, int]:
-    number = re.search(r"\d+$", name) if "_" in name or name.isdigit() else None
-    return (name[: number.start()].rstrip("_"), int(number.group())) if number else (name, 0)
+    entries = []
+    for key, group in layers.items():
+        values = group.get("vars", {})
+        stem, number = split(key)
+        name = _text(values.attrs.get("name", key)) if values else key
+        entries.append(Entry(name, [values[i] for i in sorted(values, key=int)], (stem.replace("_", ""), number)))
+        entries += _keras3_entries(group.get("layers", {}))
+    return entries
 
 
 def _text(name: str | bytes) -> str:
@@ -120,14 +140,32 @@ def _text(name: str | bytes) -> str:
 
 
 def _match(entries: list[Entry], architecture: Architecture) -> dict[str, list[Any]]:
-    if len(entries) != len(architecture.weights):
-        raise _MismatchError(f"holds {len(entries)} layers with weights instead of {len(architecture.weights)}")
-    named = dict(entries)
-    if set(named) != set(architecture.weighted):
-        named = dict(zip(architecture.weighted, (datasets for _, datasets in entries), strict=True))
+    layers = [entry for entry in entries if not _is_classifier(entry, architecture)]
+    if len(layers) != len(architecture.weights):
+        raise _MismatchError(f"holds {len(layers)} layers with weights instead of {len(architecture.weights)}")
+    found = {name: entry.datasets for name, entry in zip(_names(layers, architecture), layers, strict=True)}
     for name, shapes in architecture.weights:
-        _check_shapes(name, named[name], shapes)
-    return named
+        _check_shapes(name, found[name], shapes)
+    return found
+
+
+def _is_classifier(entry: Entry, architecture: Architecture) -> bool:
+    known = entry.name in architecture.weighted or entry.number in architecture.counted
+    return entry.datasets[0].ndim == 2 and not known
+
+
+def _names(entries: list[Entry], architecture: Architecture) -> Sequence[str]:
+    """The network's name of each layer of a file."""
+    own = [entry.name for entry in entries]
+    if set(own) == set(architecture.weighted):
+        return own
+    numbers = [entry.number for entry in entries]
+    if None in numbers:
+        return architecture.weighted
+    strange = [entry.name for entry in entries if entry.number not in architecture.counted]
+    if strange:
+        raise _MismatchError(f"holds layers of other kinds, {strange[0]} among them")
+    return [architecture.counted[number] for number in numbers if number]
 
 
 def _check_shapes(name: str, datasets: list[Any], expected: Shapes) -> None:

@@ -11,11 +11,17 @@ from nst_tf.imagenet import CAFFE_MEAN, TORCH_MEAN, TORCH_STD
 class Preprocessing(Enum):
     """What stands between the picture and the first convolution; it belongs to the weights, not to taste.
 
-    ``caffe`` for Keras's VGG weights · ``torch`` for weights trained with torchvision's normalisation ·
+    ``caffe``, ``tf`` and ``torch`` are the modes of Keras's ``preprocess_input``; each backbone's default is the one
+    that its weights from Keras were trained with. What EfficientNetV2, ConvNeXt and MobileNetV3 do to the picture in
+    layers of their own is left out of them and done here, so that it is in one place for all.
+
+    ``caffe`` VGG, ResNet50 · ``tf`` the Inceptions, MobileNets, Xception · ``torch`` DenseNet121, EfficientNetV2B0,
+    ConvNeXtTiny, and any weights trained with torchvision's normalisation ·
     ``torch_on_caffe`` to run a paper that normalises as torchvision does on Keras's weights; see `FEATURE_SCALES`.
     """
 
     caffe = "caffe"
+    tf = "tf"
     torch = "torch"
     torch_on_caffe = "torch_on_caffe"
 
@@ -35,6 +41,21 @@ def caffe(image: tf.Tensor) -> tf.Tensor:
     return tf.reverse(image, [-1]) * 255.0 - CAFFE_MEAN[::-1]
 
 
+def signed(image: tf.Tensor) -> tf.Tensor:
+    """Map RGB [0, 1] to ``2·RGB − 1``: Keras's mode ``tf``.
+
+    Args:
+        image: ``(B, H, W, 3)``, RGB in [0, 1].
+
+    Returns:
+        ``(B, H, W, 3)``, RGB in [−1, 1].
+
+    Reference:
+        ``keras.applications.inception_v3.preprocess_input``.
+    """
+    return 2.0 * image - 1.0
+
+
 def torch(image: tf.Tensor) -> tf.Tensor:
     """Map RGB [0, 1] to ``(RGB − mean) / std`` with torchvision's means and deviations, and nothing else.
 
@@ -49,13 +70,14 @@ def torch(image: tf.Tensor) -> tf.Tensor:
         ``(B, H, W, 3)``, RGB, about −2.1 to 2.6.
 
     Reference:
-        ``torchvision.models.VGG19_Weights.IMAGENET1K_V1.transforms``.
+        ``torchvision.models.VGG19_Weights.IMAGENET1K_V1.transforms``; ``keras.applications.densenet.preprocess_input``.
     """
     return (image - TORCH_MEAN) / TORCH_STD
 
 
 PREPROCESSORS: dict[Preprocessing, Callable[[tf.Tensor], tf.Tensor]] = {
     Preprocessing.caffe: caffe,
+    Preprocessing.tf: signed,
     Preprocessing.torch: torch,
     Preprocessing.torch_on_caffe: caffe,
 }

@@ -8,9 +8,13 @@ import keras
 import tensorflow as tf
 
 from nst_tf.backbones.gradients import Backward, Network, own_gradient
+from nst_tf.backbones.graph import edges, operations
 
 SIDE = 256
 """Of the picture at which layers' sizes are compared."""
+
+REDUCTION = 0.75
+"""A layer this much smaller, a side, than the last one kept is cheap to keep as well."""
 
 
 class Segment(NamedTuple):
@@ -31,12 +35,12 @@ def segments(model: Any) -> list[Segment]:
     Args:
         model: A functional Keras model with one input and a mapping of outputs by layer name.
     """
-    cuts = narrows(model)
-    starts = [model.input, *(model.get_layer(cut).output for cut in cuts)]
+    cuts, places = narrows(model), operations(model)
+    starts = [model.input, *(places[cut].output for cut in cuts)]
     pieces = []
     for start, flow, taps in zip(starts, [*cuts, None], _taps_between(model, cuts), strict=True):
         names = taps if flow is None else list(dict.fromkeys([*taps, flow]))
-        pieces.append(Segment(keras.Model(start, {name: model.get_layer(name).output for name in names}), flow))
+        pieces.append(Segment(keras.Model(start, {name: places[name].output for name in names}), flow))
     return pieces
 
 
@@ -79,47 +83,46 @@ def narrows(model: Any) -> list[str]:
     """Names of the layers to cut behind: the first narrow place after each reduction.
 
     A place is narrow where nothing but one layer's output leads on. After a reduction that output is small, so it
-    is cheap to keep.
+    is cheap to keep. What convolutions without padding lose at the border is no reduction.
     """
-    layers, edges = model.layers, _leading_on(_edges(model))
-    shapes = keras.Model(model.inputs, [layer.output for layer in layers]).compute_output_shape((1, SIDE, SIDE, 3))
-    cuts, height = [], SIDE
-    for index, (layer, shape) in enumerate(zip(layers, shapes, strict=True)):
-        leads_on = any(start == index for start, _ in edges)
-        alone = not any(start < index < end for start, end in edges)
-        if leads_on and alone and shape[1] < height:
-            cuts.append(layer.name)
-            height = shape[1]
+    read, height, cuts = _leading_on(edges(model)), float(SIDE), []
+    for place, size in narrow_places(model, SIDE):
+        if size < REDUCTION * height and any(start == place for start, _ in read):
+            cuts.append(model.operations[place].name)
+            height = size
     return cuts
 
 
-def _edges(model: Any) -> list[tuple[int, int]]:
-    """Pairs of positions in ``model.layers``: whose output is whose input."""
-    makers = {id(layer.output): index for index, layer in enumerate(model.layers)}
+def narrow_places(model: Any, side: int) -> list[tuple[int, int]]:
+    """Where a single tensor leads on: positions in ``model.operations``, with the height of that tensor.
+
+    Args:
+        model: A functional Keras model.
+        side: Of the square picture that enters.
+    """
+    operations, read = model.operations, _leading_on(edges(model))
+    shapes = keras.Model(model.inputs, [x.output for x in operations]).compute_output_shape((1, side, side, 3))
     return [
-        (makers[id(tensor)], index)
-        for index, layer in enumerate(model.layers)
-        if not isinstance(layer, keras.layers.InputLayer)
-        for tensor in tf.nest.flatten(layer.input)
+        (index, shape[1]) for index, shape in enumerate(shapes) if not any(start < index < end for start, end in read)
     ]
 
 
-def _leading_on(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _leading_on(arrows: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Edges to layers that others read; the rest lead to ends, which may stand anywhere."""
-    read = {start for start, _ in edges}
-    return [(start, end) for start, end in edges if end in read]
+    read = {start for start, _ in arrows}
+    return [(start, end) for start, end in arrows if end in read]
 
 
 def _taps_between(model: Any, cuts: Sequence[str]) -> list[list[str]]:
     """For each segment the outputs of the model that lie in it; an end lies where what it reads lies."""
-    position = {layer.name: index for index, layer in enumerate(model.layers)}
-    edges = _edges(model)
-    read = {start for start, _ in edges}
+    position = {name: index for index, name in enumerate(operations(model))}
+    arrows = edges(model)
+    read = {start for start, _ in arrows}
     limits = [position[cut] for cut in cuts]
     segments: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for tap in model.output:
         place: float = position[tap]
         if place not in read:
-            place = max(start for start, end in edges if end == place) + 0.5
+            place = max(start for start, end in arrows if end == place) + 0.5
         segments[sum(limit < place for limit in limits)].append(tap)
     return segments

@@ -12,7 +12,6 @@ from nst_tf.backbones.backbone import Backbone
 from nst_tf.backbones.download import Pretrained
 
 CHANNELS = (3, 64, 128, 256, 512, 512)  # of the picture, then of each block
-ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
 @dataclass
@@ -33,7 +32,7 @@ class VGG(Backbone):
         }
 
     def architecture(self) -> Architecture:
-        """By table: building the network would start TensorFlow before its threads and memory are set."""
+        """By table, which is quicker than a `blueprint`."""
         convolutions = tuple(name for _, _, name in self._convolutions())
         layers = [
             f"block{block}_{layer}"
@@ -41,7 +40,8 @@ class VGG(Backbone):
             for layer in [*(f"conv{n}" for n in range(1, count + 1)), "pool"]
         ]
         shapes = [((3, 3, inputs, outputs), (outputs,)) for inputs, outputs in self._widths()]
-        return Architecture(tuple(layers), convolutions, tuple(zip(convolutions, shapes, strict=True)))
+        weights = tuple(zip(convolutions, shapes, strict=True))
+        return Architecture(tuple(layers), convolutions, weights, ("conv2d",) * len(weights))
 
     def _convolutions(self) -> Iterator[tuple[int, int, str]]:
         for block, count in enumerate(self.blocks, 1):
@@ -61,10 +61,8 @@ class VGG16(VGG):
     name: ClassVar[str] = "vgg16"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 3, 3, 3)
     application = staticmethod(keras.applications.VGG16)
-    pretrained: ClassVar[Pretrained] = Pretrained(
-        file="vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        url=f"{ADDRESS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5="6d6bbae143d832006294945121d1f1fc",
+    pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
+        "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:6d6bbae143d832006294945121d1f1fc"
     )
 
 
@@ -75,8 +73,6 @@ class VGG19(VGG):
     name: ClassVar[str] = "vgg19"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 4, 4, 4)
     application = staticmethod(keras.applications.VGG19)
-    pretrained: ClassVar[Pretrained] = Pretrained(
-        file="vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        url=f"{ADDRESS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5="253f8cb515780f3b799900260a226db6",
+    pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
+        "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:253f8cb515780f3b799900260a226db6"
     )

@@ -90,4 +90,4 @@ class VGG19Lite(VGG):
             weights.append((narrow(layer), ((3, 3, inputs, filters), (filters,))))
             weights.append((layer, ((1, 1, filters, filters + 1), (filters + 1,))))
             inputs = filters
-        return Architecture(tuple(layers), plain.convolutions, tuple(weights))
+        return Architecture(tuple(layers), plain.convolutions, tuple(weights), ("conv2d",) * len(weights))

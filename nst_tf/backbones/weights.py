@@ -5,11 +5,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from nst_tf.backbones import hdf5
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.download import Embedded, Pretrained
+from nst_tf.backbones.graph import edges
 from nst_tf.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -20,7 +22,7 @@ SOURCES = (Pretrained.keyword, Embedded.keyword, RANDOM)
 
 
 class MissingWeights(Enum):
-    """What to do about kernels that a file holds as zeros only: stop, or use seeded random filters there."""
+    """What to do about kernels that a file lacks (most of them zeros): stop, or use seeded random filters there."""
 
     error = "error"
     random = "random"
@@ -53,14 +55,16 @@ def locate(weights: str, network: str, source: Pretrained | Embedded) -> Path | 
     return path
 
 
-def he_normal(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Kernel drawn from ``N(0, 2 / fan_in)``, ``fan_in`` the product of every axis but the last.
+def he_normal(shape: tuple[int, ...], generator: np.random.Generator, *, depthwise: bool = False) -> np.ndarray:
+    """Kernel drawn from ``N(0, 2 / fan_in)``, ``fan_in`` the numbers that one output is summed from.
 
     A plain normal, where Keras's ``HeNormal`` cuts it at two deviations.
 
     Args:
-        shape: ``(h, w, C_in, C_out)``.
+        shape: ``(h, w, C_in, C_out)``, or ``(C_in, C_out)``.
         generator: Source of the numbers.
+        depthwise: Whether each channel is convolved alone: then ``h·w`` are summed, else the product of every axis but
+            the last.
 
     Returns:
         float32 array of that shape.
@@ -68,14 +72,14 @@ def he_normal(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndar
     Reference:
         He et al. 2015, "Delving Deep into Rectifiers", equation 10.
     """
-    deviation = np.sqrt(2.0 / np.prod(shape[:-1]))
+    deviation = np.sqrt(2.0 / np.prod(shape[: 2 if depthwise else -1]))
     return generator.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
 
 
 def randomize(model: Any, architecture: Architecture, seed: int, names: set[str] | None = None) -> None:
     """Draw kernels anew, from a stream of their own for each layer, so that they do not depend on the cut.
 
-    Other variables (biases: zero) keep the values that Keras gave them.
+    Other variables keep the values that Keras gave them: biases 0, normalisations their identity.
 
     Args:
         model: A freshly built Keras model.
@@ -87,14 +91,22 @@ def randomize(model: Any, architecture: Architecture, seed: int, names: set[str]
         layer = _layers(model).get(name)
         if layer is not None and (names is None or name in names):
             generator = np.random.default_rng([seed, index])
-            layer.set_weights([he_normal(w.shape, generator) if w.ndim > 1 else w for w in layer.get_weights()])
+            layer.set_weights([_drawn(layer, weight, generator) for weight in layer.weights])
+
+
+def _drawn(layer: Any, weight: Any, generator: np.random.Generator) -> np.ndarray:
+    if len(weight.shape) < 2:
+        return weight.numpy()
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) or weight.name == "depthwise_kernel"
+    return he_normal(tuple(weight.shape), generator, depthwise=depthwise)
 
 
 def load(model: Any, network: str, architecture: Architecture, path: Path, missing: MissingWeights, seed: int) -> None:
     """Load a file into a freshly built model, which may be only the first layers of its network.
 
-    With ``missing`` ``random``, a layer whose kernel is zero in the file becomes what ``weights=random``
-    would make it, bias zero: the file's bias was trained for filters that are not there.
+    With ``missing`` ``random``, a layer whose kernel is absent from the file (most of it zeros) becomes what
+    ``weights=random`` would make it, bias zero, and so does a normalisation that reads it: they were trained for
+    filters that are not there.
 
     Args:
         model: A Keras model whose layer names are the network's.
@@ -105,16 +117,17 @@ def load(model: Any, network: str, architecture: Architecture, path: Path, missi
         seed: For absent kernels.
 
     Raises:
-        InputError: See `hdf5.read`; or kernels that the model needs are zero or not finite.
+        InputError: See `hdf5.read`; or kernels that the model needs are absent or not finite.
     """
     names = tuple(name for name in architecture.weighted if name in _layers(model))
     values = hdf5.read(path, network, architecture, names)
     _check_finite(path, values)
-    absent = [name for name in names if _has_zero_kernel(values[name])]
+    absent = [name for name in names if _lacks_kernel(values[name])]
     if absent:
         _report_absent(path, names, absent, missing)
+    orphaned = _normalisations_of(model, absent)
     for name in names:
-        if name not in absent:
+        if name not in absent and name not in orphaned:
             model.get_layer(name).set_weights(values[name])
     randomize(model, architecture, seed, set(absent))
 
@@ -131,8 +144,14 @@ def _check_finite(path: Path, values: dict[str, list[np.ndarray]]) -> None:
         )
 
 
-def _has_zero_kernel(arrays: list[np.ndarray]) -> bool:
-    return any(array.ndim > 1 and not array.any() for array in arrays)
+def _lacks_kernel(arrays: list[np.ndarray]) -> bool:
+    """Training leaves a filter at zero here and there, never half of them."""
+    return any(array.ndim > 1 and np.count_nonzero(array) < array.size / 2 for array in arrays)
+
+
+def _normalisations_of(model: Any, names: list[str]) -> set[str]:
+    readers = ((model.operations[start].name, model.operations[end]) for start, end in edges(model))
+    return {op.name for name, op in readers if name in names and isinstance(op, keras.layers.BatchNormalization)}
 
 
 def _report_absent(path: Path, names: tuple[str, ...], absent: list[str], missing: MissingWeights) -> None:
@@ -143,6 +162,6 @@ def _report_absent(path: Path, names: tuple[str, ...], absent: list[str], missin
     present = names[: names.index(absent[0])]
     shallower = f"use layers up to {present[-1]} or " if present else ""
     raise InputError(
-        f"Weights file '{path}' has only zeros in the kernels of {listed}; "
+        f"Weights file '{path}' has zeros, only or mostly, in the kernels of {listed}; "
         f"{shallower}set backbone.missing_weights=random (untrained filters there)"
     )

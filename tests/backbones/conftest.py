@@ -37,7 +37,7 @@ def tiny_application(weights=None, include_top=False, input_shape=(None, None, 3
 class Tiny(Backbone):
     name: ClassVar[str] = "tiny"
     application = staticmethod(tiny_application)
-    pretrained: ClassVar[Pretrained] = Pretrained("tiny.h5", "http://127.0.0.1:9/tiny.h5", "0" * 32)
+    pretrained: ClassVar[Pretrained] = Pretrained("tiny.h5", "http://127.0.0.1:9/tiny.h5", "md5:" + "0" * 32)
 
     def aliases(self):
         return {"conv1_1": "block1_conv1", "conv2_2": "block2_conv2", "stage1": "block1_conv2"}
@@ -81,8 +81,8 @@ def skeleton(tmp_path):
     def write(architecture, name="skeleton.weights.h5"):
         path = tmp_path / name
         with h5py.File(path, "w") as file:
-            for index, (layer, shapes) in enumerate(architecture.weights):
-                group = file.create_group(f"layers/conv2d_{index}/vars" if index else "layers/conv2d/vars")
+            for (kind, index), (layer, shapes) in zip(architecture.counted, architecture.weights, strict=True):
+                group = file.create_group(f"layers/{kind}_{index}/vars" if index else f"layers/{kind}/vars")
                 group.attrs["name"] = layer
                 for n, shape in enumerate(shapes):
                     group.create_dataset(str(n), shape, "float32")

@@ -67,11 +67,17 @@ def test_a_network_without_a_table_is_described_by_its_model(tiny):
 
 
 def test_resolving_starts_neither_tensorflow_nor_a_download(tmp_path):
+    """So threads can be set afterwards; neither with a table nor with a blueprint, of flat networks or nested ones."""
     code = (
-        "from nst_tf.backbones import VGG19\n"
+        "from nst_tf.backbones import VGG19, ConvNeXtTiny, InceptionV3, ResNet50\n"
+        "from nst_tf.runtime import Runtime\n"
         "from tensorflow.python.eager import context\n"
         "assert VGG19().resolve('conv4_2') == 'block4_conv2'\n"
+        "assert ResNet50().resolve('stage2') == 'conv2_block3_out'\n"
+        "assert InceptionV3().resolve('conv:94')\n"
+        "assert ConvNeXtTiny().resolve('convnext_tiny_stem_conv')\n"
         "assert not context.context()._initialized\n"
+        "Runtime(threads=1).prepare()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**_environment(), "KERAS_HOME": str(tmp_path)})
     assert not (tmp_path / "models").exists()
@@ -95,7 +101,7 @@ def test_imagenet_comes_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, 
     path = tmp_path / "models" / "tiny.weights.h5"
     tiny_model.save_weights(path)
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(tiny, "pretrained", Pretrained(path.name, "http://127.0.0.1:9/none", md5))
+    monkeypatch.setattr(tiny, "pretrained", Pretrained(path.name, "http://127.0.0.1:9/none", f"md5:{md5}"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     identity = tiny().identity()
     assert identity["path"] == str(path)
@@ -112,7 +118,7 @@ def test_torch_preprocessing_of_keras_weights_is_remarked_upon(tiny, tiny_model,
     monkeypatch.setattr("nst_tf.backbones.download.fetch", lambda pretrained: path)
     with caplog.at_level(logging.WARNING):
         tiny(preprocessing="torch").extractor(["conv1_1"])
-    assert "trained with caffe preprocessing" in caplog.text
+    assert "trained with caffe preprocessing; torch is for a file trained so" in caplog.text
     caplog.clear()
     tiny(preprocessing="torch", weights=str(path)).extractor(["conv1_1"])
     assert caplog.text == ""

@@ -12,7 +12,7 @@ import requests
 from nst_tf.backbones.download import Pretrained, cache_folder, digest, fetch
 
 CONTENT = b"a few weights" * 100
-MD5 = hashlib.md5(CONTENT).hexdigest()
+MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def server():
         running.shutdown()
 
 
-def offered(server, file="weights.h5", md5=MD5):
-    return Pretrained(file, f"http://127.0.0.1:{server.server_port}/{file}", md5)
+def offered(server, file="weights.h5", checksum=MD5):
+    return Pretrained(file, f"http://127.0.0.1:{server.server_port}/{file}", checksum)
 
 
 UNREACHABLE = Pretrained("weights.h5", "https://example.invalid/weights.h5", MD5)
@@ -118,8 +118,23 @@ def test_runs_that_start_together_download_once(cache, server):
 
 def test_download_with_the_wrong_checksum_is_not_kept(cache, server, refused):
     with refused("(the downloaded file has the wrong checksum)"):
-        fetch(offered(server, md5="0" * 32))
+        fetch(offered(server, checksum="md5:" + "0" * 32))
     assert [path.name for path in cache.iterdir() if not path.name.startswith(".")] == []
+
+
+def test_a_sha256_does_as_well(cache, server):
+    sha256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+    (cache / "weights.h5").write_bytes(b"half")
+    assert fetch(offered(server, checksum=sha256)).read_bytes() == CONTENT
+    assert fetch(offered(server, checksum=sha256)).read_bytes() == CONTENT
+    assert server.seen == ["/weights.h5"]
+
+
+def test_without_a_published_checksum_the_file_is_taken_as_it_is(cache, server):
+    assert fetch(offered(server, checksum=None)).read_bytes() == CONTENT
+    (cache / "weights.h5").write_bytes(b"of one's own")
+    assert fetch(offered(server, checksum=None)).read_bytes() == b"of one's own"
+    assert server.seen == ["/weights.h5"]
 
 
 def test_absent_on_the_server(cache, server, refused):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -91,14 +93,14 @@ def test_weights_of_another_network(network, other, counts, skeleton, refused):
 def test_other_shapes_even_beyond_the_cut(skeleton, refused):
     architecture = VGG16().architecture()
     *rest, (last, _) = architecture.weights
-    wrong = Architecture((), (), (*rest, (last, ((3, 3, 512, 256), (256,)))))
+    wrong = dataclasses.replace(architecture, weights=(*rest, (last, ((3, 3, 512, 256), (256,)))))
     with refused("holds 3×3×512×256 and 256 for layer block5_conv3 instead of 3×3×512×512 and 512"):
         VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
 
 
 def test_kernel_without_bias(skeleton, refused):
     architecture = VGG16().architecture()
-    wrong = Architecture((), (), tuple((name, shapes[:1]) for name, shapes in architecture.weights))
+    wrong = dataclasses.replace(architecture, weights=tuple((n, shapes[:1]) for n, shapes in architecture.weights))
     with refused("holds 3×3×3×64 for layer block1_conv1 instead of 3×3×3×64 and 64"):
         VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
 

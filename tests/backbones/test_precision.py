@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG19Lite
 from nst_tf.backbones.half import HEADROOM
 from nst_tf.backbones.segments import narrows, segments
+from nst_tf.memory import needed_mb
 
 LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]
 PICTURE = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 32, 48, 3)), tf.float32)
@@ -63,6 +64,23 @@ def test_recomputed_features_and_gradients_are_the_same(network, precision):
     again = loss_and_gradient(network.extractor(LAYERS, precision, True))
     np.testing.assert_array_equal(again[0], kept[0])
     np.testing.assert_allclose(again[1], kept[1], rtol=1e-4, atol=1e-5 * np.abs(kept[1]).max())
+
+
+@pytest.mark.parametrize(("network", "depth"), [(ResNet50, 5), (InceptionV3, 4), (EfficientNetV2B0, 3)])
+def test_recomputed_gradients_are_the_same_through_branches(network, depth):
+    layers = [f"stage{n}" for n in range(1, depth + 1)]
+    kept, again = (network(weights="random").extractor(layers, recompute=recompute) for recompute in (False, True))
+    assert len(again.pieces) > depth - 1
+    assert needed_mb(again, 512, 512) < 0.8 * needed_mb(kept, 512, 512)
+    picture = tf.constant(np.random.default_rng(3).uniform(0, 1, (1, 64, 96, 3)), tf.float32)
+    gradients = []
+    for extractor in (kept, again):
+        with tf.GradientTape() as tape:
+            tape.watch(picture)
+            loss = tf.add_n([tf.math.log(tf.reduce_mean(tf.square(x))) for x in extractor(picture).values()])
+        gradients.append(tape.gradient(loss, picture).numpy())
+    np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-3, atol=1e-4 * np.abs(gradients[0]).max())
+    assert np.abs(gradients[0]).max() > 0
 
 
 def test_vgg_is_cut_behind_its_poolings_and_taps_stay_in_their_segment():

@@ -1,6 +1,9 @@
+import math
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.signal import correlate2d
 
 from nst_tf.backbones.surgery import Padding, Pooling, ReflectConv2D, rebuild
@@ -62,11 +65,44 @@ def test_copy_keeps_names_weights_and_outputs(tiny_model):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_strided_convolution_cannot_reflect(refused):
+@pytest.mark.parametrize("side", [11, 12])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(2, 3, strides=2, padding="same"),
+        keras.layers.Conv2D(2, 4, strides=3, padding="same"),
+        keras.layers.DepthwiseConv2D(3, strides=2, padding="same"),
+        keras.layers.DepthwiseConv2D(5, padding="same", depth_multiplier=2),
+        keras.layers.SeparableConv2D(4, 3, padding="same"),
+    ],
+    ids=lambda layer: f"{layer.name} {layer.kernel_size[0]} {layer.strides[0]}",
+)
+def test_any_convolution_reflects_where_tensorflow_would_pad_zeros(layer, side):
+    """A picture that is mirrored beforehand needs no padding: a second road to the same numbers, for open sizes too."""
     inputs = keras.Input((None, None, 3))
-    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, strides=2, padding="same", name="stem")(inputs))
-    with refused("Convolution 'stem' has strides (2, 2)", "backbone.padding=zero"):
-        rebuild(model, Pooling.max, Padding.reflect)
+    model = keras.Model(inputs, layer(inputs))
+    reach, stride = layer.kernel_size[0], layer.strides[0]
+    total = max((math.ceil(side / stride) - 1) * stride + reach - side, 0)
+    x = np.random.default_rng(0).random((1, side, side, 3)).astype("float32")
+    amounts = (total // 2, total - total // 2)
+    plain = type(layer).from_config({**layer.get_config(), "padding": "valid"})
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    expected = plain(np.pad(x, [(0, 0), amounts, amounts, (0, 0)], mode="reflect"))
+    mirrored = rebuild(model, Pooling.max, Padding.reflect)
+    np.testing.assert_allclose(mirrored(x), expected, rtol=1e-5, atol=1e-6)
+    traced = tf.function(mirrored, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    np.testing.assert_allclose(traced(x), expected, rtol=1e-5, atol=1e-6)
+    assert mirrored.compute_output_shape((1, side, side, 3)) == expected.shape == model(x).shape
+
+
+def test_a_layer_of_padding_reflects_too():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.ZeroPadding2D(((0, 1), (2, 3)))(inputs))
+    x = np.random.default_rng(0).random((1, 5, 6, 3)).astype("float32")
+    expected = np.pad(x, [(0, 0), (0, 1), (2, 3), (0, 0)], mode="reflect")
+    np.testing.assert_array_equal(rebuild(model, Pooling.max, Padding.reflect)(x), expected)
+    assert rebuild(model, Pooling.max, Padding.reflect).compute_output_shape(x.shape) == expected.shape
 
 
 def test_a_pointwise_convolution_needs_no_padding():

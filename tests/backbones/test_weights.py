@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nst_tf.backbones import VGG16, VGG19
+from nst_tf.backbones import VGG16, VGG19, MobileNet, Xception, hdf5
 from nst_tf.backbones.weights import he_normal
 
 
@@ -31,6 +31,24 @@ def test_he_normal_has_the_variance_of_the_paper():
     assert abs(kernel.mean()) < 3 * np.sqrt(2 / (9 * 64) / kernel.size)
 
 
+def test_random_filters_of_a_depthwise_convolution_sum_nine_numbers_each():
+    model = MobileNet(weights="random").extractor(["conv_dw_11"]).model
+    assert model.get_layer("conv_dw_11").get_weights()[0].var() == pytest.approx(2 / 9, rel=0.1)
+    model = Xception(weights="random").extractor(["block3_sepconv2"]).model
+    depthwise, pointwise = model.get_layer("block3_sepconv2").get_weights()
+    assert depthwise.var() == pytest.approx(2 / 9, rel=0.1)
+    assert pointwise.var() == pytest.approx(2 / 256, rel=0.1)
+
+
+def test_normalisations_of_a_random_network_change_nothing():
+    model = MobileNet(weights="random").extractor(["conv_dw_1_bn"]).model
+    gamma, beta, mean, variance = model.get_layer("conv_dw_1_bn").get_weights()
+    assert not beta.any()
+    assert not mean.any()
+    assert (gamma == 1).all()
+    assert (variance == 1).all()
+
+
 def test_random_kernels_do_not_depend_on_the_cut():
     shallow = kernels(VGG16(weights="random", seed=4).extractor(["conv2_1"]))
     deep = kernels(VGG16(weights="random", seed=4).extractor(["conv3_1"]))
@@ -48,7 +66,7 @@ def test_random_kernels_differ_by_seed_and_layer():
 
 def test_absent_kernels_are_an_error(partial, tiny, refused):
     with refused(
-        f"Weights file '{partial}' has only zeros in the kernels of block2_conv1, block2_conv2; ",
+        f"Weights file '{partial}' has zeros, only or mostly, in the kernels of block2_conv1, block2_conv2; ",
         "use layers up to block1_conv2 or set backbone.missing_weights=random",
     ):
         tiny(weights=partial).extractor(["conv2_2"])
@@ -69,6 +87,33 @@ def test_absent_kernels_become_those_of_random_weights(partial, tiny, tiny_model
         assert not mixed[name][1].any()
     for mine, theirs in zip(mixed["block1_conv1"], tiny_model.get_layer("block1_conv1").get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_kernel_that_is_mostly_zeros_is_damaged(tiny, tiny_model, tmp_path, refused):
+    kernel, bias = tiny_model.get_layer("block2_conv1").get_weights()
+    path = tmp_path / "damaged.weights.h5"
+    for kept, damaged in ((2, True), (3, False)):  # of five filters
+        tiny_model.get_layer("block2_conv1").set_weights([kernel * (np.arange(5) < kept), bias])
+        tiny_model.save_weights(path)
+        if damaged:
+            with refused("zeros, only or mostly, in the kernels of block2_conv1; use layers up to block1_conv2"):
+                tiny(weights=str(path)).extractor(["conv2_2"])
+        else:
+            tiny(weights=str(path)).extractor(["conv2_2"])
+
+
+def test_what_normalised_absent_filters_is_made_anew_with_them(tmp_path):
+    generator = np.random.default_rng(0)
+    arrays = {
+        name: [generator.uniform(0.5, 1.5, shape).astype("float16") for shape in shapes]
+        for name, shapes in MobileNet().architecture().weights
+    }
+    arrays["conv_pw_1"][0][:] = 0
+    path = tmp_path / "partial.weights.h5"
+    hdf5.write(path, arrays)
+    model = MobileNet(weights=str(path), missing_weights="random").extractor(["conv_pw_2_bn"]).model
+    assert (model.get_layer("conv_pw_1_bn").get_weights()[3] == 1).all()
+    np.testing.assert_array_equal(model.get_layer("conv_pw_2_bn").get_weights()[3], arrays["conv_pw_2_bn"][3])
 
 
 def test_nan_is_found(tiny, tiny_model, tmp_path, refused):
@@ -103,7 +148,7 @@ def test_relative_and_home_paths(tiny, tiny_model, tmp_path, monkeypatch):
 def test_pretrained_file_with_three_blocks(shared_weights, refused):
     path = shared_weights("vgg16_notop_block1to3.weights.h5")
     assert len(kernels(VGG16(weights=path).extractor(["conv3_3"]))) == 7
-    with refused("zeros in the kernels of block4_conv1", "use layers up to block3_conv3"):
+    with refused("zeros, only or mostly, in the kernels of block4_conv1", "use layers up to block3_conv3"):
         VGG16(weights=path).extractor(["conv4_1"])
     with refused("holds 13 layers with weights instead of 16"):
         VGG19(weights=path).extractor(["conv1_1"])
