@@ -80,17 +80,24 @@ def recomputed(network: Network) -> Network:
 
 
 def narrows(model: Any) -> list[str]:
-    """Names of the layers to cut behind: the first narrow place after each reduction.
+    """Names of the layers to cut behind: at each resolution the taps, or where there are none, its first narrow place.
 
-    A place is narrow where nothing but one layer's output leads on. After a reduction that output is small, so it
-    is cheap to keep. What convolutions without padding lose at the border is no reduction.
+    A place is narrow where nothing but one layer's output leads on. Taps are kept in any case, for the losses; what
+    stands first after a reduction is small, so that it is cheap to keep. What convolutions without padding lose at the
+    border is no reduction.
     """
-    read, height, cuts = _leading_on(edges(model)), float(SIDE), []
+    leading = {start for start, _ in _leading_on(edges(model))}
+    groups: list[list[str]] = [[]]  # one for each resolution
+    height = float(SIDE)
     for place, size in narrow_places(model, SIDE):
-        if size < REDUCTION * height and any(start == place for start, _ in read):
-            cuts.append(model.operations[place].name)
+        if place in leading and size < REDUCTION * height:
+            groups.append([])
             height = size
-    return cuts
+        if place in leading:
+            groups[-1].append(model.operations[place].name)
+    tapped = [[name for name in group if name in model.output] for group in groups]
+    first = [[], *(group[:1] for group in groups[1:])]  # the picture itself is the first group's
+    return [name for taps, small in zip(tapped, first, strict=True) for name in taps or small]
 
 
 def narrow_places(model: Any, side: int) -> list[tuple[int, int]]:
