@@ -44,7 +44,7 @@ class Backbone:
         preprocessing: By default that of Keras's weights, here ``caffe``; ``torch`` for weights trained with
             torchvision's normalisation, such as a converted file (see `preprocessing.torch`); ``torch_on_caffe``
             for a paper with that normalisation on Keras's VGG weights.
-        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (most of them zeros).
+        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (zeros, whole or in part).
         seed: For random kernels; not negative.
     """
 

@@ -22,7 +22,7 @@ SOURCES = (Pretrained.keyword, Embedded.keyword, RANDOM)
 
 
 class MissingWeights(Enum):
-    """What to do about kernels that a file lacks (most of them zeros): stop, or use seeded random filters there."""
+    """What to do about kernels that a file lacks (zeros, whole or in part): stop, or draw seeded ones."""
 
     error = "error"
     random = "random"
@@ -104,7 +104,7 @@ def _drawn(layer: Any, weight: Any, generator: np.random.Generator) -> np.ndarra
 def load(model: Any, network: str, architecture: Architecture, path: Path, missing: MissingWeights, seed: int) -> None:
     """Load a file into a freshly built model, which may be only the first layers of its network.
 
-    With ``missing`` ``random``, a layer whose kernel is absent from the file (most of it zeros) becomes what
+    With ``missing`` ``random``, a layer whose kernel is absent from the file (zeros, whole or in part) becomes what
     ``weights=random`` would make it, bias zero, and so does a normalisation that reads it: they were trained for
     filters that are not there.
 
@@ -145,8 +145,8 @@ def _check_finite(path: Path, values: dict[str, list[np.ndarray]]) -> None:
 
 
 def _lacks_kernel(arrays: list[np.ndarray]) -> bool:
-    """Training leaves a filter at zero here and there, never half of them."""
-    return any(array.ndim > 1 and np.count_nonzero(array) < array.size / 2 for array in arrays)
+    """Training leaves a weight at zero here and there, never all of them at one place of the window."""
+    return any(array.ndim > 1 and not array.any(axis=(-2, -1)).all() for array in arrays)
 
 
 def _normalisations_of(model: Any, names: list[str]) -> set[str]:
@@ -162,6 +162,6 @@ def _report_absent(path: Path, names: tuple[str, ...], absent: list[str], missin
     present = names[: names.index(absent[0])]
     shallower = f"use layers up to {present[-1]} or " if present else ""
     raise InputError(
-        f"Weights file '{path}' has zeros, only or mostly, in the kernels of {listed}; "
+        f"Weights file '{path}' has zeros in place of filters in {listed}; "
         f"{shallower}set backbone.missing_weights=random (untrained filters there)"
     )

@@ -234,12 +234,12 @@ def test_pretrained_resnet50_and_inception_are_those_of_keras(shared_weights):
 
 def test_pretrained_files_that_end_early_say_so(shared_weights, refused, caplog):
     resnet = functools.partial(ResNet50, weights=shared_weights("resnet50_notop_to_conv4.weights.h5"))
-    with refused("zeros, only or mostly, in the kernels of conv5_block1", "backbone.missing_weights=random"):
+    with refused("zeros in place of filters in conv5_block1", "backbone.missing_weights=random"):
         resnet().extractor(["stage5"])
     mixed = resnet(missing_weights="random").extractor(["stage5"])
     assert "random filters take their place" in caplog.text
     assert (mixed.model.get_layer("conv5_block2_1_bn").get_weights()[3] == 1).all()
     assert not (mixed.model.get_layer("conv4_block6_1_bn").get_weights()[3] == 1).all()
     inception = InceptionV3(weights=shared_weights("inception_v3_notop_to_mixed8.weights.h5"))
-    with refused("zeros, only or mostly, in the kernels of conv2d_81;", "set backbone.missing_weights=random"):
+    with refused("zeros in place of filters in conv2d_81;", "set backbone.missing_weights=random"):
         inception.extractor(["mixed9"])
