@@ -223,6 +223,6 @@ def _begin_record(
     """Write the config, what was typed and the first record; return the config as text."""
     text = to_yaml(config)
     write_text(run.config, text)
-    write_text(run.overrides, "".join(f"- {override}\n" for override in overrides))
+    run.write_overrides(overrides)
     run.write_record(record)
     return text
