@@ -18,7 +18,7 @@ FLOORS = [
     {"checks", "files", "imagenet", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
-    {"observers"},
+    {"observers", "reports"},
     {"engine", "evaluation", "distillation", "recording"},
     {"config"},
     {"api"},
