@@ -1,6 +1,6 @@
 # What a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-timing test-bench benchmark lint types format clean
+.PHONY: help demo test test-slow test-timing test-bench test-browser benchmark lint types format clean
 
 # The first Python that this project runs on.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -15,7 +15,7 @@ demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
 	$(RUN) scripts/stylize.py experiment=demo
 
 test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
-	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench"
+	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser"
 
 test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
 	$(RUN) -m pytest -m slow
@@ -25,6 +25,9 @@ test-timing: $(VENV)/dev.stamp  ## what the engine costs in time, on an idle mac
 
 test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark, with PyTorch
 	$(RUN) -m pytest -m bench
+
+test-browser: $(VENV)/dev.stamp  ## the tests of the report's page, in Chromium where there is one
+	$(RUN) -m pytest -m browser
 
 benchmark: $(VENV)/bench.stamp  ## measure against PyTorch on this machine, half an hour; writes docs/benchmarks.md
 	$(RUN) scripts/benchmark.py

@@ -9,10 +9,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
@@ -24,6 +26,33 @@ EXIT_CODES = {"failed": 1, "refused": 2, "interrupted": 130}
 
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+class SweepReport(Callback):
+    """Writes a sweep's report when it ends, however it does.
+
+    Hydra tells where the sweep lies as it begins, and nothing of one that an error or Ctrl-C ends.
+    """
+
+    begun: ClassVar[list[Path]] = []
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Remember the sweep's folder."""
+        self.begun.append(Path(config.hydra.sweep.dir))
+
+    @classmethod
+    def write(cls) -> None:
+        """Write what has begun; a report that cannot be written is one line and changes no status."""
+        from nst_tf.reports import write_report
+
+        while cls.begun:
+            folder = cls.begun.pop()
+            if not any(folder.glob("*/run.json")):
+                continue
+            try:
+                print(f"  report       {write_report([folder])}", flush=True)
+            except Exception as error:
+                print(f"warning: no report: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
 
 
 class Ended(Exception):  # noqa: N818 - carries a status through Hydra, out of another process if need be
@@ -64,7 +93,10 @@ def _command(task: str, statuses: list[str]) -> str:
             raise Ended(status)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
-    hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
+    try:
+        hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
+    finally:
+        SweepReport.write()
     return "completed"
 
 

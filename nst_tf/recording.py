@@ -120,7 +120,7 @@ class Job(Generic[Settings]):
     def begin(self) -> None:
         """Write the settings, what was typed, and the first record."""
         write_text(self.folder.config, self.text)
-        write_text(self.folder.overrides, "".join(f"- {override}\n" for override in self.overrides))
+        self.folder.write_overrides(self.overrides)
         self.folder.write_record(self.record)
 
     def watch(self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None) -> Finished:

@@ -8,13 +8,14 @@ import platform
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 import nst_tf
 from nst_tf.errors import InputError
@@ -90,6 +91,18 @@ class RunFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write `run.json`."""
         write_text(self.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def write_overrides(self, overrides: Sequence[str]) -> None:
+        """Write what was typed, so that any text is read back as it was."""
+        write_text(self.overrides, yaml.safe_dump(list(overrides), allow_unicode=True, width=math.inf))
+
+    def read_overrides(self) -> list[str]:
+        """What was typed; nothing for a run started from Python, or one without that file."""
+        try:
+            typed = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            return []
+        return [text for text in typed if isinstance(text, str)] if isinstance(typed, list) else []
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
         """Write a checkpoint over the last one."""

@@ -9,10 +9,14 @@ from PIL import Image
 
 from nst_tf import Config
 from nst_tf.backbones import VGG19
-from nst_tf.images import Canvas
+from nst_tf.config import to_yaml
+from nst_tf.files import write_text
+from nst_tf.images import Canvas, read_picture, write_picture
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
-from nst_tf.observers import OBSERVERS
+from nst_tf.observers import OBSERVERS, Finished, Metrics, Moment, Progressed, Started
 from nst_tf.optimizers import Adam
+from nst_tf.recording import first_record, last_record, watch
+from nst_tf.runs import RunFolder
 from nst_tf.runtime import Precision, Runtime
 
 
@@ -61,3 +65,52 @@ def small_config(pictures):
         return Config(**(fields | changes))
 
     return build
+
+
+@pytest.fixture
+def made_up_run(pictures):
+    """Writes a run folder as a run does, out of invented losses, by the project's own hands but for the network."""
+
+    def write(folder, overrides, totals=(4.0, 2.0, 1.0), status="completed", reason="", record=None, **changes):
+        config = Config(content=pictures[0], style=pictures[1], **changes)
+        run = RunFolder(folder)
+        inputs = {"content": pictures[0], "style:1": pictures[1]}
+        told = first_record(config.name, "/CPU:0") | {
+            "fingerprint": "0" * 64,
+            "inputs": {role: {"source": path, "sha256": read_picture(path).sha256} for role, path in inputs.items()},
+        }
+        write_text(run.config, to_yaml(config))
+        run.write_overrides(overrides)
+        run.write_record(told)
+        moments = [
+            Moment(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
+            for n, total in enumerate(totals)
+        ]
+        events = [Progressed(moment) for moment in moments[:-1]]
+        if status == "running":
+            watch(iter([*events, Finished("interrupted", "", moments[-1])]), [Metrics(every=1)], started(run, config))
+            return run
+        end = Finished(status, reason or f"{len(totals)} steps", moments[-1])
+        watch(iter([*events, end]), [Metrics(every=1)], started(run, config))
+        write_picture(run.picture, end.moment.picture())
+        told |= last_record(end, "/CPU:0") | {"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})
+        run.write_record(told)
+        return run
+
+    def terms_of(total):
+        return {
+            "content": total / 4,
+            "content/raw": total / 4,
+            "content/conv4_2": total / 4,
+            "style": 0.75 * total,
+            "style/raw": total / 100,
+        }
+
+    def picture_of(number):
+        ramp = np.linspace(0, 1, 24 * 32 * 3, dtype=np.float32).reshape(24, 32, 3)
+        return lambda: (ramp + 0.13 * number) % 1.0
+
+    def started(run, config):
+        return Started(run, config.steps, None, list(terms_of(1.0)), "", {})
+
+    return write

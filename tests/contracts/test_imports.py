@@ -18,7 +18,7 @@ FLOORS = [
     {"checks", "files", "imagenet", "processor", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
-    {"observers", "problem"},
+    {"observers", "problem", "reports"},
     {"engine", "evaluation", "distillation"},
     {"config"},
     {"recording"},

@@ -1,13 +1,24 @@
 """Sweeps: a bad run among good ones, an interruption, and what the command's status tells."""
 
+import csv
+import shlex
 import signal
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 def folders(command_line):
-    return sorted(path.name for path in (command_line.folder / "sweep").iterdir() if path.is_dir())
+    names = {path.name for path in (command_line.folder / "sweep").iterdir() if path.is_dir()}
+    return sorted(names - {"report"})
+
+
+def reported(command_line):
+    """Runs and their ends in the report's table."""
+    with (command_line.folder / "sweep" / "report" / "table.csv").open(newline="") as file:
+        return {row["run"]: row["status"] for row in csv.DictReader(file)}
 
 
 @pytest.mark.parametrize("launcher", [[], ["launcher=joblib"]], ids=["in process", "joblib"])
@@ -22,6 +33,8 @@ def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, c
     names = folders(command_line)
     assert [name[:1] for name in names] == ["0", "2"]
     assert all("launcher" not in name for name in names)
+    assert reported(command_line) == {"0": "completed", "2": "completed"}
+    assert out.endswith("  report       sweep/report/index.html\n")
 
 
 def test_an_interruption_ends_the_whole_sweep(command_line):
@@ -38,6 +51,45 @@ def test_an_interruption_ends_the_whole_sweep(command_line):
     assert out.count("interrupted") == 1
     assert "Traceback" not in error
     assert [name[:1] for name in folders(command_line)] == ["0"]
+    assert reported(command_line) == {"0": "interrupted"}
+
+
+def test_a_sweep_of_nothing_but_refusals_leaves_no_report(command_line):
+    code, out, error = command_line("steps=1", "optimizer.learning_rate=-1,-2", "hydra.sweep.dir=sweep", "-m")
+    assert (code, error.count("error:")) == (2, 2)
+    assert "report" not in out
+    assert not (command_line.folder / "sweep" / "report").exists()
+
+
+def test_a_report_that_cannot_be_written_costs_no_run(command_line):
+    (command_line.folder / "sweep").mkdir()
+    (command_line.folder / "sweep" / "report").write_text("")
+    code, out, error = command_line("steps=1", "seed=1,2", "hydra.sweep.dir=sweep", "-m")
+    assert (code, out.count("completed: 1 step\n")) == (0, 2)
+    assert next(line for line in error.splitlines() if "report" in line).startswith("warning: no report: InputError")
+
+
+def test_a_report_can_be_left_out(command_line):
+    code, _, error = command_line("steps=1", "seed=1,2", "hydra.sweep.dir=sweep", "~hydra.callbacks.report", "-m")
+    assert (code, error) == (0, "")
+    assert not (command_line.folder / "sweep" / "report").exists()
+
+
+def test_the_printed_command_repeats_a_run_bit_for_bit(command_line):
+    code, _, error = command_line(
+        "steps=2", "seed=1,2", "image.start=noise", "hydra.sweep.dir=sweep", "name=grid", "-m"
+    )
+    assert code == 0, error
+    with (command_line.folder / "sweep" / "report" / "table.csv").open(newline="") as file:
+        _, row = csv.DictReader(file)
+    python, script, *words = shlex.split(row["command"])
+    assert (python, script) == ("python", "scripts/stylize.py")
+    command_line.small = []
+    code, _, error = command_line(*words)
+    assert code == 0, error
+    again = command_line.folder / "outputs" / "runs" / "grid_1" / "stylized.png"
+    with Image.open(again) as repeated, Image.open(command_line.folder / row["folder"] / "stylized.png") as original:
+        assert np.array_equal(np.asarray(repeated), np.asarray(original))
 
 
 def test_an_interruption_before_there_is_anything_is_one_line(command_line):

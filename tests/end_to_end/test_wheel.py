@@ -41,7 +41,7 @@ def test_it_carries_every_config_and_every_module(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in ROOT.glob("configs/**/*.yaml"):
         assert f"nst_tf/{path.relative_to(ROOT)}" in names
-    for path in ROOT.glob("nst_tf/**/*.py"):
+    for path in [*ROOT.glob("nst_tf/**/*.py"), *ROOT.glob("nst_tf/reports/page/*")]:
         assert str(path.relative_to(ROOT)) in names
 
 

@@ -1,0 +1,35 @@
+"""The command that makes a run again."""
+
+import shlex
+from collections.abc import Sequence
+
+from nst_tf.reports.axes import parsed
+from nst_tf.reports.reading import Run
+
+
+def rerun(run: Run) -> str | None:
+    """What to type, in the folder the run was started from, to make its picture again.
+
+    The overrides are the run's own, word for word, but for ``name``: all runs of a sweep share it, and a command
+    with the name of a run that is done does not run again. A sweep's YAML asks for its whole grid, which
+    ``hydra.mode=RUN`` takes back.
+
+    Returns:
+        One line for a POSIX shell; None for a run started from Python, where nothing was typed.
+    """
+    if not run.overrides:
+        return None
+    words = [_renamed(override, run.label) for override in run.overrides]
+    return shlex.join(["python", "scripts/stylize.py", *words, *_single(run.overrides)])
+
+
+def _renamed(override: str, label: str) -> str:
+    key, value = parsed(override)
+    if key != "name":
+        return override
+    number = label.rpartition("/")[2]
+    return f"name={value}_{number if number.isdecimal() else 'again'}"
+
+
+def _single(overrides: Sequence[str]) -> list[str]:
+    return ["hydra.mode=RUN"] if any(parsed(override)[0] == "sweep" for override in overrides) else []

@@ -1,0 +1,34 @@
+// Buttons that copy a command.
+(() => {
+  "use strict";
+  const said = document.getElementById("copied");
+
+  function select(element) {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+  }
+
+  async function copy(button) {
+    const code = button.parentElement.querySelector("code");
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+    } catch {
+      select(code); // not every browser lets a page from disk write to the clipboard
+      document.execCommand("copy");
+    }
+    said.textContent = "Copied";
+    button.textContent = "Copied";
+    setTimeout(() => {
+      button.textContent = "Copy";
+      said.textContent = "";
+    }, 1500);
+  }
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(button));
+  }
+})();

@@ -1,0 +1,58 @@
+// Loss curves: which loss, against what, on which scale.
+(() => {
+  "use strict";
+  const { curves } = JSON.parse(document.getElementById("data").textContent);
+  const place = document.getElementById("curves");
+  if (!place) return;
+  const form = document.getElementById("curve-controls");
+  const counters = ["step", "evaluations", "seconds"];
+  const names = [...new Set(curves.flatMap((curve) => Object.keys(curve.columns)))].filter((name) => !counters.includes(name));
+  const labels = { step: "steps", evaluations: "evaluations", seconds: "seconds of optimisation" };
+
+  for (const name of names) form.elements.loss.add(new Option(name, name));
+
+  function trace(curve, per, loss) {
+    const y = curve.columns[loss] ?? [];
+    return {
+      x: curve.columns[per],
+      y,
+      name: curve.name,
+      mode: y.filter((value) => value !== null).length < 2 ? "markers" : "lines",
+      line: { color: curve.colour, dash: curve.dash, width: 1.75 },
+      marker: { color: curve.colour },
+      hovertemplate: `%{y:.4g} at %{x:.4g}<extra>${curve.name.replaceAll("<", "&lt;")}</extra>`,
+    };
+  }
+
+  function layout(per, loss, scale) {
+    const style = getComputedStyle(place);
+    const axis = { gridcolor: style.borderTopColor, zeroline: false, linecolor: style.borderTopColor, automargin: true };
+    const narrow = place.clientWidth < 640;
+    const below = curves.length > 1 ? 20 * curves.length + 8 : 0; // the legend's height where it stands below
+    return {
+      font: { family: style.fontFamily, size: 13, color: style.color },
+      paper_bgcolor: "transparent",
+      plot_bgcolor: "transparent",
+      margin: { t: 12, r: 12, b: 48 + (narrow ? below : 0), l: 64 },
+      height: narrow ? 340 + below : 440,
+      showlegend: curves.length > 1,
+      legend: narrow ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 } : {},
+      hoverlabel: { namelength: -1 },
+      xaxis: { ...axis, title: { text: labels[per] }, rangemode: "tozero" },
+      yaxis: { ...axis, title: { text: loss }, type: scale, exponentformat: "power" },
+    };
+  }
+
+  function draw() {
+    const { per, loss, scale } = Object.fromEntries(new FormData(form));
+    const options = { displaylogo: false, displayModeBar: false, responsive: true };
+    const traces = curves.map((curve) => trace(curve, per, loss));
+    Plotly.react(place, traces, layout(per, loss, scale), options);
+  }
+
+  form.hidden = false;
+  form.addEventListener("change", draw);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("themechange", draw);
+  draw();
+})();

@@ -1,0 +1,190 @@
+"""The report's page as a person uses it: by mouse, by keyboard, in the dark, on a telephone."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = ([r, g, b]) =>
+    [r, g, b].map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+      .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const paper = (element) => {
+    const colour = rgb(getComputedStyle(element).backgroundColor);
+    return colour[3] === 255 || !element.parentElement ? colour : paper(element.parentElement);
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *:not(script, style, noscript, svg, svg *, option)")) {
+    const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!text || element.closest("dialog:not([open]), .hidden, .skip") || !element.checkVisibility()) continue;
+    const [a, b] = [luminance(rgb(getComputedStyle(element).color)), luminance(paper(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
+  }
+  return found;
+}
+"""
+
+
+def column(page, number):
+    return page.locator("table.values tbody tr").evaluate_all(
+        f"rows => rows.map(row => row.cells[{number}].innerText.trim())"
+    )
+
+
+def is_open(page):
+    return page.locator("#viewer").evaluate("dialog => dialog.open && dialog.matches(':modal')")
+
+
+def plotted(page):
+    return page.evaluate(
+        "() => { const p = document.getElementById('curves');"
+        " return { type: p.layout.yaxis.type, x: p.data[0].x, y: p.data[0].y, title: p.layout.xaxis.title.text,"
+        " lines: p.querySelectorAll('.scatterlayer .trace').length }; }"
+    )
+
+
+def test_a_picture_opens_and_closes_by_keyboard_and_gives_the_focus_back(opened):
+    page = opened()
+    tile = page.locator("#run-0 button")
+    tile.focus()
+    page.keyboard.press("Enter")
+    assert is_open(page)
+    assert page.locator("#viewer-title").inner_text() == "Run 0: style.weight=1, seed=0"
+    image = page.locator("#viewer img.after")
+    page.wait_for_function("image => image.complete", arg=image.element_handle())
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [32, 24]
+    assert "style.weight=1" in image.get_attribute("alt")
+    page.keyboard.press("Escape")
+    assert not is_open(page)
+    assert tile.evaluate("button => button === document.activeElement")
+
+
+def test_the_slider_uncovers_the_photograph(opened):
+    page = opened()
+    page.locator("#run-0 button").click()
+    slider, photograph = page.locator("#viewer input"), page.locator("#viewer img.before")
+    width = photograph.bounding_box()["width"]
+    uncovered = "i => getComputedStyle(i).clipPath"
+    assert slider.evaluate("input => input === document.activeElement")
+    assert photograph.evaluate(uncovered) == "inset(0px 100% 0px 0px)"
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert slider.input_value() == "3"
+    assert photograph.evaluate(uncovered) == "inset(0px 97% 0px 0px)"
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert 47 <= int(slider.input_value()) <= 53
+    handle = page.locator("#viewer .handle").bounding_box()
+    assert handle["x"] + handle["width"] / 2 - box["x"] == pytest.approx(width / 2, abs=width * 0.03)
+    assert photograph.evaluate("image => image.naturalWidth") == 32
+
+
+def test_next_and_previous_go_round_and_a_run_without_picture_says_so(opened):
+    page = opened()
+    page.locator("#run-0 button").click()
+    page.get_by_role("button", name="Previous").click()
+    assert page.locator("#viewer-title").inner_text().startswith("Run 5")
+    page.get_by_role("button", name="Previous").click()
+    assert "left no picture" in page.locator("#viewer .hint").inner_text()
+    assert not page.locator("#viewer .compare").is_visible()
+    page.get_by_role("button", name="Next").click()
+    assert page.locator("#viewer .compare").is_visible()
+    page.get_by_role("button", name="Close").click()
+    assert not is_open(page)
+
+
+def test_a_heading_sorts_the_table_upwards_then_downwards(opened):
+    page = opened()
+    heading = page.get_by_role("columnheader", name="total", exact=True)
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert column(page, 0) == ["0 best", "4", "5", "2", "3", "1"]
+    assert page.locator("#sorted").inner_text() == "Sorted by total, lowest first"
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert column(page, 0) == ["1", "3", "2", "5", "4", "0 best"]
+    memory = page.get_by_role("button", name="memory, MB")
+    for _ in range(2):
+        memory.click()
+        assert column(page, 0)[-1] == "4", "the empty cell is last both ways"
+    assert page.locator("table.values [aria-sort]").count() == 1
+
+
+def test_the_curves_change_scale_axis_and_loss(opened):
+    page = opened()
+    first = plotted(page)
+    assert (first["type"], first["title"], first["lines"]) == ("log", "evaluations", 6)
+    assert (first["x"], first["y"]) == ([1, 2, 3], [9.0, 3.0, 0.5])
+    page.get_by_label("linear").check()
+    page.get_by_label("second", exact=True).check()
+    page.get_by_role("combobox", name="Loss").select_option("style/raw")
+    second = plotted(page)
+    assert (second["type"], second["title"]) == ("linear", "seconds of optimisation")
+    assert second["x"] == [0.0, 0.5, 1.0]
+    assert second["y"] == pytest.approx([0.09, 0.03, 0.005])
+    page.get_by_label("step", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    assert plotted(page)["x"] == [1, 2, 3]
+
+
+def test_dark_follows_the_system_until_the_switch_is_used_and_is_remembered(opened):
+    page = opened(color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    ink = "document.querySelector('#curves .xtick text').style.fill"
+    switch = page.get_by_role("button", name="Dark")
+    assert (page.evaluate(background), switch.get_attribute("aria-pressed")) == ("rgb(22, 24, 27)", "true")
+    dark_ink = page.evaluate(ink)
+    switch.focus()
+    page.keyboard.press("Space")
+    assert (page.evaluate(background), switch.get_attribute("aria-pressed")) == ("rgb(253, 253, 251)", "false")
+    assert page.evaluate(ink) != dark_ink
+    page.reload()
+    assert page.evaluate(background) == "rgb(253, 253, 251)"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_stands_out(scheme, opened):
+    page = opened(color_scheme=scheme)
+    assert page.evaluate(CONTRAST) == []
+    page.locator("#run-3 button").click()
+    assert page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_is_as_wide_as_its_window(width, opened):
+    page = opened(viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("#run-0 button").click()
+    assert page.locator("#viewer").evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+
+
+def test_a_command_is_copied(opened):
+    page = opened(permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the command of run 2").click()
+    page.wait_for_function("document.getElementById('copied').textContent === 'Copied'")
+    command = "python scripts/stylize.py losses.style.weight=1 seed=2"
+    assert page.evaluate("navigator.clipboard.readText()") == command
+
+
+def test_a_screen_reader_finds_its_way(opened):
+    page = opened()
+    assert page.get_by_role("heading", level=1).inner_text() == "grid"
+    names = [page.get_by_role("heading", level=2).nth(n).inner_text() for n in range(4)]
+    assert names == ["Pictures", "Losses", "Table", "Commands"]
+    assert page.locator("img:not([alt])").count() == 0
+    unnamed = "e => e.filter(b => !(b.innerText.trim() || b.ariaLabel || b.querySelector('img[alt]'))).length"
+    assert page.locator("button").evaluate_all(unnamed) == 0
+    assert page.get_by_role("img", name="Loss curves of 6 runs").count() == 1
+    assert page.get_by_role("row").filter(has_text="diverged").count() == 2  # of the sheet, and of the table
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#pictures")

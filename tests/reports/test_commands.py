@@ -1,0 +1,58 @@
+"""The command of each run gives back the very overrides, to the shell and to Hydra."""
+
+import shlex
+
+import pytest
+
+from nst_tf.config import composed, configs_folder, fingerprint
+from nst_tf.reports.commands import rerun
+from nst_tf.reports.reading import find_runs
+
+NASTY = [
+    "content=a photo: of \"it\" & 'that' # $HOME.jpg",
+    r"style=sample\:night_swirls",
+    "losses.style.layers=[conv1_1,conv2_1]",
+    "+losses.grain={weight:1}",
+    "- dash",
+    "null",
+    "image.start=<b>ü</b>",
+]
+
+
+def test_the_shell_reads_the_very_overrides(made_up_run, tmp_path):
+    made_up_run(tmp_path / "run", NASTY)
+    (run,) = find_runs([tmp_path])
+    assert run.overrides == NASTY
+    assert shlex.split(rerun(run)) == ["python", "scripts/stylize.py", *NASTY]
+
+
+def test_runs_of_a_sweep_get_names_of_their_own(made_up_sweep):
+    runs = find_runs([made_up_sweep([["seed=0"], ["seed=1"]])])
+    names = [shlex.split(rerun(run))[4] for run in runs]
+    assert names == ["name=grid_0", "name=grid_1"]
+
+
+def test_a_single_runs_name_does_not_lead_to_the_run_that_is_done(made_up_run, tmp_path):
+    made_up_run(tmp_path / "lighthouse", ["name=lighthouse"])
+    (run,) = find_runs([tmp_path])
+    assert rerun(run) == "python scripts/stylize.py name=lighthouse_again"
+
+
+def test_a_run_from_python_has_no_command(made_up_run, tmp_path):
+    made_up_run(tmp_path / "run", [])
+    assert rerun(find_runs([tmp_path])[0]) is None
+
+
+@pytest.mark.parametrize("sweep", ["content_style_ratio", "pooling"])
+def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_run, pictures, tmp_path):
+    from hydra import compose, initialize_config_dir
+
+    key = {"content_style_ratio": "losses.style.weight=100.0", "pooling": "backbone.pooling=average"}[sweep]
+    overrides = [key, f"sweep={sweep}", f"content={pictures[0]}", f"style={pictures[1]}", "steps=3"]
+    config = composed(*overrides)
+    made_up_run(tmp_path / "3_run", overrides)
+    words = shlex.split(rerun(find_runs([tmp_path])[0]))[2:]
+    with initialize_config_dir(str(configs_folder()), version_base="1.3"):
+        hydra = compose("config", overrides=words, return_hydra_config=True).hydra
+    assert hydra.mode.name == "RUN"
+    assert fingerprint(composed(*words), []) == fingerprint(config, [])

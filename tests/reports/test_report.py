@@ -1,0 +1,170 @@
+"""The report as a folder: its files, what the page says, and how the command refuses."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.reports import write_report
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
+GRID = [[f"losses.style.weight={w}", f"seed={s}"] for w in (1, 10) for s in (0, 1, 2)]
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture
+def report(made_up_sweep):
+    ends = [{}, {"totals": (4.0, 0.5)}, {"status": "failed", "reason": HOSTILE}, {"status": "running"}, {}, {}]
+    return write_report([made_up_sweep(GRID, ends)])
+
+
+def data(page):
+    return json.loads(page.find("script", type="application/json")[0]["text"])
+
+
+def test_everything_is_there(report):
+    names = {path.name for path in report.parent.iterdir()}
+    tables = {"table.csv", "table.md", "table.tex"}
+    assert names == {"index.html", "pictures", "contact_sheet.png", "losses.png", "losses.pdf"} | tables
+    assert report.parent.name == "report"
+    assert (report.parent / "losses.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("contact_sheet.png", "losses.png"):
+        with Image.open(report.parent / name) as image:
+            assert np.asarray(image.convert("L")).std() > 5, f"{name} is empty"
+
+
+def test_the_contact_sheet_has_the_grid_as_headings_and_every_picture_in_its_place(report, read_page):
+    page = read_page(report)
+    assert len(page.find("table", _class="sheet")) == 1
+    headings = [(e["text"].strip(), e["scope"]) for e in page.find("th")][:7]
+    across = [("seed", "colgroup"), ("style.weight", "col"), ("0", "col"), ("1", "col"), ("2", "col")]
+    assert headings == [*across, ("1", "row"), ("10", "row")]
+    order = [figure["id"] for figure in page.find("figure", _class="tile")]
+    assert order == [f"run-{n}" for n in range(6)]
+
+
+def test_best_and_failed_runs_are_marked_in_words(report, read_page):
+    page = read_page(report)
+    tiles = {figure["id"]: figure for figure in page.find("figure", _class="tile")}
+    assert "is-best" in tiles["run-1"]["class"]
+    assert [("best" in tile["text"].split()) for tile in tiles.values()] == [False, True, False, False, False, False]
+    assert "failed" in tiles["run-2"]["text"]
+    assert "is-failed" in tiles["run-2"]["class"]
+    assert "running" in tiles["run-3"]["text"]
+    assert "no picture" in tiles["run-3"]["text"]
+    assert "Best: lowest total" in " ".join(page.find("p", _class="note")[0]["text"].split())
+
+
+def test_a_users_text_is_never_markup(report, read_page):
+    page = read_page(report)
+    assert HOSTILE in next(f for f in page.find("figure") if f.get("id") == "run-2")["text"]
+    assert data(page)["runs"][2]["status"] == f"failed: {HOSTILE}"
+    assert "alert(1)" not in "".join(e["text"] for e in page.find("script") if e.get("type") != "application/json")
+
+
+def test_every_picture_has_words_and_every_file_lies_within(report, read_page):
+    page = read_page(report)
+    pictures = [e for e in page.find("img") if "dialog" not in e["within"]]
+    assert len(pictures) == 5 + 2 + 1  # the runs' but one, content and style, the curves without scripts
+    assert all(e["alt"].strip() for e in pictures)
+    assert all(e["src"].startswith("data:image/jpeg;base64,") for e in pictures[:-1])
+    files = [run[key] for run in data(page)["runs"] for key in ("file", "content") if run[key]]
+    files += [e["href"] for e in page.find("a") if not e.get("href", "#").startswith("#")]
+    for file in files:
+        assert not re.match(r"\w+:|/", file)
+        assert (report.parent / file).is_file()
+
+
+def test_full_pictures_are_the_runs_own_and_the_photograph_has_their_size(report, read_page):
+    runs = data(read_page(report))["runs"]
+    original = next(report.parent.parent.glob("0_*")) / "stylized.png"
+    assert (report.parent / runs[0]["file"]).read_bytes() == original.read_bytes()
+    assert runs[0]["content"] == runs[5]["content"]
+    with Image.open(report.parent / runs[0]["content"]) as content:
+        assert content.size == (runs[0]["width"], runs[0]["height"]) == (32, 24)
+
+
+def test_the_curves_are_those_that_were_logged(report, read_page):
+    curves = data(read_page(report))["curves"]
+    assert [curve["run"] for curve in curves] == list(range(6))
+    assert curves[1]["name"] == "style.weight=1, seed=1"
+    assert curves[1]["columns"]["total"] == [4.0, 0.5]
+    assert curves[1]["columns"]["seconds"] == [0.0, 0.5]
+    assert curves[1]["columns"]["evaluations"] == [1, 2]
+    assert "content/conv4_2" not in curves[1]["columns"]
+    assert curves[0]["colour"] == curves[3]["colour"] != curves[1]["colour"]
+    assert curves[0]["dash"] != curves[3]["dash"]
+
+
+def test_a_photograph_that_has_changed_is_not_compared_with(made_up_sweep, pictures, read_page, tmp_path, caplog):
+    copy = Path(shutil.copy(pictures[0], tmp_path / "photo.png"))
+    folder = made_up_sweep([["seed=0"], ["seed=1"]])
+    for path in folder.glob("*/run.json"):
+        path.write_text(path.read_text().replace(pictures[0], str(copy)))
+    assert data(read_page(write_report([folder])))["runs"][0]["content"] is not None
+    Image.new("RGB", (40, 32)).save(copy)
+    page = read_page(write_report([folder]))
+    assert data(page)["runs"][0]["content"] is None
+    assert len(caplog.messages) == 1
+    assert "photo.png, not at hand" in page.find("section", _class="given")[0]["text"]
+
+
+def test_no_losses_and_no_pictures_still_make_a_report(made_up_sweep, read_page):
+    folder = made_up_sweep([["seed=0"], ["seed=1"]])
+    for path in [*folder.glob("*/metrics.csv"), *folder.glob("*/stylized.png")]:
+        path.unlink()
+    page = read_page(write_report([folder]))
+    assert "No run has logged its losses" in page.find("section", id="losses")[0]["text"]
+    assert len(page.find("span", _class="none")) == 2
+
+
+def test_an_earlier_reports_pictures_go(made_up_sweep):
+    folder = made_up_sweep([["seed=0"], ["seed=1"]])
+    report = write_report([folder]).parent
+    shutil.rmtree(folder / "1_seed=1")
+    write_report([folder])
+    assert sorted(path.name for path in (report / "pictures").glob("run_*")) == ["run_0.png"]
+
+
+def compare(*arguments, cwd):
+    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ)
+
+
+def test_the_script_writes_where_it_is_told_without_tensorflow(made_up_sweep, tmp_path):
+    folder = made_up_sweep(GRID)
+    arguments = [str(folder), "--report", "elsewhere", "--best", "seconds"]
+    code = (
+        f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); import compare\n"
+        f"compare.compare(compare.parser().parse_args({arguments!r}))\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "  report       elsewhere/index.html\n"
+    assert (tmp_path / "elsewhere" / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "No such folder: 'nothing'"),
+        (["empty"], "No run in 'empty'"),
+        (["grid", "--best", "beauty"], "--best 'beauty'; available: loss/total"),
+        (["grid", "--report", "grid/0_seed=0/run.json"], "Cannot write the report"),
+        ([], "the following arguments are required: FOLDER"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(arguments, words, made_up_sweep, tmp_path):
+    made_up_sweep([["seed=0"], ["seed=1"]])
+    (tmp_path / "empty").mkdir()
+    done = compare(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,139 @@
+"""The table: every number against a hand's, the best where runs compare, and text that stays text."""
+
+import csv
+import io
+import math
+
+import pandas
+import pytest
+
+from nst_tf.errors import InputError
+from nst_tf.losses import ContentLoss, GramLoss
+from nst_tf.optimizers import Adam
+from nst_tf.reports.axes import lay_out
+from nst_tf.reports.documents import write_documents
+from nst_tf.reports.reading import find_runs
+from nst_tf.reports.table import build_table, formatter
+
+TWO = [["seed=0"], ["seed=1"]]
+
+
+@pytest.fixture
+def table_of(made_up_sweep):
+    def build(points, ends, best=None):
+        runs = find_runs([made_up_sweep(points, ends)])
+        return build_table(runs, lay_out(runs), best)
+
+    return build
+
+
+def judged(style_ratio, ssim=0.5, judge="vgg19, imagenet"):
+    return {"record": {"scores": {"content": 0.9, "style_ratio": style_ratio, "ssim": ssim, "judge": judge}}}
+
+
+def losses(weight):
+    style = GramLoss(layers=["conv1_1"], weight=weight)
+    return {"losses": {"content": ContentLoss(layers=["conv4_2"]), "style": style}}
+
+
+def test_the_csv_has_the_numbers_of_the_runs(table_of, tmp_path):
+    table = table_of(TWO, [{"totals": (4.0, 0.1)}, {"totals": (4.0, 2.0, 0.3), "status": "converged"}])
+    write_documents(table, tmp_path)
+    first, second = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
+    told = {"run": "1", "status": "converged", "seed": "1", "steps_taken": "2", "evaluations": "3", "seconds": "1.0"}
+    numbers = {"loss/total": 0.3, "loss/content": 0.3 / 4, "loss/style": 0.75 * 0.3}
+    numbers |= {"raw/content": 0.3 / 4, "raw/style": 0.3 / 100}
+    numbers |= {"seconds_per_evaluation": 0.33333, "peak_memory_mb": 500, "height": 24, "width": 32}
+    assert {key: second[key] for key in told} == told
+    assert {key: float(second[key]) for key in numbers} == pytest.approx(numbers, rel=1e-12)
+    assert (first["run"], float(first["loss/total"]), first["reason"]) == ("0", 0.1, "2 steps")
+    assert not any("conv4_2" in name for name in first)
+    assert first["command"] == "python scripts/stylize.py content=photo.jpg steps=3 name=grid_0 seed=0"
+
+
+def test_the_lowest_total_is_best_where_the_objective_is_one(table_of):
+    diverged = {"totals": (0.1,), "status": "diverged"}
+    ends = [{"totals": (2.0,)}, {"totals": (1.0,), "seed": 1, "optimizer": Adam()}, diverged]
+    table = table_of([*TWO, ["seed=2"]], ends)
+    assert (table.criterion.name, table.best) == ("loss/total", 1)
+
+
+def test_totals_of_different_weights_do_not_compare_but_raw_losses_do(table_of):
+    table = table_of(TWO, [losses(1.0) | {"totals": (2.0,)}, losses(9.0) | {"totals": (1.0,)}])
+    assert (table.criterion, table.best) == (None, None)
+    marks = {column.name: table.marked(column) for column in table.columns}
+    assert (marks["loss/total"], marks["raw/style"]) == (set(), {1})
+
+
+def test_raw_losses_of_different_layers_do_not_compare(table_of):
+    other = losses(1.0)["losses"] | {"content": ContentLoss(layers=["conv3_1"])}
+    table = table_of(TWO, [losses(1.0), {"losses": other, "totals": (2.0,)}])
+    assert all(not table.marked(column) for column in table.columns if column.group.startswith("Losses"))
+
+
+def test_a_judge_decides_where_there_is_one(table_of):
+    ends = [{"totals": (1.0,)} | judged(0.3, 0.6), {"totals": (9.0,)} | losses(2.0) | judged(0.2, 0.4)]
+    table = table_of(TWO, ends)
+    assert (table.criterion.name, table.best) == ("judged/style_ratio", 1)
+    assert (table.judge, "judged/judge" in [column.name for column in table.columns]) == ("vgg19, imagenet", False)
+    marks = {column.name: table.marked(column) for column in table.columns}
+    assert (marks["judged/ssim"], marks["judged/style_ratio"]) == ({0}, {1})
+    assert marks["judged/content"] == set()  # the same in both
+
+
+def test_scores_of_two_judges_do_not_compare(table_of):
+    table = table_of(TWO, [judged(0.3), judged(0.2, judge="vgg19_lite, embedded") | losses(2.0)])
+    assert (table.best, table.judge) == (None, None)
+    assert "judged/judge" in [column.name for column in table.columns]
+
+
+def test_a_column_can_be_asked_for_and_ssim_is_better_high(table_of):
+    ends = [judged(0.3, 0.6), judged(0.2, 0.4)]
+    assert table_of(TWO, ends, best="judged/ssim").best == 0
+    with pytest.raises(
+        InputError, match="--best 'height'; available: loss/total, loss/content, loss/style, raw/content"
+    ):
+        table_of(TWO, ends, best="height")
+
+
+def test_one_run_alone_is_not_the_best_of_any(table_of):
+    assert table_of([["seed=0"]], [{}]).best is None
+
+
+def test_what_is_missing_or_not_finite_is_empty(table_of, tmp_path):
+    ends = [{"status": "running"}, {"totals": (1.0, math.inf), "status": "diverged"}]
+    write_documents(table_of(TWO, ends), tmp_path)
+    running, diverged = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
+    assert (running["status"], float(running["loss/total"]), running["peak_memory_mb"]) == ("running", 1.0, "")
+    assert (diverged["status"], diverged["loss/total"]) == ("diverged", "")
+
+
+def test_markdown_and_latex_keep_text_as_text_and_mark_the_best(table_of, tmp_path):
+    points = [["content=a_b|c&d%.jpg"], ["content=plain.jpg"]]
+    table = table_of(points, [{"totals": (2.0,)}, {"totals": (1.0,)}])
+    write_documents(table, tmp_path)
+    header, _, first, second = (tmp_path / "table.md").read_text().splitlines()
+    assert r"a\_b\|c&d%.jpg" in first
+    assert header.count("|") == second.count("|") == first.replace(r"\|", "").count("|")
+    assert "**1.000**" in second
+    tex = (tmp_path / "table.tex").read_text()
+    assert r"a\_b|c\&d\%.jpg" in tex
+    assert r"\textbf{1.000}" in tex
+    assert r"peak\_memory\_mb" in tex
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.5, 0.0512, None], ["0.5000", "0.0512", ""]),
+        ([12.345, 1.0], ["12.35", "1.00"]),
+        ([1.0, 20000.0], ["1.000e+00", "2.000e+04"]),
+        ([28341872640.0, 4929699840.0], ["2.834e+10", "4.930e+09"]),
+        ([2e-5, 3e-5], ["2.000e-05", "3.000e-05"]),
+        ([0.0, 0.0], ["0", "0"]),
+        ([9.9996, 1.0], ["10.000", "1.000"]),
+    ],
+)
+def test_numbers_are_written_alike_down_a_column(values, texts):
+    column = pandas.Series(values, dtype="float64")
+    assert [formatter(column)(value) for value in column] == texts
