@@ -152,6 +152,11 @@ def _term(loss: Loss, features: Mapping[str, Features], weights: Mapping[str, fl
 def _blended(loss: Loss, pictures: Sequence[Features], shares: Sequence[float]) -> Targets:
     """The weighted mean of what the loss sees in some pictures."""
     seen = [loss.represent(features) for features in pictures]
+    if any(targets[layer].shape != seen[0][layer].shape for targets in seen for layer in targets):
+        raise InputError(
+            f"blend=targets: {type(loss).__name__} cannot blend styles of different sizes; "
+            "set image.style_fit=content, or blend=losses"
+        )
     return {
         layer: tf.add_n([share * targets[layer] for share, targets in zip(shares, seen, strict=True)])
         for layer in seen[0]
