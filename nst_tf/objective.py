@@ -160,10 +160,16 @@ def _term(loss: Loss, seen: Mapping[str, Targets], weights: Mapping[str, float])
     alone = len(seen) == 1  # a single reference counts in full, whatever its share among several
     shared = [(1.0 if alone else weights[reference], representation) for reference, representation in seen.items()]
     if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
-        shared = [(1.0, _blended(shared))]
+        shared = [(1.0, _blended(loss, shared))]
     return Term(loss, [(share, loss.settle(representation)) for share, representation in shared])
 
 
-def _blended(shared: Sequence[tuple[float, Targets]]) -> Targets:
-    layers = shared[0][1].keys()
-    return {layer: tf.add_n([share * representation[layer] for share, representation in shared]) for layer in layers}
+def _blended(loss: Loss, shared: Sequence[tuple[float, Targets]]) -> Targets:
+    """The weighted mean of what the loss saw in some pictures."""
+    first = shared[0][1]
+    if any(seen[layer].shape != first[layer].shape for _, seen in shared for layer in first):
+        raise InputError(
+            f"blend=targets: {type(loss).__name__} cannot blend styles of different sizes; "
+            "set image.style_fit=content, or blend=losses"
+        )
+    return {layer: tf.add_n([share * seen[layer] for share, seen in shared]) for layer in first}

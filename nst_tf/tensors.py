@@ -35,6 +35,11 @@ def positions(x: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), tf.float32)
 
 
+def rows(features: tf.Tensor) -> tf.Tensor:
+    """Features ``(B, H, W, C)`` of any precision as one vector a position, ``(B, H·W, C)`` float32."""
+    return tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1, features.shape[-1]])
+
+
 def gram(features: tf.Tensor) -> tf.Tensor:
     """Gram matrix per picture, ``G = FᵀF``, a plain sum over positions (Gatys et al. 2016, equation 3).
 

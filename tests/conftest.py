@@ -9,13 +9,11 @@ from PIL import Image
 
 from nst_tf import Config
 from nst_tf.backbones import VGG19
-from nst_tf.config import to_yaml
-from nst_tf.files import write_text
 from nst_tf.images import Canvas, read_picture, write_picture
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
-from nst_tf.observers import OBSERVERS, Finished, Metrics, Moment, Progressed, Started
+from nst_tf.observers import OBSERVERS, Finished, Metrics, Moment, Progressed
 from nst_tf.optimizers import Adam
-from nst_tf.recording import first_record, last_record, watch
+from nst_tf.recording import Job, first_record
 from nst_tf.runs import RunFolder
 from nst_tf.runtime import Precision, Runtime
 
@@ -72,29 +70,23 @@ def made_up_run(pictures):
     """Writes a run folder as a run does, out of invented losses, by the project's own hands but for the network."""
 
     def write(folder, overrides, totals=(4.0, 2.0, 1.0), status="completed", reason="", record=None, **changes):
-        config = Config(content=pictures[0], style=pictures[1], **changes)
+        tracking = {"metrics": Metrics(every=1)}
+        config = Config(content=pictures[0], style=pictures[1], tracking=tracking, **changes)
+        names = {"content": pictures[0], "style:1": pictures[1]}
+        inputs = {role: {"source": path, "sha256": read_picture(path).sha256} for role, path in names.items()}
         run = RunFolder(folder)
-        inputs = {"content": pictures[0], "style:1": pictures[1]}
-        told = first_record(config.name, "/CPU:0") | {
-            "fingerprint": "0" * 64,
-            "inputs": {role: {"source": path, "sha256": read_picture(path).sha256} for role, path in inputs.items()},
-        }
-        write_text(run.config, to_yaml(config))
-        run.write_overrides(overrides)
-        run.write_record(told)
+        job = Job(config, overrides, run, first_record(config, "/CPU:0", inputs, [], None))
+        job.begin()
         moments = [
             Moment(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
             for n, total in enumerate(totals)
         ]
-        events = [Progressed(moment) for moment in moments[:-1]]
-        if status == "running":
-            watch(iter([*events, Finished("interrupted", "", moments[-1])]), [Metrics(every=1)], started(run, config))
-            return run
-        end = Finished(status, reason or f"{len(totals)} steps", moments[-1])
-        watch(iter([*events, end]), [Metrics(every=1)], started(run, config))
-        write_picture(run.picture, end.moment.picture())
-        told |= last_record(end, "/CPU:0") | {"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})
-        run.write_record(told)
+        running = status == "running"
+        end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", moments[-1])
+        job.watch(iter([*(Progressed(moment) for moment in moments[:-1]), end]), list(terms_of(1.0)), None)
+        if not running:
+            write_picture(run.picture, end.moment.picture())
+            job.end(end, **({"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})))
         return run
 
     def terms_of(total):
@@ -109,8 +101,5 @@ def made_up_run(pictures):
     def picture_of(number):
         ramp = np.linspace(0, 1, 24 * 32 * 3, dtype=np.float32).reshape(24, 32, 3)
         return lambda: (ramp + 0.13 * number) % 1.0
-
-    def started(run, config):
-        return Started(run, config.steps, None, list(terms_of(1.0)), "", {})
 
     return write

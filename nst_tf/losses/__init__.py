@@ -3,13 +3,17 @@
 from nst_tf.losses.content import ContentLoss, ContentReduction
 from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
 from nst_tf.losses.loss import Blend, Features, LayerLoss, Loss, OverLayers, Targets
+from nst_tf.losses.mean_variance import MeanVarianceLoss, MeanVarianceReduction
 from nst_tf.losses.moments import MomentsLoss, MomentsReduction
+from nst_tf.losses.sliced_wasserstein import SlicedReduction, SlicedWassersteinLoss
 from nst_tf.losses.total_variation import TotalVariationLoss, ValueRange, Variation
 
 LOSSES: dict[str, type[Loss]] = {
     "content": ContentLoss,
     "gram": GramLoss,
+    "mean_variance": MeanVarianceLoss,
     "moments": MomentsLoss,
+    "sliced_wasserstein": SlicedWassersteinLoss,
     "total_variation": TotalVariationLoss,
 }
 """Name in a config to class."""
@@ -25,9 +29,13 @@ __all__ = [
     "GramReduction",
     "LayerLoss",
     "Loss",
+    "MeanVarianceLoss",
+    "MeanVarianceReduction",
     "MomentsLoss",
     "MomentsReduction",
     "OverLayers",
+    "SlicedReduction",
+    "SlicedWassersteinLoss",
     "Targets",
     "TotalVariationLoss",
     "ValueRange",

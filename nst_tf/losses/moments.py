@@ -119,11 +119,13 @@ def trace_of_root(A: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Ten
     eigenvalues meet, is not needed. Eigenvalues that rounding made negative count as 0, in the gradient those below
     `FLOOR` times the largest as that much.
     """
-    values, vectors = tf.linalg.eigh(A)
+    finite = tf.reduce_all(tf.math.is_finite(A), [1, 2])
+    values, vectors = tf.linalg.eigh(tf.where(finite[:, None, None], A, 0.0))  # which raises where there is a NaN
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
         least = tf.maximum(FLOOR * tf.reduce_max(values, -1, keepdims=True), 1e-30)
         scaled = vectors * tf.math.rsqrt(tf.maximum(values, least))[:, None]
         return 0.5 * upstream[:, None, None] * tf.matmul(scaled, vectors, transpose_b=True)
 
-    return tf.reduce_sum(tf.sqrt(tf.maximum(values, 0.0)), -1), gradient
+    trace = tf.reduce_sum(tf.sqrt(tf.maximum(values, 0.0)), -1)
+    return tf.where(finite, trace, float("nan")), gradient

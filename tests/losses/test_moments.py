@@ -131,6 +131,17 @@ def test_features_without_spread_have_a_finite_slope(reduction):
         assert np.isfinite(tape.gradient(value, variable)).all()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_give_a_loss_that_is_none(value):
+    """A run that diverges is told so by its loss, not by an error of the decomposition."""
+    x = np.ones([2, 3, 3, N])
+    x[0, 1, 1, 2] = value
+    loss = MomentsLoss(layers=["conv"])
+    values = loss({"conv": tf.constant(x, tf.float32)}, loss.prepare({"conv": tf.ones([1, 3, 3, N])})).numpy()
+    assert not np.isfinite(values[0])
+    assert values[1] == pytest.approx(0, abs=1e-4)
+
+
 def test_two_styles_as_one_mixture_are_the_set_of_both():
     from nst_tf.objective import Objective
 

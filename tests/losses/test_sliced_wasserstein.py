@@ -1,0 +1,116 @@
+"""The sliced distance on sets of points whose distance is known, and against SciPy's along each direction."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from nst_tf.errors import InputError
+from nst_tf.losses import Blend, SlicedWassersteinLoss
+from nst_tf.losses.sliced_wasserstein import directions, quantiles
+from nst_tf.objective import Objective
+
+RNG = np.random.default_rng(11)
+N = 6
+
+
+def distance(x, target, **settings):
+    """The loss between sets of vectors (M, N)."""
+    loss = SlicedWassersteinLoss(layers=["conv"], **settings)
+    features, targets = ({"conv": tf.constant(value[None, None], tf.float32)} for value in (x, target))
+    return float(loss(features, loss.prepare(targets))[0])
+
+
+@pytest.mark.parametrize("count", [N, 3 * N])
+def test_a_shifted_set_of_points_is_a_part_of_its_shift_away(count):
+    """Along unit vectors at right angles the squares of a shift add up to the shift's own: a mean of ‖v‖²/N."""
+    x, shift = RNG.normal(size=(40, N)), np.array([3.0, 0, -4, 0, 0, 0])
+    assert distance(x, RNG.permutation(x) + shift, directions=count) == pytest.approx(25 / N, rel=1e-4)
+
+
+def test_a_stretched_set_of_points_is_as_far_as_its_points_moved_on_average():
+    x = RNG.normal(size=(40, N))
+    assert distance(x, 3 * x) == pytest.approx(4 * (x**2).mean(), rel=1e-4)
+    assert distance(x, 3 * x, reduction="relative") == pytest.approx(4 / 9, rel=1e-4)
+    assert distance(0 * x, 3 * x, reduction="relative") == pytest.approx(1, rel=1e-5)  # silence
+
+
+def test_along_one_direction_it_is_the_least_cost_of_carrying_one_set_to_the_other():
+    """By trying every way of pairing five points with five."""
+    from itertools import permutations
+
+    x, target = RNG.normal(size=(5, N)), RNG.normal(size=(5, N))
+    theta = directions(1, N, seed=3)[0].astype(np.float64)
+    a, b = x @ theta, target @ theta
+    least = min(((a - b[list(order)]) ** 2).mean() for order in permutations(range(5)))
+    assert distance(x, target, directions=1, seed=3) == pytest.approx(least, rel=1e-4)
+
+
+def test_it_tells_distributions_of_equal_mean_and_covariance_apart():
+    even, odd = (np.sign(RNG.normal(size=(4000, N))), RNG.normal(size=(4000, N)))
+    same = distance(odd, RNG.normal(size=(4000, N)))
+    assert distance(even, odd) > 5 * same
+
+
+def test_a_larger_style_is_compared_at_the_pictures_quantiles():
+    x = RNG.normal(size=(40, N))
+    assert distance(x, np.repeat(x, 3, axis=0)) == pytest.approx(0, abs=1e-9)
+    many = stats.norm.ppf((np.arange(9999) + 0.5) / 9999)[:, None]
+    few = stats.norm.ppf((np.arange(99) + 0.5) / 99)[:, None]
+    assert distance(few, 2 + 3 * many) == pytest.approx(4 + 4 * (few**2).mean(), rel=1e-3)
+    assert distance(many, 2 + 3 * few) == pytest.approx(4 + 4, rel=2e-2)
+
+
+def test_quantiles_by_hand():
+    x = tf.constant([[1.0, 3.0]])
+    np.testing.assert_allclose(quantiles(x, 4), [[1, 1.5, 2.5, 3]])
+    np.testing.assert_allclose(quantiles(quantiles(x, 4), 2), [[1.25, 2.75]])
+
+
+def test_directions_are_unit_vectors_at_right_angles_by_their_seed():
+    for count in (N, 2 * N):
+        theta = directions(count, N, 0)
+        np.testing.assert_allclose(theta.T @ theta, np.eye(N) * count / N, atol=1e-5)
+    np.testing.assert_array_equal(directions(N, N, 0), directions(N, N, 0))
+    assert np.abs(directions(N, N, 0) - directions(N, N, 1)).max() > 0.1
+    np.testing.assert_array_equal(directions(3, N, 0), directions(N, N, 0)[:3])
+
+
+def test_each_picture_of_a_batch_has_its_own_distance():
+    x, target = RNG.normal(size=(2, 20, N)), RNG.normal(size=(30, N))
+    loss = SlicedWassersteinLoss(layers=["conv"])
+    targets = loss.prepare({"conv": tf.constant(target[None, None], tf.float32)})
+    both = loss({"conv": tf.constant(x[:, None], tf.float32)}, targets)
+    np.testing.assert_allclose(both, [distance(picture, target) for picture in x], rtol=1e-5)
+
+
+def test_the_slope_draws_every_point_to_where_it_belongs():
+    x, target = RNG.normal(size=(30, N)), RNG.normal(size=(30, N))
+    loss = SlicedWassersteinLoss(layers=["conv"])
+    targets = loss.prepare({"conv": tf.constant(target[None, None], tf.float32)})
+    variable = tf.constant(x[None, None], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(variable)
+        value = loss({"conv": variable}, targets)
+    theta = directions(N, N, 0).astype(np.float64)
+    expected = np.zeros_like(x)
+    for direction in theta:
+        order = np.argsort(x @ direction)
+        moves = (x @ direction)[order] - np.sort(target @ direction)
+        expected[order] += 2 / (30 * N) * moves[:, None] * direction
+    np.testing.assert_allclose(tape.gradient(value, variable)[0, 0], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_styles_of_different_sizes_are_not_blended_into_one():
+    x, large = tf.zeros([1, 4, 5, 3]), tf.ones([1, 6, 5, 3])
+    losses = {"style": SlicedWassersteinLoss(layers=["conv"], blend=Blend.targets)}
+    with pytest.raises(InputError, match=r"blend=targets.*image.style_fit=content"):
+        Objective.prepare(lambda image: {"conv": image}, losses, x, [x, large], [0.5, 0.5])
+    objective = Objective.prepare(lambda image: {"conv": image}, losses, x, [x, x + 2], [0.5, 0.5])
+    assert float(objective(x).total[0]) == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize(("fields", "words"), [({"directions": 0}, "directions=0"), ({"seed": -1}, "seed=-1")])
+def test_values_out_of_range_are_refused(fields, words):
+    with pytest.raises(InputError, match=words):
+        SlicedWassersteinLoss(layers=["conv"], **fields)
