@@ -41,7 +41,9 @@ def parser() -> OneLineParser:
     made.add_argument(
         "--race-size", type=int, default=256, help="long side of the race's pictures (default: %(default)s)"
     )
-    made.add_argument("--race-evaluations", type=int, default=1000, help="of the peer (default: %(default)s)")
+    made.add_argument(
+        "--race-share", type=float, default=1.0, help="part of each peer's steps to run (default: %(default)s)"
+    )
     return made
 
 
@@ -57,9 +59,9 @@ def benchmark(arguments: argparse.Namespace) -> str:
     unknown = [name for name in arguments.measurements if name not in MEASUREMENTS]
     if unknown:
         raise InputError(f"Unknown measurement {unknown[0]!r}; available: {', '.join(MEASUREMENTS)}")
-    for name in ("rounds", "race_size", "race_evaluations"):
-        if getattr(arguments, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)}: must be at least 1")
+    for name, least in {"rounds": 1, "race_size": 1, "race_share": 0.01}.items():
+        if getattr(arguments, name) < least:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)}: must be at least {least}")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(
@@ -70,7 +72,7 @@ def benchmark(arguments: argparse.Namespace) -> str:
         ledger=Ledger(arguments.folder / "figures.csv"),
         rounds=arguments.rounds,
         race_size=arguments.race_size,
-        race_evaluations=arguments.race_evaluations,
+        race_share=arguments.race_share,
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that measure
     for name in arguments.measurements or MEASUREMENTS:

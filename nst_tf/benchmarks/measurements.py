@@ -40,21 +40,67 @@ WEIGHED = (
 )
 """Of `VARIANTS`, whose seconds and whose memory are measured."""
 
-OURS = ("image.start=content", "optimizer.clamp=true", "optimizer.history=20", "optimizer.metric_power=0.75")
-"""How we go for the peers' objectives: from the content, pixels kept in [0, 1], our own optimiser's defaults."""
+HALF_FIRST = ("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]")
 
 RACERS = {
-    "nst_tf float32": (*OURS, FLOAT32, "steps=250"),
-    "nst_tf bfloat16": (*OURS, BFLOAT16, "steps=250"),
-    "nst_tf bfloat16, coarse to fine": (
-        *(*OURS, BFLOAT16, "steps=300"),
-        *("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]"),
-    ),
+    "nst_tf float32": (FLOAT32,),
+    "nst_tf bfloat16": (BFLOAT16,),
+    "nst_tf bfloat16, coarse to fine": (BFLOAT16, *HALF_FIRST),
 }
-"""Who goes to the peer's picture, with our overrides."""
+"""Who goes for a peer's picture: our default start, optimiser and bounds, for its objective."""
 
-PEER = "neural-style-pt in PyTorch"
-"""Whose picture that is."""
+RACE_STEPS = 300
+"""Of each of them, at most."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A program run to its end by its own settings, whose saved picture is what we go for.
+
+    Attributes:
+        name: As the page has it.
+        experiment: Of ours, with all its settings.
+        objective: Our overrides for its network and losses alone.
+        program: ``module:function`` on the PyTorch side; None where our own engine runs the experiment as it stands.
+        steps: Of its own optimiser.
+        scales: Its sizes, as parts of the last.
+    """
+
+    name: str
+    experiment: str
+    objective: tuple[str, ...]
+    program: str | None
+    steps: int
+    scales: tuple[float, ...] = (1.0,)
+
+
+PEERS = (
+    Peer(
+        name="neural-style-pt in PyTorch",
+        experiment="neural_style",
+        objective=("loss=neural_style", "layers=gatys", "weights=neural_style"),
+        program=PYTORCH_SIDE + ":neural_style",
+        steps=1000,
+    ),
+    Peer(
+        name="crowsonkb in PyTorch",
+        experiment="crowsonkb",
+        objective=(
+            *("loss=crowsonkb", "layers=crowsonkb", "weights=crowsonkb"),
+            "backbone.preprocessing=torch_on_caffe",
+        ),
+        program="nst_tf.benchmarks.crowsonkb:crowsonkb",
+        steps=3000,
+        scales=(0.25, 2**-1.5, 0.5, 2**-0.5, 1.0),
+    ),
+    Peer(
+        name="TensorFlow tutorial",
+        experiment="tf_tutorial",
+        objective=("loss=tf_tutorial", "layers=gatys", "weights=tf_tutorial", "losses.content.layers=[conv5_2]"),
+        program=None,
+        steps=1000,
+    ),
+)
 
 
 @dataclass
@@ -72,7 +118,7 @@ class Bench:
         area_sizes: Of the cost against area.
         rounds: Alternating rounds of timings.
         race_size: Long side of the races' pictures.
-        race_evaluations: Of the PyTorch peer; neural-style-pt's default is 1000.
+        race_share: Part of its own steps that each contestant is given.
     """
 
     content: str
@@ -85,22 +131,23 @@ class Bench:
     area_sizes: tuple[int, ...] = (128, 256, 512, 768, 1024)
     rounds: int = 5
     race_size: int = 256
-    race_evaluations: int = 1000
+    race_share: float = 1.0
 
-    def overrides(self, size: int, *more: str, square: bool = True) -> tuple[str, ...]:
-        """neural-style's objective on these pictures at a size; square pictures for timings."""
+    def overrides(self, size: int, *settings: str, square: bool = True) -> tuple[str, ...]:
+        """Settings for these pictures and VGG-19 at a size; square pictures for timings."""
         fit = ["image.fit=exact", "image.style_fit=content"] if square else []
         return (
-            *("experiment=neural_style", f"content={self.content}", f"style={self.style}"),
-            *(f"backbone.weights={self.weights}", f"image.size={size}", *fit, *more),
+            *("backbone=vgg19", *settings, f"content={self.content}", f"style={self.style}"),
+            *(f"backbone.weights={self.weights}", f"image.size={size}", *fit),
         )
 
-    def material(self, size: int, *, square: bool = True) -> Path:
+    def material(self, size: int, *, square: bool = True, experiment: str = "neural_style") -> Path:
         """The file of pictures and weights for the other side, made once."""
-        path = self.folder / f"material_{size}{'_square' * square}.npz"
+        path = self.folder / f"material_{experiment}_{size}{'_square' * square}.npz"
         if not path.exists():
+            overrides = self.overrides(size, f"experiment={experiment}", FLOAT32, square=square)
             with process() as work:
-                work(OURS_SIDE + ":write_material", self.overrides(size, square=square), path)
+                work(OURS_SIDE + ":write_material", overrides, path)
         return path
 
     def ask(self, work: Callable[..., Any], function: str, name: str, size: int, *more: int) -> Any:
@@ -108,7 +155,7 @@ class Bench:
         overrides = VARIANTS[name]
         if overrides is None:
             return work(f"{PYTORCH_SIDE}:{function}", self.material(size), name.split()[1], *more)
-        return work(f"{OURS_SIDE}:{function}", self.overrides(size, *overrides), *more)
+        return work(f"{OURS_SIDE}:{function}", self.overrides(size, "experiment=neural_style", *overrides), *more)
 
 
 def evaluation(bench: Bench, count: int = 3) -> None:
@@ -175,45 +222,57 @@ def startup(bench: Bench) -> None:
 
 
 def race(bench: Bench) -> None:
-    """The time until our saved picture is as good as the peer's saved picture, under the peer's objective.
+    """The time until our saved picture is as good as each peer's saved picture, under that peer's objective.
 
-    The peer is neural-style-pt's setting run to its end; both pictures are read back from their 8-bit PNGs and judged
-    in float32 by the same network.
+    A peer is run to its end by its own settings; all pictures are read back from their 8-bit PNGs and judged in float32
+    by the same network.
     """
-    size, judge = bench.race_size, bench.overrides(bench.race_size, square=False)
-    if not bench.ledger.values("race seconds", PEER, size):
-        _run_peer(bench, judge)
-    (goal,), (seconds,) = (bench.ledger.values(f"race {figure}", PEER, size) for figure in ("loss", "seconds"))
-    for name, overrides in RACERS.items():
-        if not bench.ledger.values("race seconds", name, size):
-            reached, total = _reach(bench, judge, overrides, goal)
-            bench.ledger.add(
-                Entry("race loss", name, size, total, "loss"), Entry("race seconds", name, size, reached, "s")
-            )
-            log.info("%s: %.1f s to %.0f, %.1f times sooner", name, reached, total, seconds / reached)
+    size = bench.race_size
+    for peer in PEERS:
+        judge = bench.overrides(size, *peer.objective, square=False)
+        if not bench.ledger.values("race seconds", peer.name, size):
+            _run_peer(bench, peer, judge)
+        (goal,), (seconds,) = (bench.ledger.values(f"race {figure}", peer.name, size) for figure in ("loss", "seconds"))
+        for name, overrides in RACERS.items():
+            contestant = f"{name}, {peer.experiment}"
+            if not bench.ledger.values("race seconds", contestant, size):
+                reached, total = _reach(bench, judge, overrides, goal)
+                bench.ledger.add(
+                    Entry("race loss", contestant, size, total, "loss"),
+                    Entry("race seconds", contestant, size, reached, "s"),
+                )
+                log.info("%s: %.1f s to %.6g, %.1f times sooner", contestant, reached, total, seconds / reached)
 
 
-def _run_peer(bench: Bench, judge: tuple[str, ...]) -> None:
+def _run_peer(bench: Bench, peer: Peer, judge: tuple[str, ...]) -> None:
     """Write down the peer's curve, its seconds, and the loss of the picture it saves."""
-    size, picture = bench.race_size, bench.folder / f"peer_{bench.race_size}.png"
-    material = bench.material(size, square=False)
-    with process() as work:
-        seconds, losses = work(PYTORCH_SIDE + ":run", material, bench.race_evaluations, picture)
+    size, steps = bench.race_size, max(1, round(bench.race_share * peer.steps))
+    picture = bench.folder / f"peer_{peer.experiment}_{size}.png"
+    if peer.program is None:
+        settings = bench.overrides(size, f"experiment={peer.experiment}", FLOAT32, f"steps={steps}", square=False)
+        with process() as work:
+            seconds, losses = work(OURS_SIDE + ":whole_run", settings, picture)
+    else:
+        sizes = [round(size * scale) for scale in peer.scales]
+        materials = [bench.material(side, square=False, experiment=peer.experiment) for side in sizes]
+        with process() as work:
+            seconds, losses = work(peer.program, materials, steps, picture)
     with process() as work:
         (total,) = work(OURS_SIDE + ":judged", judge, [str(picture)])
     curve = [(n, loss) for n, loss in enumerate(losses, 1) if n % 50 == 0]
     bench.ledger.add(
-        *(Entry("race curve", f"{PEER}, {n}", size, loss, "loss") for n, loss in curve),
-        Entry("race loss", PEER, size, total, "loss"),
-        Entry("race seconds", PEER, size, seconds, "s"),
+        *(Entry("race curve", f"{peer.name}, {n}", size, loss, "loss") for n, loss in curve),
+        Entry("race loss", peer.name, size, total, "loss"),
+        Entry("race seconds", peer.name, size, seconds, "s"),
     )
-    log.info("%s: %.1f s, saved picture %.0f", PEER, seconds, total)
+    log.info("%s: %.1f s, saved picture %.6g", peer.name, seconds, total)
 
 
 def _reach(bench: Bench, judge: tuple[str, ...], overrides: tuple[str, ...], goal: float) -> tuple[float, float]:
     """Seconds until a saved picture is no worse than the goal, and its loss; infinity, and the least, where none is."""
+    settings = (*judge, *overrides, f"steps={round(bench.race_share * RACE_STEPS)}")
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder, process() as work:
-        shots = work(OURS_SIDE + ":run", (*judge, *overrides), Path(folder) / "run", 5)
+        shots = work(OURS_SIDE + ":run", settings, Path(folder) / "run", 5)
         totals = work(OURS_SIDE + ":judged", judge, [file for _, file in shots])
     good = [(seconds, total) for (seconds, _), total in zip(shots, totals, strict=True) if total <= goal]
     return good[0] if good else (float("inf"), min(totals))

@@ -2,6 +2,8 @@
 
 import csv
 import functools
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -98,6 +100,22 @@ def run(overrides: tuple[str, ...], folder: Path, every: int) -> list[tuple[floa
     with kept.metrics.open(newline="", encoding="utf-8") as file:
         shots = [(float(row["seconds"]), kept.snapshot(int(row["step"]))) for row in csv.DictReader(file)]
     return [(seconds, str(picture)) for seconds, picture in shots if picture.exists()]
+
+
+def whole_run(overrides: tuple[str, ...], picture: Path) -> tuple[float, list[float]]:
+    """Run an experiment as it stands.
+
+    Returns:
+        Seconds of optimisation, compiling included, and the loss at each step.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        config = composed(*overrides)
+        config.tracking = {"metrics": Metrics(every=1)}
+        kept = stylize(config, Path(folder) / "run").folder
+        shutil.copyfile(kept.picture, picture)
+        with kept.metrics.open(newline="", encoding="utf-8") as file:
+            rows = [(float(row["seconds"]), float(row["total"])) for row in csv.DictReader(file)]
+    return rows[-1][0], [total for _, total in rows[1:]]
 
 
 def judged(overrides: tuple[str, ...], files: Sequence[str]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The other side: neural-style-pt's step and run, rendered in PyTorch from its published settings.
+"""The other side: the network in PyTorch, and neural-style-pt's step and run from its published settings.
 
 Channels last, oneDNN on the CPU; on a GPU compiled. Targets are computed once, as that program does.
 """
@@ -6,7 +6,7 @@ Channels last, oneDNN on the CPU; on a GPU compiled. Targets are computed once, 
 import functools
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ CONTENT, STYLE = "block4_conv2", tuple(f"block{block}_conv1" for block in range(
 CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 5.0, 100.0, 1e-3
 
 
-class NeuralStyle:
-    """The objective of neural-style-pt on the pictures and weights of a file that `ours.write_material` wrote.
+class Rendering:
+    """VGG-19, its max pooling and two pictures, from a file that `ours.write_material` wrote.
 
     Args:
         material: The file.
@@ -36,10 +36,19 @@ class NeuralStyle:
         with np.load(material) as arrays:
             names = sorted({name.split("/")[1] for name in arrays if name.startswith("weights/")})
             self._layers = [(name, *self._convolution(arrays, name)) for name in names]
-            self.content, style, self.start = (self.variable(arrays[name]) for name in ("content", "style", "start"))
+            self.content, self.style, self.start = (
+                self.variable(arrays[name]) for name in ("content", "style", "start")
+            )
         with torch.no_grad():
-            self._content_target = self._features(self.content)[CONTENT]
-            self._style_targets = {layer: self._gram(x) for layer, x in self._features(style).items() if layer in STYLE}
+            self.settle()
+
+    def settle(self) -> None:
+        """Compute the targets, once."""
+        raise NotImplementedError
+
+    def loss(self, x: torch.Tensor) -> torch.Tensor:
+        """Of the variable ``(1, 3, H, W)`` that is optimised."""
+        raise NotImplementedError
 
     def _convolution(self, arrays: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         kernel, bias = (torch.from_numpy(arrays[f"weights/{name}/{n}"]).to(self._device) for n in range(2))
@@ -52,12 +61,17 @@ class NeuralStyle:
         x = x - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
         return x.to(self._device).contiguous()
 
+    def by_rgb(self, gradient: torch.Tensor) -> np.ndarray:
+        """A gradient by the variable as one by RGB in [0, 1], ``(1, H, W, 3)``."""
+        return np.asarray(gradient.cpu().permute(0, 2, 3, 1).numpy()[..., ::-1] * 255)
+
     def pixels(self, x: torch.Tensor) -> np.ndarray:
         """The picture as it is saved: 8 bits, what lies outside cut off."""
         image = (x.detach().cpu() + torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)).clamp(0, 255)
         return image[0].permute(1, 2, 0).numpy()[..., ::-1].round().astype(np.uint8)
 
-    def _features(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def features(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """After each ReLU, by Keras's names; ``x`` as `variable` gives it."""
         features, block = {}, "block1"
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
@@ -68,6 +82,19 @@ class NeuralStyle:
                 features[name] = x
         return features
 
+    def evaluator(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The loss, compiled on a GPU."""
+        return torch.compile(self.loss) if self._device.type == "cuda" else self.loss
+
+
+class NeuralStyle(Rendering):
+    """The objective of neural-style-pt."""
+
+    def settle(self) -> None:
+        """Features of the photograph, Gram matrices of the painting."""
+        self._content_target = self.features(self.content)[CONTENT]
+        self._style_targets = {layer: self._gram(x) for layer, x in self.features(self.style).items() if layer in STYLE}
+
     @staticmethod
     def _gram(x: torch.Tensor) -> torch.Tensor:
         rows = x.float().flatten(2)[0]
@@ -75,15 +102,11 @@ class NeuralStyle:
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
         """5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|."""
-        features = self._features(x)
+        features = self.features(x)
         content = functional.mse_loss(features[CONTENT].float(), self._content_target.float())
         style = sum(functional.mse_loss(self._gram(features[layer]), A) for layer, A in self._style_targets.items())
         variation = x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()
         return CONTENT_WEIGHT * content + STYLE_WEIGHT * style + VARIATION_WEIGHT * variation
-
-    def evaluator(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """The loss, compiled on a GPU."""
-        return torch.compile(self.loss) if self._device.type == "cuda" else self.loss
 
 
 @functools.lru_cache(maxsize=2)
@@ -116,25 +139,26 @@ def evaluation_memory(material: Path, dtype: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def run(material: Path, evaluations: int, picture: Path) -> tuple[float, list[float]]:
+def neural_style(materials: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
     """neural-style-pt's run to its end: L-BFGS of PyTorch, full steps, a history of 100, from noise.
 
     Args:
-        material: Pictures and weights.
-        evaluations: Of the objective.
+        materials: Pictures and weights, at one size.
+        steps: Evaluations of the objective.
         picture: Where its PNG goes.
 
     Returns:
         Seconds from the start picture to the last evaluation, and the loss at each.
     """
+    (material,) = materials
     objective = NeuralStyle(material)
     loss, losses = objective.evaluator(), []
     x = objective.start.clone().requires_grad_(True)
     optimizer = torch.optim.LBFGS(
         [x],
         lr=1,
-        max_iter=evaluations,
-        max_eval=evaluations,
+        max_iter=steps,
+        max_eval=steps,
         tolerance_grad=-1,
         tolerance_change=-1,
         history_size=100,
@@ -148,7 +172,7 @@ def run(material: Path, evaluations: int, picture: Path) -> tuple[float, list[fl
         return value
 
     start = time.perf_counter()
-    while len(losses) < evaluations:
+    while len(losses) < steps:
         optimizer.step(closure)
     seconds = time.perf_counter() - start
     Image.fromarray(objective.pixels(x)).save(picture)
