@@ -74,12 +74,12 @@ def needed_mb(extractor: Extractor, height: int, width: int, copies: int = COPIE
     picture = 4 * height * width * 3 / MB
     sizes = _feature_sizes(extractor, height, width)
     names = [[each.name for each in piece.model.operations if each.name in sizes] for piece in extractor.pieces]
-    inner = [_largest([picture, *(sizes[name] for name in group)], backward) for group in names]
+    inner = [_held([picture, *(sizes[name] for name in group)], backward) for group in names]
     put_out = {name for piece in extractor.pieces for name in piece.model.output} if len(names) > 1 else set()
     return copies * picture + max(inner, default=0.0) + sum(sizes[name] for name in put_out)
 
 
-def _largest(sizes: list[float], backward: bool) -> float:
+def _held(sizes: list[float], backward: bool) -> float:
     """Features that are held at once, with the gradients of the two largest."""
     return sum(sizes[1:]) + (2 * sum(sorted(sizes, reverse=True)[:2]) if backward else 0.0)
 

@@ -10,11 +10,16 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arguments import OneLineParser
 
 from nst_tf.cli import EXIT_CODES, reported
+
+if TYPE_CHECKING:
+    from nst_tf.benchmarks.measurements import Bench
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -49,6 +54,22 @@ def parser() -> OneLineParser:
 
 def benchmark(arguments: argparse.Namespace) -> str:
     """Measure what is asked for and not yet known, then write the page."""
+    bench, measurements = _checked(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that measure
+    for measure in measurements:
+        measure(bench)
+    _write_page(bench, arguments.page)
+    print(f"  figures  {arguments.folder / 'figures.csv'}\n  page     {arguments.page}")
+    return "completed"
+
+
+def _checked(arguments: argparse.Namespace) -> "tuple[Bench, list[Callable[[Bench], None]]]":
+    """What to measure with, and what.
+
+    Raises:
+        InputError: PyTorch is not installed, or an argument cannot be used.
+    """
     from nst_tf.errors import InputError
 
     if importlib.util.find_spec("torch") is None:
@@ -56,13 +77,13 @@ def benchmark(arguments: argparse.Namespace) -> str:
     from nst_tf.benchmarks.ledger import Ledger
     from nst_tf.benchmarks.measurements import MEASUREMENTS, Bench
 
-    unknown = [name for name in arguments.measurements if name not in MEASUREMENTS]
-    if unknown:
-        raise InputError(f"Unknown measurement {unknown[0]!r}; available: {', '.join(MEASUREMENTS)}")
+    names = arguments.measurements or list(MEASUREMENTS)
+    for name in names:
+        if name not in MEASUREMENTS:
+            raise InputError(f"Unknown measurement {name!r}; available: {', '.join(MEASUREMENTS)}")
     for name, least in {"rounds": 1, "race_size": 1, "race_share": 0.01}.items():
         if getattr(arguments, name) < least:
             raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)}: must be at least {least}")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(
         content=arguments.content,
@@ -74,17 +95,17 @@ def benchmark(arguments: argparse.Namespace) -> str:
         race_size=arguments.race_size,
         race_share=arguments.race_share,
     )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # of the processes that measure
-    for name in arguments.measurements or MEASUREMENTS:
-        MEASUREMENTS[name](bench)
+    return bench, [MEASUREMENTS[name] for name in names]
+
+
+def _write_page(bench: "Bench", page: Path) -> None:
+    """The page, and its plot in `gallery/` beside it."""
     from nst_tf.benchmarks.page import write_page
 
-    plot = arguments.page.parent / "gallery" / f"{arguments.page.stem}.png"
+    plot = page.parent / "gallery" / f"{page.stem}.png"
     plot.parent.mkdir(parents=True, exist_ok=True)
-    names = [Path(name).stem for name in (arguments.content, arguments.style)]
-    write_page(bench.ledger, arguments.page, plot, f"python {shlex.join(['scripts/benchmark.py', *_shown()])}", *names)
-    print(f"  figures  {arguments.folder / 'figures.csv'}\n  page     {arguments.page}")
-    return "completed"
+    names = [Path(name).stem for name in (bench.content, bench.style)]
+    write_page(bench.ledger, page, plot, f"python {shlex.join(['scripts/benchmark.py', *_shown()])}", *names)
 
 
 def _shown() -> list[str]:
