@@ -78,7 +78,7 @@ PEERS = (
     Peer(
         name="neural-style-pt in PyTorch",
         experiment="neural_style",
-        objective=("loss=neural_style", "layers=gatys", "weights=neural_style"),
+        objective=("loss=neural_style", "layers=gatys", "weights=neural_style", "losses.style.over_layers=sum"),
         program=PYTORCH_SIDE + ":neural_style",
         steps=1000,
     ),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from nst_tf.benchmarks.ledger import Entry, Ledger
+from nst_tf.benchmarks.measurements import PEERS
+from nst_tf.config import composed
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 OVERRIDES = (
@@ -57,6 +59,14 @@ def test_the_page_says_what_was_measured(tmp_path):
     assert (tmp_path / "page.png").stat().st_size > 5000
 
 
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.experiment)
+def test_the_races_objective_is_the_peers_own(peer):
+    """Network, losses and their weights of a race, without the peer's optimiser, are those of the peer's experiment."""
+    theirs = composed(f"experiment={peer.experiment}", "content=c", "style=s")
+    raced = composed("backbone=vgg19", *peer.objective, "content=c", "style=s")
+    assert (raced.backbone, raced.losses) == (theirs.backbone, theirs.losses)
+
+
 @pytest.mark.bench
 @pytest.mark.parametrize(
     ("experiment", "module", "rendering"),
@@ -71,7 +81,6 @@ def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, rende
 
     from nst_tf.api import problem_of
     from nst_tf.benchmarks import ours
-    from nst_tf.config import composed
 
     overrides = (f"experiment={experiment}", *OVERRIDES)
     ours.write_material(overrides, tmp_path / "material.npz")
