@@ -141,7 +141,10 @@ def _features(extractor: Extractor, image: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def _represented(extractor: Extractor, losses: Mapping[str, Loss], picture: tf.Tensor) -> dict[str, Targets]:
-    """What some losses see in a picture; compiled, so that each feature is let go as soon as it has been looked at."""
+    """What some losses see in a picture; compiled, so that each feature is let go as soon as it has been looked at.
+
+    For this one look: as a concrete function, since TensorFlow warns of functions that are traced as often as called.
+    """
     if not losses:
         return {}
 
@@ -150,7 +153,7 @@ def _represented(extractor: Extractor, losses: Mapping[str, Loss], picture: tf.T
         features = _features(extractor, image)
         return {name: dict(loss.represent(features)) for name, loss in losses.items()}
 
-    return look(picture)
+    return look.get_concrete_function(picture)(picture)
 
 
 def _term(loss: Loss, seen: Mapping[str, Targets], weights: Mapping[str, float]) -> Term:

@@ -135,3 +135,12 @@ def test_content_reductions_by_name_reach_the_objective():
         float(Objective.prepare(extractor, which, CONTENT, [], [])(IMAGE).total[0]) for which in (loss, half)
     )
     assert half_sum / mean == pytest.approx(6 * 8 * 4 / 2, rel=1e-5)
+
+
+def test_objectives_made_one_after_the_other_are_no_retracing(caplog, monkeypatch):
+    """A sweep in one process prepares many; TensorFlow would warn of the fifth."""
+    monkeypatch.setattr(tf.get_logger(), "propagate", True)
+    with caplog.at_level("WARNING", "tensorflow"):
+        for _ in range(7):
+            prepared()
+    assert "retracing" not in caplog.text
