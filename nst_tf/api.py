@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,19 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.backbones import digest
-from nst_tf.config import Config
+from nst_tf.config import Config, Method, without_effect
 from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
-from nst_tf.engine import Engine, step_of
+from nst_tf.engine import Engine, reason_of, step_of
 from nst_tf.errors import InputError
 from nst_tf.images import Picture, read_picture, write_picture
+from nst_tf.library import ForwardPass
 from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
 from nst_tf.objective import active, columns, taps
+from nst_tf.observers import Finished, Moment, Progressed
 from nst_tf.problem import Problem
 from nst_tf.recording import Job, Result, first_record
-from nst_tf.runs import RunFolder, versions
+from nst_tf.rerun import TABLES, note
+from nst_tf.runs import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,10 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
     """
     device = config.runtime.prepare()
     reset_peak_memory(device)
+    if idle := without_effect(config, overrides):
+        log.info("Without effect with method=%s: %s", config.method.name, ", ".join(idle))
+    if config.method is Method.library:
+        return _stylize_at_once(config, folder, overrides, device)
     problem = problem_of(config)
     weights = config.backbone.identity() if taps(config.losses) else None
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
@@ -63,15 +71,22 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
     Where nothing looks at the content, and none is given, the first style stands in and sets the shape.
 
     Raises:
-        InputError: A picture that a loss looks at is not given, or one cannot be read.
+        InputError: A picture that is looked at is not given, or one cannot be read.
     """
-    wanted = {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
+    wanted = _wanted(config)
     if config.content is None and ("content" in wanted or not config.styles):
         raise InputError("content is missing: give content=PATH or content=sample:NAME")
     if not config.styles and wanted - {"content"}:
         raise InputError("style is missing: give style=PATH or style=sample:NAME")
     styles = [read_picture(style, role="style") for style in config.styles]
     return (styles[0] if config.content is None else read_picture(config.content, role="content")), styles
+
+
+def _wanted(config: Config) -> set[str]:
+    """Names of the pictures that are looked at, as a loss refers to them."""
+    if config.method is Method.library:
+        return {"content", "style:1"}
+    return {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
 
 
 def problem_of(config: Config) -> Problem:
@@ -114,11 +129,12 @@ def _announce(record: dict[str, Any]) -> None:
     log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, record["precision"])
 
 
-def _inputs(config: Config, problem: Problem) -> dict[str, dict[str, str]]:
+def _inputs(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[str, str]]:
     """Where each picture came from, and its hash: content, styles, and files that the start is made of."""
     pictures = {} if config.content is None else {"content": problem.content}
     pictures |= {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
-    starts = (read_picture(name, role="image.start") for name in config.image.start_files)
+    files = config.image.start_files if config.method is Method.optimise else []
+    starts = (read_picture(name, role="image.start") for name in files)
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
 
@@ -133,15 +149,50 @@ def _optimise(job: Job[Config], problem: Problem) -> Result:
     resumed_at = None if state is None else step_of(state)
     end = job.watch(itertools.chain([first], events), columns(problem.losses), resumed_at)
     picture = end.moment.picture()
-    _write(job, problem, picture)
+    _write(job, problem, end, picture)
     return job.end(end, height=picture.shape[0], width=picture.shape[1])
 
 
-def _write(job: Job[Config], problem: Problem, picture: np.ndarray) -> None:
-    """Write the picture, in it the config and the versions that made it."""
-    note = {"nst_tf:config": job.text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
+def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Sequence[str], device: str) -> Result:
+    """Run a network that was trained to stylise: one step, without losses."""
+    config = dataclasses.replace(config, steps=1)
+    content, styles = read_inputs(config)
+    problem = ForwardPass(config.image, content, styles, config.shares)
+    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    inputs = _inputs(config, problem)
+    hashes = [picture["sha256"] for picture in inputs.values()]
+    record = first_record(config, device, inputs, hashes, config.library.identity(), precision="float32")
+    job = Job(config, overrides, run, record)
+    with job.alone():
+        return job.done(run.picture) or _pass(job, problem)
+
+
+def _pass(job: Job[Config], problem: ForwardPass) -> Result:
+    """Make the picture in the folder; nothing is written before it is there."""
+    network = job.settings.library.network(job.settings.runtime.threads)
+    if network.size:
+        log.info("library.weights: computes at %dx%d, whatever the picture's size", *reversed(network.size))
+    try:
+        with tf.device(job.record["device"]):
+            begun = time.perf_counter()
+            picture = problem.picture(network)[0]
+            seconds = time.perf_counter() - begun
+    except (tf.errors.OpError, MemoryError, RuntimeError, ValueError) as error:
+        raise InputError(f"library.weights: {reason_of(error)}") from error
+    job.begin()
+    nan = float("nan")
+    moment = Moment(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
+    end = job.watch(iter([Progressed(moment), Finished("completed", "one forward pass", moment)]), [], None)
+    _write(job, problem, end, picture)
+    return job.end(end, height=picture.shape[0], width=picture.shape[1])
+
+
+def _write(job: Job[Config], problem: Problem | ForwardPass, end: Finished, picture: np.ndarray) -> None:
+    """Write the picture, in it all that is needed to repeat the run."""
+    components = {name: getattr(job.settings, name) for name in TABLES}
+    text = note(job.text, components, job.record | {"status": end.status, "steps": end.moment.step})
     alpha = problem.canvas.alpha(problem.content, *picture.shape[:2])
-    write_picture(job.folder.picture, picture, alpha=alpha, text=note)
+    write_picture(job.folder.picture, picture, alpha=alpha, text=text)
 
 
 def distill(settings: Distillation, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:

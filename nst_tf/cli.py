@@ -77,15 +77,16 @@ def main(task: str = "config") -> None:
 def _command(task: str, statuses: list[str]) -> str:
     """Let Hydra compose and launch; collect how each run in this process ended."""
     with quiet():
-        from nst_tf.config import configs_folder, register
+        from nst_tf.config import configs_folder, register, repeating
 
     register()
+    sys.argv[1:], rerun = repeating(sys.argv[1:]) if task == "config" else (sys.argv[1:], "")
     process = os.getpid()
 
     def job(config: DictConfig) -> None:
         sweep = HydraConfig.get().mode is RunMode.MULTIRUN
         place = f"run {HydraConfig.get().job.num}: " if sweep else ""
-        status = reported(lambda: run_job(config), place)
+        status = reported(lambda: run_job(config, rerun), place)
         statuses.append(status)
         if status == "interrupted" and sweep:
             raise KeyboardInterrupt  # the sweep was meant, not one run of it
@@ -100,10 +101,15 @@ def _command(task: str, statuses: list[str]) -> str:
     return "completed"
 
 
-def run_job(config: DictConfig) -> str:
-    """One composed config: run it, say where the results lie, return its status."""
+def run_job(config: DictConfig, rerun: str = "") -> str:
+    """One composed config: run it, say where the results lie, return its status.
+
+    Args:
+        config: As Hydra composed it.
+        rerun: The ``rerun=PATH`` that was typed, if one was.
+    """
     from nst_tf.api import Result, distill, stylize
-    from nst_tf.config import Config, from_hydra
+    from nst_tf.config import RERUN, Config, from_hydra
     from nst_tf.runs import RunFolder
 
     hydra = HydraConfig.get()
@@ -111,7 +117,8 @@ def run_job(config: DictConfig) -> str:
     try:
         settings = from_hydra(config)
         work: Callable[..., Result] = stylize if isinstance(settings, Config) else distill
-        result = work(settings, folder, list(hydra.overrides.task))
+        typed = [rerun if text == RERUN else text for text in hydra.overrides.task]
+        result = work(settings, folder, typed)
     except InputError:
         RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
         raise

@@ -9,17 +9,20 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 from yaml import YAMLError
 
 from nst_tf.backbones import BACKBONES, Backbone, VGG19Lite
-from nst_tf.checks import at_least
+from nst_tf.checks import at_least, choice
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
 from nst_tf.images import Canvas
+from nst_tf.library import Magenta
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from nst_tf.rerun import read_recorded
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
 
@@ -36,6 +39,13 @@ def relative_losses() -> dict[str, Loss]:
     }
 
 
+class Method(Enum):
+    """How a picture is made: by optimising its pixels, or by a network that was trained for it, in one pass."""
+
+    optimise = "optimise"
+    library = "library"
+
+
 @dataclass
 class Config:
     """One experiment.
@@ -44,6 +54,8 @@ class Config:
         content: A path or ``sample:NAME``; None where no loss looks at it: then the first style sets the shape.
         style: A path or ``sample:NAME``, or a list of them; None where no loss looks at one.
         style_weights: One share a style, divided by their sum; None for equal shares.
+        style_count: How many of the styles take part, from the first on; None for all.
+        method: ``optimise`` or ``library``, by name or as a `Method`.
         name: The run's folder below ``outputs/runs``.
         steps: Solver steps, over all scales.
         seed: Of everything random: noise and random weights.
@@ -54,11 +66,14 @@ class Config:
         schedule: Scales, and rules that end a run early.
         runtime: Device, threads, determinism.
         tracking: Named observers.
+        library: The network of ``method=library``, which looks at content, styles, sizes and colours alone.
     """
 
     content: str | None = None
     style: Any = None
     style_weights: list[float] | None = None
+    style_count: int | None = None
+    method: Method = Method.optimise
     name: str = "stylized"
     steps: int = 200
     seed: int = 0
@@ -69,12 +84,15 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    library: Magenta = field(default_factory=Magenta)
 
     def __post_init__(self) -> None:
+        self.method = choice("method", self.method, Method)
         at_least("steps", self.steps, 1)
         at_least("seed", self.seed, 0)
-        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self.styles):
+        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self._given_styles):
             raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
+        self._check_style_count()
         self._check_style_weights()
         if self.schedule.keep_state and not self.optimizer.inheritable:
             raise InputError(
@@ -85,25 +103,38 @@ class Config:
     def _check_style_weights(self) -> None:
         if self.style_weights is None:
             return
-        if len(self.style_weights) != len(self.styles):
+        if len(self.style_weights) != len(self._given_styles):
             raise InputError(
-                f"style_weights has {len(self.style_weights)} entries for {len(self.styles)} style(s): "
+                f"style_weights has {len(self.style_weights)} entries for {len(self._given_styles)} style(s): "
                 "give one a style, or leave it out for equal shares"
             )
-        if min(self.style_weights) < 0 or not 0 < sum(self.style_weights) < float("inf"):
+        if min(self.style_weights) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
             raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
 
+    def _check_style_count(self) -> None:
+        if self.style_count is None:
+            return
+        at_least("style_count", self.style_count, 1)
+        if 0 < len(self._given_styles) < self.style_count:
+            raise InputError(
+                f"style_count={self.style_count}: style names {len(self._given_styles)}; give 'style=[a.jpg,b.jpg,…]'"
+            )
+
     @property
-    def styles(self) -> list[str]:
-        """Where the styles come from; empty where there is none."""
+    def _given_styles(self) -> list[str]:
         if self.style is None:
             return []
         return [self.style] if isinstance(self.style, str) else list(self.style)
 
     @property
+    def styles(self) -> list[str]:
+        """Where the styles that take part come from; empty where there is none."""
+        return self._given_styles[: self.style_count]
+
+    @property
     def shares(self) -> list[float]:
         """One share a style, summing to 1."""
-        weights = self.style_weights or [1.0] * len(self.styles)
+        weights = (self.style_weights or [1.0] * len(self._given_styles))[: self.style_count]
         return [weight / sum(weights) for weight in weights]
 
 
@@ -120,15 +151,40 @@ def read_pictures(path: Path) -> Config:
     """
     try:
         said: Any = OmegaConf.to_container(OmegaConf.load(path))
-        return Config(content=said["content"], style=said["style"], style_weights=said["style_weights"])
+        given = {key: said[key] for key in ("content", "style", "style_weights")}
+        return Config(**given, style_count=said.get("style_count"))
     except (OSError, KeyError, TypeError, YAMLError) as error:
         raise InputError(f"'{path}' is not the config of a run: give a run folder") from error
 
 
 def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
-    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take."""
+    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take.
+
+    Settings that the method does not look at are left out.
+    """
     container = OmegaConf.to_container(OmegaConf.structured(config))
-    return dict(_leaves("", container))
+    unread = UNREAD[config.method] if isinstance(config, Config) else ()
+    return {key: value for key, value in _leaves("", container) if not _is_under(key, unread)}
+
+
+UNREAD: dict[Method, tuple[str, ...]] = {
+    Method.optimise: ("library.",),
+    Method.library: (
+        *("steps", "seed", "backbone.", "losses.", "optimizer.", "schedule."),
+        *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
+        *("image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
+        *("runtime.precision", "runtime.recompute"),
+    ),
+}
+"""Settings that a method does not look at."""
+
+
+def without_effect(config: Config, overrides: Sequence[str]) -> list[str]:
+    """Those of the overrides that set what the method does not look at: settings, or groups that hold nothing else."""
+    settings = UNREAD[config.method]
+    groups = tuple(name.rstrip(".") for name in settings if name.endswith("."))
+    unread = (*settings, *groups, *(("loss", "layers", "weights") if "losses" in groups else ()))
+    return [text for text in overrides if _is_under(text.lstrip("+~").partition("=")[0], unread)]
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
@@ -206,8 +262,45 @@ def composed(*overrides: str) -> Config:
         InputError: A value out of range. Hydra's own errors for what it does not know.
     """
     register()
+    arguments, _ = repeating(overrides)
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
-        return from_hydra(compose("config", overrides=["name=composed", *overrides]))
+        return from_hydra(compose("config", overrides=["name=composed", *arguments]))
+
+
+RERUN = "rerun=picture"
+"""What Hydra sees of ``rerun=PATH``: an option that holds what the picture says."""
+
+
+def repeating(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """Make ``rerun=PATH`` known to Hydra.
+
+    Args:
+        arguments: What is typed; of what sets a key, the key is looked at.
+
+    Returns:
+        The arguments with `RERUN` in its place, and what was typed there; empty where nothing was.
+
+    Raises:
+        InputError: The picture cannot be repeated, or not with the other settings; its inputs have moved or changed.
+    """
+    asked = [text for text in arguments if text.startswith("rerun=")]
+    sources = [source for source in map(_source, asked) if source is not None]
+    if not sources:
+        return list(arguments), ""
+    if len(asked) > 1 or not isinstance(sources[0], str):
+        raise InputError(f"{' '.join(asked)}: give one picture or run folder")
+    recorded = read_recorded(sources[0])
+    typed = {text.lstrip("+~").partition("=")[0] for text in arguments if "=" in text and text not in asked}
+    node = recorded.node(typed)
+    recorded.check(typed)
+    ConfigStore.instance().store(group="rerun", name="picture", package="_global_", node=node)
+    return [RERUN if text in asked else text for text in arguments], asked[0]
+
+
+def _source(override: str) -> Any:
+    """The value of ``rerun=``; a path that exists is taken as it stands, since names of runs hold ``=`` and commas."""
+    text = override.partition("=")[2]
+    return text if Path(text).expanduser().exists() else OverridesParser.create().parse_override(override).value()
 
 
 def configs_folder() -> Path:
@@ -219,6 +312,7 @@ def configs_folder() -> Path:
 
 NOT_TELLING = (
     *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
+    *("rerun", "library.weights"),
     *("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads"),
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
@@ -244,7 +338,7 @@ def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfi
 def register() -> None:
     """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
-    parts = ("backbone", "optimizer", "image", "schedule", "runtime")
+    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "library")
     store.store(name="schema", node=_schema(Config, parts, named=("losses", "tracking")))
     store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), named=("tracking",)))
     tables: dict[str, dict[str, Any]] = {
@@ -252,7 +346,7 @@ def register() -> None:
         "loss": LOSSES,
         "optimizer": OPTIMIZERS,
         "observer": OBSERVERS,
-        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime},
+        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "library": Magenta},
     }
     for group, table in tables.items():
         for name, node in table.items():

@@ -158,6 +158,7 @@ def first_record(
     inputs: dict[str, Any],
     hashes: Sequence[str],
     weights: dict[str, str | None] | None,
+    precision: str | None = None,
 ) -> dict[str, Any]:
     """What `run.json` says of every run from its beginning.
 
@@ -167,8 +168,9 @@ def first_record(
         inputs: Which pictures it starts from.
         hashes: SHA-256 of all that is read but the weights.
         weights: Identity of the network's, as `Backbone.identity` gives it; None where there is no network.
+        precision: What the network computes in; by default as `Runtime.policy` says.
     """
-    precision = settings.runtime.policy()
+    precision = precision or settings.runtime.policy()
     return {
         "status": "running",
         "reason": "",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from nst_tf import Config
@@ -37,6 +38,57 @@ def pictures(tmp_path_factory):
     for name, pixels in {"content": content, "style": style}.items():
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{name}.png")
     return str(folder / "content.png"), str(folder / "style.png")
+
+
+class TinyStyliser:
+    """A network of Magenta's form in NumPy and in TensorFlow: a vector of a painting scales and shifts a photograph.
+
+    ``v = mean(s) A + mean(s²) B``; ``picture = sigmoid(x · (v C) + v D)``, where ``x`` is the photograph, or, where the
+    network is coarse, every fourth of its pixels in a square of sixteen, which rounds sizes up to multiples of four.
+    """
+
+    def __init__(self, seed=3):
+        generator = np.random.default_rng(seed)
+        shapes = [(3, 5), (3, 5), (5, 3), (5, 3)]
+        self.matrices = [generator.normal(0, 2, shape).astype(np.float32) for shape in shapes]
+
+    def predict(self, style, xp=np):
+        first, second, *_ = self.matrices
+        mean = np.mean if xp is np else tf.reduce_mean
+        means, squares = (mean(x, (1, 2), keepdims=True) for x in (style, style * style))
+        return means @ first + squares @ second
+
+    def transfer(self, content, vector, coarse=False, xp=np):
+        *_, scale, shift = self.matrices
+        x = xp.repeat(xp.repeat(content[:, ::4, ::4], 4, axis=1), 4, axis=2) if coarse else content
+        return 1 / (1 + xp.exp(-(x * (vector @ scale) + vector @ shift)))
+
+    def save(self, folder):
+        """Write it as TensorFlow Hub's SavedModel is: coarse, one signature from two pictures to one."""
+        module = tf.Module()
+        module.kept = [tf.Variable(matrix) for matrix in self.matrices]
+        inner = TinyStyliser()
+        inner.matrices = module.kept
+        picture = tf.TensorSpec((None, None, None, 3), tf.float32)
+
+        @tf.function(input_signature=[picture, picture])
+        def stylise(placeholder, placeholder_1):
+            vector = tf.function(lambda style: inner.predict(style, tf))(placeholder_1)
+            return [inner.transfer(placeholder, vector, True, tf)]
+
+        tf.saved_model.save(module, str(folder), signatures=stylise)
+        return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_styliser():
+    return TinyStyliser()
+
+
+@pytest.fixture(scope="session")
+def saved_model(tiny_styliser, tmp_path_factory):
+    """Path of a SavedModel of the library's form."""
+    return tiny_styliser.save(tmp_path_factory.mktemp("library") / "saved_model")
 
 
 @pytest.fixture

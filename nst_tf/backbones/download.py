@@ -92,13 +92,18 @@ def _digest(path: Path, algorithm: str, modified: int, size: int) -> str:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
-def fetch(pretrained: Pretrained) -> Path:
+OTHERWISE = "set backbone.weights=random (untrained filters) or backbone.weights=PATH (a file of your own)"
+"""What to do without a backbone's file."""
+
+
+def fetch(pretrained: Pretrained, otherwise: str = OTHERWISE) -> Path:
     """Return the cached file, downloading it first if it is absent or damaged.
 
     Runs that start together download once. A cached file with another checksum is kept as ``*.corrupt``.
 
     Args:
         pretrained: The file, its address and its checksum.
+        otherwise: What to do without it, for the error.
 
     Returns:
         The path in `cache_folder`, its checksum verified if it has one.
@@ -113,8 +118,7 @@ def fetch(pretrained: Pretrained) -> Path:
     except (OSError, ValueError) as error:  # pooch: ValueError for a wrong checksum
         raise InputError(
             f"Cannot get {pretrained.file} from {pretrained.url} ({_reason(error)}); put the file into "
-            f"{target.parent}, or set backbone.weights=random (untrained filters) or backbone.weights=PATH "
-            "(a file of your own)"
+            f"{target.parent}, or {otherwise}"
         ) from error
 
 

@@ -20,8 +20,8 @@ class Checkpoints(Observer):
         self._folder = event.folder
 
     def progressed(self, moment: Moment) -> None:
-        """Write the state when it is due, but not that of the untouched start."""
-        if due(moment, self.every) and moment.step:
+        """Write the state when it is due, but not that of the untouched start, or of a run without losses."""
+        if due(moment, self.every) and moment.step and moment.terms:
             self._folder.write_checkpoint(moment.state())
 
     def finished(self, event: Finished) -> None:

@@ -23,11 +23,14 @@ class Metrics(Observer):
     """
 
     def started(self, event: Started) -> None:
-        """Write the header, or keep the rows a continued run stands on."""
+        """Write the header, or keep the rows a continued run stands on; nothing for a run without losses."""
+        self._last = -1
+        if not event.columns:
+            return
         self._path, self._columns = event.folder.metrics, [*COUNTERS, *event.columns]
         rows = [] if event.resumed_at is None else self._rows_until(event.resumed_at)
         write_text(self._path, self._text([self._columns, *rows]))
-        self._last = int(rows[-1][0]) if rows else -1
+        self._last = int(rows[-1][0]) if rows else self._last
 
     def progressed(self, moment: Moment) -> None:
         """Add a row when one is due."""

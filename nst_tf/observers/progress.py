@@ -27,7 +27,8 @@ class Progress(Observer):
     def progressed(self, moment: Moment) -> None:
         """Move the bar."""
         if due(moment, self.every):
-            self._bar.set_postfix_str(f"loss {moment.total:.4g}, {moment.speed:.2f} evaluations/s", refresh=False)
+            if moment.terms:
+                self._bar.set_postfix_str(f"loss {moment.total:.4g}, {moment.speed:.2f} evaluations/s", refresh=False)
             self._bar.update(moment.step - self._bar.n)
 
     def scaled(self, event: Scaled) -> None:

@@ -5,9 +5,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
-from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
+from nst_tf.config import Config, Method, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.images import Fit
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
@@ -72,11 +73,17 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
     assert {type(observer) for observer in composed().tracking.values()} == set(OBSERVERS.values())
 
 
+WITH_COMMAND = (
+    *("experiment", "sweep", "backbone", "optimizer", "image", "schedule"),
+    *("runtime", "tracking", "method", "library"),
+)
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.yaml")), ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_config_begins_with_its_purpose(path):
     comments = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
     assert comments, "no header"
-    if path.parent.name in ("experiment", "sweep", "backbone", "optimizer", "image", "schedule", "runtime", "tracking"):
+    if path.parent.name in WITH_COMMAND:
         assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
 
 
@@ -87,6 +94,7 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert from_yaml.image == from_python.image
     assert from_yaml.schedule == from_python.schedule
     assert from_yaml.runtime == from_python.runtime
+    assert (from_yaml.method, from_yaml.library) == (from_python.method, from_python.library)
     assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
     active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
     assert active == from_python.losses
@@ -107,6 +115,18 @@ def test_groups_give_live_objects_of_the_chosen_class(composed):
     assert config.backbone == VGG16(pooling=Pooling.average, padding=Padding.reflect)
     assert config.optimizer == ScipyLBFGS()
     assert [type(loss) for loss in config.losses.values()] == [ContentLoss, GramLoss, TotalVariationLoss]
+
+
+@pytest.mark.parametrize(("experiment", "styles"), [("library_one_style", 1), ("library_three_styles", 3)])
+def test_the_library_functions_of_paper_1(experiment, styles, composed):
+    config = composed(f"experiment={experiment}", "style=[a,b,c]", "style_weights=[0.5,0.3,0.2]")
+    manual = composed(f"experiment={experiment.replace('library', 'aradwad_gauri').removesuffix('_one_style')}")
+    assert config.method is Method.library
+    assert (config.image.size, config.image.fit) == (512, Fit.exact) == (manual.image.size, manual.image.fit)
+    assert config.style_count == manual.style_count == styles
+    assert config.shares == ([1.0] if styles == 1 else [0.5, 0.3, 0.2])
+    assert set(config.tracking) == {"tensorboard"}
+    assert set(composed("method=library", "tracking=standard").tracking) == set(OBSERVERS)
 
 
 def test_the_seed_reaches_the_random_weights(composed):

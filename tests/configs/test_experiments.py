@@ -142,7 +142,8 @@ def test_every_experiment_has_its_formulas_here(request):
     from nst_tf.config import configs_folder
 
     experiments = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
-    assert set(PAPERS) == experiments - {"demo"}
+    without_losses = {"library_one_style", "library_three_styles"}
+    assert set(PAPERS) == experiments - without_losses - {"demo"}
 
 
 @pytest.mark.parametrize("name", PAPERS)

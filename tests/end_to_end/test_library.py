@@ -1,0 +1,36 @@
+"""The library function as a person types it, alone and beside the manual implementation."""
+
+import csv
+import json
+
+
+def test_one_style(command_line, saved_model):
+    content, style = command_line.small[:2]
+    command_line.small = [content, style, "image.size=32", f"library.weights={saved_model}"]
+    code, out, error = command_line("experiment=library_one_style", "steps=300", "name=one")
+    assert (code, error) == (0, "")
+    assert out.startswith("Without effect with method=library: steps=300\n")
+    assert "completed: one forward pass\n  picture      outputs/runs/one/stylized.png\n" in out
+    record = json.loads((command_line.folder / "outputs" / "runs" / "one" / "run.json").read_text())
+    assert (record["height"], record["width"], record["steps"]) == (32, 32, 1)
+
+
+def test_manual_and_library_one_style_and_three_in_one_report(command_line, saved_model, pictures):
+    command_line.small = [
+        *(f"content={pictures[0]}", f"style=[{pictures[1]},{pictures[0]},sample:grass]"),
+        *("style_weights=[0.5,0.3,0.2]", "image.size=32", "steps=1", "runtime.precision=float32"),
+        *("backbone.weights=random", "losses.content.layers=[conv1_1]", "losses.style.layers=[conv1_1]"),
+        *(f"library.weights={saved_model}", "hydra.sweep.dir=sweep"),
+    ]
+    code, _, error = command_line("sweep=aradwad_gauri")
+    assert code == 0, error
+    with (command_line.folder / "sweep" / "report" / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ["aradwad_gauri", "library_one_style", "aradwad_gauri_three_styles", "library_three_styles"]
+    assert [row["experiment"] for row in rows] == names
+    assert {row["status"] for row in rows} == {"completed"}
+    assert [bool(row["loss/total"]) for row in rows] == [True, False, True, False]
+    records = [json.loads((command_line.folder / row["folder"] / "run.json").read_text()) for row in rows]
+    assert [len(record["inputs"]) for record in records] == [2, 2, 4, 4]
+    assert [record["weights"]["name"] for record in records] == ["vgg16", "magenta", "vgg16", "magenta"]
+    assert len(list((command_line.folder / "sweep" / "report" / "pictures").glob("run_*.png"))) == 4
