@@ -76,7 +76,9 @@ def _command(task: str, statuses: list[str]) -> str:
     try:
         hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
     except RuntimeError as error:
-        raise lacking(error) or error from error
+        if (missing := lacking(error)) is None:
+            raise
+        raise missing from error
     finally:
         SweepReport.write()
     return "completed"

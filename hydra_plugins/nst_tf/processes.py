@@ -141,7 +141,8 @@ def _killed(config: DictConfig, error: Exception) -> JobReturn:
     by = re.search(r"SIG[A-Z]+", str(error))
     reason = f"its process was killed{f' ({by.group()})' if by else ''}"
     with contextlib.suppress(InputError):
-        if record := folder.read_record():
+        record = folder.read_record()
+        if record.get("status") == "running":
             folder.write_record(record | {"status": "killed", "reason": reason})
     result = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.FAILED)
     result.return_value = Killed(f"run {config.hydra.job.num}: {reason}; the same command goes on with it")

@@ -10,6 +10,7 @@ import pytest
 
 from nst_tf.cli import reported
 from nst_tf.images import read_picture
+from nst_tf.runs import RunFolder
 
 STEPS = 150
 GRID = [f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0", "tracking.tensorboard.every=0"]
@@ -20,8 +21,9 @@ def record(folder):
 
 
 def runs_of(command_line):
+    """Folders of the runs that have a record, by their number."""
     (sweep,) = (command_line.folder / "outputs" / "sweeps").iterdir()
-    return {path.name: path for path in sorted(sweep.iterdir()) if (path / "run.json").exists()}
+    return {int(path.parent.name.partition("_")[0]): path.parent for path in sorted(sweep.glob("*/run.json"))}
 
 
 def wait_for(condition, process):
@@ -37,26 +39,27 @@ def rows(folder):
     return (folder / "metrics.csv").read_text().count("\n") - 1 if (folder / "metrics.csv").exists() else 0
 
 
-def sweep(command_line):
-    """The sweep's folder, once it is there."""
-    return next((command_line.folder / "outputs" / "sweeps").glob("*"), command_line.folder / "none")
+def run_folder(command_line, number):
+    """A run's folder, once it is there; whatever else the sweep is called."""
+    return next((command_line.folder / "outputs" / "sweeps").glob(f"*/{number}_*"), command_line.folder / "none")
 
 
 def assert_runs_are_those_of_their_own(command_line, overrides):
     """Each run's picture is the one that a command for it alone makes."""
-    for name, folder in runs_of(command_line).items():
-        alone = command_line.folder / "alone" / name
-        code, _, error = command_line(*overrides, name.partition("_")[2], f"hydra.run.dir={alone}")
+    for number, folder in runs_of(command_line).items():
+        alone = command_line.folder / "alone" / str(number)
+        (weight,) = (text for text in RunFolder(folder).read_overrides() if text.startswith("losses.style.weight="))
+        code, _, error = command_line(*overrides, weight, f"hydra.run.dir={alone}")
         assert code == 0, error
         pictures = [read_picture(str(path / "stylized.png")).pixels for path in (folder, alone)]
-        np.testing.assert_array_equal(*pictures, err_msg=name)
+        np.testing.assert_array_equal(*pictures, err_msg=weight)
 
 
 def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
     """In one process, killed in its second run; in no folder that the command names."""
     command = [*GRID, "losses.style.weight=1,2,3", "-m"]
     process = command_line.start(*command)
-    wait_for(lambda: rows(sweep(command_line) / "1_losses.style.weight=2") > 20, process)
+    wait_for(lambda: rows(run_folder(command_line, 1)) > 20, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     first, second = list(runs_of(command_line).values())
@@ -70,7 +73,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
     assert [record(folder)["status"] for folder in runs_of(command_line).values()] == ["completed"] * 3
     assert finished == ((first / "run.json").stat().st_mtime_ns, (first / "metrics.csv").stat().st_mtime_ns)
     assert rows(second) == STEPS + 1
-    assert (sweep(command_line) / "report" / "index.html").exists()
+    assert (second.parent / "report" / "index.html").exists()
     assert_runs_are_those_of_their_own(command_line, GRID)
 
 
@@ -79,9 +82,8 @@ def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
     threads = ["runtime.threads=1"]  # so that bits can be compared
     command = ["launcher=joblib", *GRID, *threads, "losses.style.weight=1,2,3,4", "-m"]
     process = command_line.start(*command)
-    victim = "1_losses.style.weight=2"
-    wait_for(lambda: rows(sweep(command_line) / victim) > 20, process)
-    os.kill(record(sweep(command_line) / victim)["process"], signal.SIGKILL)
+    wait_for(lambda: rows(run_folder(command_line, 1)) > 20, process)
+    os.kill(record(run_folder(command_line, 1))["process"], signal.SIGKILL)
     out, error = process.communicate(timeout=200)
     assert process.returncode == 1, error
     assert out.count(f"completed: {STEPS} steps\n") == 3
@@ -90,29 +92,28 @@ def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
         "error: run 1: its process was killed (SIGKILL); the same command goes on with it",
     ]
     assert "Traceback" not in error
-    fates = {name: record(folder) for name, folder in runs_of(command_line).items()}
-    assert [fate["status"] for fate in fates.values()] == ["completed", "killed", "completed", "completed"]
-    assert fates[victim]["reason"] == "its process was killed (SIGKILL)"
+    fates = [record(folder) for folder in runs_of(command_line).values()]
+    assert [fate["status"] for fate in fates] == ["completed", "killed", "completed", "completed"]
+    assert fates[1]["reason"] == "its process was killed (SIGKILL)"
 
     code, out, error = command_line(*command)
     assert code == 0, error
     assert out.count("already done") == 3
     assert [record(folder)["status"] for folder in runs_of(command_line).values()] == ["completed"] * 4
-    assert rows(sweep(command_line) / victim) == STEPS + 1
+    assert rows(run_folder(command_line, 1)) == STEPS + 1
     assert_runs_are_those_of_their_own(command_line, [*GRID, *threads])
 
 
 def test_an_interruption_under_joblib_ends_every_run_in_good_order(command_line):
     pytest.importorskip("joblib")
     process = command_line.start("launcher=joblib", "steps=200000", "seed=1,2,3,4", "tracking=quiet", "-m")
-    begun = lambda: len(list(sweep(command_line).glob("*/metrics.csv"))) == 2  # noqa: E731
-    wait_for(begun, process)
+    wait_for(lambda: all((run_folder(command_line, n) / "metrics.csv").exists() for n in (0, 1)), process)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error
     assert "Traceback" not in error
     folders = runs_of(command_line)
-    assert [name[0] for name in folders] == ["0", "1"]
+    assert list(folders) == [0, 1]
     assert {record(folder)["status"] for folder in folders.values()} == {"interrupted"}
 
 

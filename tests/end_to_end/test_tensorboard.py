@@ -12,6 +12,8 @@ import urllib.request
 
 import pytest
 
+from nst_tf.runs import RunFolder
+
 WEIGHTS = ("1.0", "2.0")
 RATES = ("1e-12", "1.0")  # with the second every run diverges
 
@@ -105,7 +107,9 @@ def test_each_row_has_its_parameters_losses_cost_and_status(sweep):
     assert rows.keys() == expected.keys()
     for name, (settings, status, values) in rows.items():
         record = expected[name]
-        assert [f"losses.style.weight={settings['losses.style.weight']}"] == name.partition("_")[2].split(",")[-2:-1]
+        typed = dict(text.split("=", 1) for text in RunFolder(folder / name).read_overrides())
+        for varied in ("losses.style.weight", "optimizer.learning_rate"):
+            assert settings[varied] == float(typed[varied])
         assert settings["backbone"] == "vgg19"
         assert settings["optimizer"] == "sgd"
         diverges = settings["optimizer.learning_rate"] == 1.0
