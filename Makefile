@@ -1,6 +1,6 @@
 # What a person types. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-timing test-bench test-browser benchmark lint types format clean
+.PHONY: help demo test test-slow test-timing test-bench test-browser test-cluster benchmark lint types format clean
 
 # The first Python that this project runs on.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -15,7 +15,7 @@ demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
 	$(RUN) scripts/stylize.py experiment=demo
 
 test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
-	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser"
+	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser and not cluster"
 
 test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
 	$(RUN) -m pytest -m slow
@@ -28,6 +28,9 @@ test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark, with PyTorch
 
 test-browser: $(VENV)/dev.stamp  ## the tests of the report's page, in Chromium where there is one
 	$(RUN) -m pytest -m browser
+
+test-cluster: $(VENV)/cluster.stamp  ## sweeps on a Slurm and a Ray started for the purpose, where they can be
+	$(RUN) -m pytest -m cluster
 
 benchmark: $(VENV)/bench.stamp  ## measure against PyTorch on this machine, half an hour; writes docs/benchmarks.md
 	$(RUN) scripts/benchmark.py
@@ -58,6 +61,10 @@ $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(RUN) -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+$(VENV)/cluster.stamp: $(VENV)/dev.stamp
+	$(RUN) -m pip install --quiet --editable '.[slurm,ray,optuna]'
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp

@@ -18,24 +18,32 @@ from nst_tf.engine import Engine, reason_of, step_of
 from nst_tf.errors import InputError
 from nst_tf.images import Picture, read_picture, write_picture
 from nst_tf.library import ForwardPass
-from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
+from nst_tf.memory import check_fits, fitting_factor, is_easy, reset_peak_memory
 from nst_tf.objective import active, columns, taps
 from nst_tf.observers import Finished, Moment, Progressed
 from nst_tf.problem import Problem
 from nst_tf.recording import Job, Result, first_record
 from nst_tf.rerun import TABLES, note
 from nst_tf.runs import RunFolder
+from nst_tf.workshop import Workshop
 
 log = logging.getLogger(__name__)
 
 
-def stylize(config: Config, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
+def stylize(
+    config: Config,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    workshop: Workshop | None = None,
+) -> Result:
     """Run one experiment in its folder; continue it there if it was cut short.
 
     Args:
         config: The experiment.
         folder: Its run folder; by default ``outputs/runs/NAME``.
         overrides: What was typed to get this config, kept for the record.
+        workshop: What runs of one process share, ``Workshop(keeps=True)``: then one that differs from the run before
+            in weights, learning rate or start alone spares network, targets and compiling.
 
     Returns:
         The result; its folder holds the picture whatever ended the run.
@@ -54,14 +62,16 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
         log.info("Without effect with method=%s: %s", config.method.name, ", ".join(idle))
     if config.method is Method.library:
         return _stylize_at_once(config, folder, overrides, device)
-    problem = problem_of(config)
+    workshop = workshop or Workshop()
+    workshop.begin_run()
+    problem = problem_of(config, workshop)
     weights = config.backbone.identity() if taps(config.losses) else None
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     problem, memory = _fitted(problem, device, run.read_record().get("size_factor"))
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
     job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
-    with job.alone():
+    with job.alone(), job.told():
         return job.done(run.picture) or _optimise(job, problem)
 
 
@@ -89,11 +99,12 @@ def _wanted(config: Config) -> set[str]:
     return {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
 
 
-def problem_of(config: Config) -> Problem:
+def problem_of(config: Config, workshop: Workshop | None = None) -> Problem:
     """What the engine optimises: an experiment with its pictures read and its network built."""
+    workshop = workshop or Workshop()
     content, styles = read_inputs(config)
     return Problem(
-        extractor=config.backbone.extractor(taps(config.losses), config.runtime.policy(), config.runtime.recompute),
+        extractor=workshop.extractor(config.backbone, taps(config.losses), config.runtime),
         losses=config.losses,
         optimizer=config.optimizer,
         canvas=config.image,
@@ -103,6 +114,7 @@ def problem_of(config: Config) -> Problem:
         content=content,
         styles=styles,
         shares=config.shares,
+        workshop=workshop,
     )
 
 
@@ -114,6 +126,8 @@ def _fitted(problem: Problem, device: str, kept: float | None) -> tuple[Problem,
     Raises:
         InputError: It does not fit, and ``image.fit_memory`` is off.
     """
+    if not is_easy(problem.footprint(), device):
+        problem.workshop.clear()
     factor = kept or (fitting_factor(problem.footprint(), device) if problem.canvas.fit_memory else 1.0)
     if factor < 1:
         problem = dataclasses.replace(problem, canvas=problem.canvas.smaller(factor))

@@ -1,58 +1,36 @@
 """The command line: Hydra composes, the API runs, a person reads one line when something cannot be used."""
 
 import contextlib
-import difflib
 import errno
+import functools
+import logging
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from nst_tf.errors import InputError
+from nst_tf.errors import InputError, Killed
+from nst_tf.naming import register_resolvers
+from nst_tf.sweeps import SweepReport, register_plugins
+from nst_tf.wording import is_of_a_cluster, lacking, one_line
+
+register_resolvers()  # a process of a sweep, wherever it is, knows them as soon as it knows its job
 
 EXIT_CODES = {"failed": 1, "refused": 2, "interrupted": 130}
 """Exit status by the end of a run: an error, something given that cannot be used, asked to stop; 0 for the others."""
 
+log = logging.getLogger(__name__)
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-
-class SweepReport(Callback):
-    """Writes a sweep's report when it ends, however it does.
-
-    Hydra tells where the sweep lies as it begins, and nothing of one that an error or Ctrl-C ends.
-    """
-
-    begun: ClassVar[list[Path]] = []
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Remember the sweep's folder."""
-        self.begun.append(Path(config.hydra.sweep.dir))
-
-    @classmethod
-    def write(cls) -> None:
-        """Write what has begun; a report that cannot be written is one line and changes no status."""
-        from nst_tf.reports import write_report
-
-        while cls.begun:
-            folder = cls.begun.pop()
-            if not any(folder.glob("*/run.json")):
-                continue
-            try:
-                print(f"  report       {write_report([folder])}", flush=True)
-            except Exception as error:
-                print(f"warning: no report: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
 
 
 class Ended(Exception):  # noqa: N818 - carries a status through Hydra, out of another process if need be
@@ -81,24 +59,38 @@ def _command(task: str, statuses: list[str]) -> str:
 
     register()
     sys.argv[1:], rerun = repeating(sys.argv[1:]) if task == "config" else (sys.argv[1:], "")
+    register_plugins()
     process = os.getpid()
 
-    def job(config: DictConfig) -> None:
+    def job(config: DictConfig) -> float | None:
         sweep = HydraConfig.get().mode is RunMode.MULTIRUN
         place = f"run {HydraConfig.get().job.num}: " if sweep else ""
         status = reported(lambda: run_job(config, rerun), place)
         statuses.append(status)
-        if status == "interrupted" and sweep:
+        if status == "interrupted" and sweep and os.getpid() == process:
             raise KeyboardInterrupt  # the sweep was meant, not one run of it
         if status in EXIT_CODES and os.getpid() != process:
             raise Ended(status)
+        return None if status in EXIT_CODES else searched(config)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
     try:
         hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
+    except RuntimeError as error:
+        if (missing := lacking(error)) is None:
+            raise
+        raise missing from error
     finally:
         SweepReport.write()
     return "completed"
+
+
+@functools.cache
+def workshop() -> Any:
+    """What the runs of a sweep that share this process share."""
+    from nst_tf.workshop import Workshop
+
+    return Workshop(keeps=True)
 
 
 def run_job(config: DictConfig, rerun: str = "") -> str:
@@ -116,14 +108,16 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
     folder = hydra.runtime.output_dir
     try:
         settings = from_hydra(config)
-        work: Callable[..., Result] = stylize if isinstance(settings, Config) else distill
         typed = [rerun if text == RERUN else text for text in hydra.overrides.task]
-        result = work(settings, folder, typed)
+        if isinstance(settings, Config):
+            result: Result = stylize(settings, folder, typed, workshop())
+        else:
+            result = distill(settings, folder, typed)
     except InputError:
         RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
         raise
     print(f"{result.status}: {result.reason}")
-    places = {"picture": result.folder.picture} if work is stylize else {"weights": result.folder.weights}
+    places = {"picture": result.folder.picture} if isinstance(settings, Config) else {"weights": result.folder.weights}
     places |= {"run folder": result.folder.path}
     for name, place in places.items():
         print(f"  {name:<11}  {place}")
@@ -132,15 +126,30 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
     return result.status
 
 
+def searched(config: DictConfig) -> float | None:
+    """What a search is to lower, of a run that is over; None where nobody searches."""
+    if not (names := HydraConfig.get().sweeper.get("minimise")):
+        return None
+    from nst_tf.config import from_hydra
+    from nst_tf.runs import RunFolder
+    from nst_tf.search import score
+
+    return score(RunFolder(Path(HydraConfig.get().runtime.output_dir)), from_hydra(config), names)
+
+
 def reported(work: Callable[[], str], place: str = "") -> str:
     """The status of a piece of work; what a person can mend becomes one line on stderr and a status.
 
-    ``refused`` for what cannot be used, ``failed`` for a disk that is full or broken.
+    ``refused`` for what cannot be used, ``failed`` for a disk that is full or broken, and in a sweep for
+    whatever else ends a run.
     """
     try:
         return work()
     except Ended as end:
         return str(end)
+    except Killed as killed:
+        print(f"error: {killed}", file=sys.stderr)
+        return "failed"
     except (InputError, HydraException, OmegaConfBaseException) as error:
         print(f"error: {place}{one_line(error)}", file=sys.stderr)
         return "refused"
@@ -148,6 +157,14 @@ def reported(work: Callable[[], str], place: str = "") -> str:
         file = f" '{error.filename}'" if error.filename else ""
         print(f"error: {place}Cannot use{file}: {error.strerror or error}", file=sys.stderr)
         return "failed" if error.errno in DISK_ERRORS else "refused"
+    except Exception as error:
+        if is_of_a_cluster(error):
+            place = "a job of the cluster ended without telling how; the same command goes on with what is left: "
+        elif not place:
+            raise  # whole, for whoever is to mend it
+        log.exception("%sfailed", place)
+        print(f"error: {place}{type(error).__name__}: {one_line(error)}", file=sys.stderr)
+        return "failed"
 
 
 @contextlib.contextmanager
@@ -178,45 +195,3 @@ def quiet() -> Iterator[None]:
 def exit_code(statuses: list[str]) -> int:
     """The gravest end of several runs; 0 where each has a good one."""
     return max((EXIT_CODES.get(status, 0) for status in statuses), default=0)
-
-
-def one_line(error: BaseException) -> str:
-    """An error in one line that names the key, what is wrong, and what there is instead.
-
-    Hydra and OmegaConf spread theirs over several lines; what follows the first is the key's full name and the
-    list of options, and those are kept.
-    """
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
-    if isinstance(cause or error, OmegaConfBaseException):
-        return _omegaconf_line(cause or error)
-    text = str(error)
-    if missing := re.search(r"Could not find '([^'/]+)/([^']+)'", text):
-        group, option = missing.groups()
-        return f"Unknown {group}={option!r}; available: {', '.join(_options(text))}"
-    return " ".join(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _options(text: str) -> list[str]:
-    """The options Hydra lists, one an indented line."""
-    return [line.strip() for line in text.splitlines() if line.startswith("\t") and ":" not in line]
-
-
-def _omegaconf_line(error: BaseException) -> str:
-    first, *rest = str(error).strip().splitlines()
-    details = dict(re.findall(r"(\w+)(?:=|: )(.*)", "\n".join(rest)))
-    key = details.get("full_key", "")
-    if re.match(r"Key '.*' (?:is )?not in ", first):
-        return f"Unknown key {key!r}: {_nearest(key, error)}"
-    if "is not a subclass of Backbone" in first and key != "backbone":
-        return f"{key}: a backbone is chosen by backbone@{key}={details.get('value', 'NAME')}"
-    if "is not a subclass of Loss" in first:
-        return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=content, gram or total_variation"
-    return f"{key}: {first}" if key and key not in first else first
-
-
-def _nearest(key: str, error: BaseException) -> str:
-    """What keys there are beside a misspelt one, the nearest first."""
-    names = [str(name) for name in getattr(error, "parent_node", None) or [] if name != "hydra"]
-    near = difflib.get_close_matches(key.rpartition(".")[2], names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}available: {', '.join(names) or 'none'}"

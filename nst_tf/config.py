@@ -1,7 +1,7 @@
 """The Config tree: what one experiment is, and how Hydra learns of it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,7 @@ from nst_tf.errors import InputError
 from nst_tf.images import Canvas
 from nst_tf.library import Magenta
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
+from nst_tf.naming import is_under, register_resolvers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from nst_tf.rerun import read_recorded
@@ -164,7 +165,7 @@ def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
     """
     container = OmegaConf.to_container(OmegaConf.structured(config))
     unread = UNREAD[config.method] if isinstance(config, Config) else ()
-    return {key: value for key, value in _leaves("", container) if not _is_under(key, unread)}
+    return {key: value for key, value in _leaves("", container) if not is_under(key, unread)}
 
 
 UNREAD: dict[Method, tuple[str, ...]] = {
@@ -184,7 +185,21 @@ def without_effect(config: Config, overrides: Sequence[str]) -> list[str]:
     settings = UNREAD[config.method]
     groups = tuple(name.rstrip(".") for name in settings if name.endswith("."))
     unread = (*settings, *groups, *(("loss", "layers", "weights") if "losses" in groups else ()))
-    return [text for text in overrides if _is_under(text.lstrip("+~").partition("=")[0], unread)]
+    return [text for text in overrides if is_under(text.lstrip("+~").partition("=")[0], unread)]
+
+
+def chosen(config: Config | Distillation) -> dict[str, str]:
+    """Network and optimiser by their names in the tables, which `flat` does not tell; none of a distillation."""
+    if not isinstance(config, Config):
+        return {}
+    parts: dict[str, tuple[Any, Mapping[str, type]]] = {
+        "backbone": (config.backbone, BACKBONES),
+        "optimizer": (config.optimizer, OPTIMIZERS),
+    }
+    return {
+        group: next((name for name, kind in table.items() if type(part) is kind), type(part).__name__)
+        for group, (part, table) in parts.items()
+    }
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
@@ -217,13 +232,8 @@ def fingerprint(config: Config | Distillation, hashes: list[str]) -> str:
     """
     settings: dict[str, Any] = dict(flat(config))
     aside = ASIDE + (("steps",) if isinstance(config, Config) and len(config.schedule.scales) == 1 else ())
-    kept = sorted(f"{key}={value}" for key, value in settings.items() if not _is_under(key, aside))
+    kept = sorted(f"{key}={value}" for key, value in settings.items() if not is_under(key, aside))
     return hashlib.sha256("\n".join([*kept, *hashes]).encode()).hexdigest()
-
-
-def _is_under(key: str, names: tuple[str, ...]) -> bool:
-    """Whether a dotted key is one of the names, or lies in a group of those that end in a dot."""
-    return key in names or key.startswith(tuple(name for name in names if name.endswith(".")))
 
 
 def from_hydra(config: DictConfig) -> Any:
@@ -310,21 +320,6 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else beside
 
 
-NOT_TELLING = (
-    *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
-    *("rerun", "library.weights"),
-    *("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads"),
-)
-"""Overrides that do not tell the runs of a sweep apart, or are paths."""
-
-
-def folder_name(overrides: list[str], length: int = 120) -> str:
-    """Overrides as a folder's name: no slashes, not too long for a file system, the same under every launcher."""
-    telling = [text for text in overrides if not _is_under(text.lstrip("+~").partition("=")[0], NOT_TELLING)]
-    name = ",".join(telling).replace("/", "_").encode()[:length]
-    return name.decode(errors="ignore").rstrip(",")
-
-
 def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfig:
     """A tree with its groups open: each takes what its table or its YAML gives, and nothing else."""
     schema = OmegaConf.structured(kind)
@@ -351,4 +346,4 @@ def register() -> None:
     for group, table in tables.items():
         for name, node in table.items():
             store.store(group=f"schema/{group}", name=name, node=node)
-    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    register_resolvers()

@@ -1,13 +1,13 @@
 """The compiled inner loop: n steps of one solver on one picture, then one read by the host."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from nst_tf.optimizers import Evaluation, Objective, Solver, Step
+from nst_tf.optimizers import Evaluation, Optimizer, Solver, Step
 from nst_tf.tensors import squared_sum
 
 COUNTERS = ("step", "evaluations", "stalled", "total", "gradient_norm")
@@ -53,24 +53,27 @@ class Descent:
 
     Args:
         solver: The solver, on its start picture.
-        objective: Picture to `Evaluation`.
+        objective: Picture, and ``inputs``, to `Evaluation`.
         growth: How many times the start's loss counts as divergence.
         look_up: Called before each evaluation in the steps of a solver on the host; may raise to stop it there.
         average: Decay of the mean, see `nst_tf.schedule.Schedule`; 0 for none.
+        inputs: Tensors, in any nesting, which the objective takes beside the picture; not compiled into the step.
     """
 
     def __init__(
         self,
         solver: Solver,
-        objective: Objective,
+        objective: Callable[..., Evaluation],
         growth: float = math.inf,
         look_up: Callable[[], None] | None = None,
         average: float = 0.0,
+        inputs: Sequence[Any] = (),
     ) -> None:
         compiled = solver.compiled
-        self.solver, self._growth, self._decay = solver, growth, average
-        self._evaluate = tf.function(objective, autograph=False)
-        self._objective = objective if compiled else _attentive(self._evaluate, look_up)
+        self.solver, self._growth, self._look_up, self._decay = solver, growth, look_up, average
+        self._inputs = inputs
+        self._compiled = tf.function(objective, autograph=False)
+        self._objective = objective if compiled else self._attentive
         self._advance = tf.function(self._steps, autograph=False) if compiled else self._steps
         image = solver.image()
         self.shape = (int(image.shape[1]), int(image.shape[2]))
@@ -78,6 +81,33 @@ class Descent:
         self._mean_image = tf.Variable(image, trainable=False) if average else None
         self._told = UNREAD
         self._names: list[str] = []
+        self._row: Any = None  # until the terms are known
+        self._best_row: Any = None
+        self._bound: Any = None
+
+    def renew(
+        self,
+        optimizer: Optimizer,
+        start: tf.Tensor,
+        inputs: Sequence[Any],
+        growth: float = math.inf,
+        look_up: Callable[[], None] | None = None,
+    ) -> None:
+        """Be as new from another start, without compiling again.
+
+        Args:
+            optimizer: Of the same `Optimizer.form` as the solver's own.
+            start: ``(B, H, W, 3)``, of the same shape.
+            inputs: Of the same shapes.
+            growth: See `Descent`.
+            look_up: See `Descent`.
+        """
+        self.solver.renew(optimizer, start)
+        self._inputs, self._growth, self._look_up = inputs, growth, look_up
+        for kept in (self._best_image, self._mean_image):
+            if kept is not None:
+                kept.assign(self.solver.image())
+        self._told, self._names = UNREAD, []
 
     def begin(self) -> Reading:
         """Evaluate the start picture: step 0."""
@@ -91,7 +121,7 @@ class Descent:
 
     def advance(self, steps: int) -> Reading:
         """Take up to ``steps`` steps on the device, then read."""
-        self._advance(tf.constant(steps, tf.int64))
+        self._advance(tf.constant(steps, tf.int64), *self._inputs)
         return self.read()
 
     def read(self) -> Reading:
@@ -148,7 +178,11 @@ class Descent:
     def _keep(self, names: list[str], row: np.ndarray, best_row: np.ndarray, bound: np.ndarray) -> None:
         """Set up the loop's record: float64 rows ``(B, counters and terms)``, which hold counts and float32 alike."""
         self._names = names
-        self._row, self._best_row, self._bound = tf.Variable(row), tf.Variable(best_row), tf.Variable(bound)
+        if self._row is None:
+            self._row, self._best_row, self._bound = tf.Variable(row), tf.Variable(best_row), tf.Variable(bound)
+        else:
+            for variable, value in zip((self._row, self._best_row, self._bound), (row, best_row, bound), strict=True):
+                variable.assign(value)
 
     def _reading(self, row: tf.Tensor | tf.Variable) -> Reading:
         values = dict(zip([*COUNTERS, *self._names], row.numpy()[0].tolist(), strict=True))
@@ -156,9 +190,21 @@ class Descent:
         healthy = math.isfinite(total) and total <= self._bound.numpy()[0]
         return Reading(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), bool(healthy))
 
-    def _steps(self, steps: tf.Tensor) -> None:
+    def _evaluate(self, image: tf.Tensor) -> Evaluation:
+        return self._compiled(image, *self._inputs)
+
+    def _attentive(self, image: tf.Tensor, *inputs: Any) -> Evaluation:
+        """An objective on the host, which looks up before every evaluation."""
+        if self._look_up is not None:
+            self._look_up()
+        return self._compiled(image, *inputs)
+
+    def _steps(self, steps: tf.Tensor, *inputs: Any) -> None:
+        def objective(image: tf.Tensor) -> Evaluation:
+            return self._objective(image, *inputs)
+
         def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            self._record(self.solver.step(self._objective))
+            self._record(self.solver.step(objective))
             return (index + 1,)
 
         def going(index: tf.Tensor) -> tf.Tensor:
@@ -193,14 +239,3 @@ def _row(evaluation: Evaluation, step: tf.Tensor, evaluations: tf.Tensor, stalle
     gradient_norm = tf.sqrt(squared_sum(evaluation.gradient))
     values = [step, evaluations, stalled, evaluation.total, gradient_norm, *evaluation.terms.values()]
     return tf.stack([tf.broadcast_to(tf.cast(v, tf.float64), evaluation.total.shape) for v in values], axis=1)
-
-
-def _attentive(objective: Objective, look_up: Callable[[], None] | None) -> Objective:
-    """An objective that lets the host look up before every evaluation."""
-
-    def evaluate(image: tf.Tensor) -> Evaluation:
-        if look_up is not None:
-            look_up()
-        return objective(image)
-
-    return evaluate

@@ -92,10 +92,11 @@ class Engine:
         else:
             start = resize(self._leg.descent.image()[0], *content.shape[1:3])[None]
         objective = problem.objective(content, styles)
-        solver = problem.optimizer.solver(tf.constant(start))
+        descent = problem.workshop.descent(
+            objective, problem.optimizer, problem.schedule, scale, tf.constant(start), self._request.look_up
+        )
         if self._leg is not None and problem.schedule.keep_state:
-            solver.inherit(self._leg.descent.solver)
-        descent = Descent(solver, objective, problem.schedule.growth, self._request.look_up, problem.schedule.average)
+            descent.solver.inherit(self._leg.descent.solver)
         return Leg(scale, descent, problem.schedule.stop_rule(), *self._done(state))
 
     def _done(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:

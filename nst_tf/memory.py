@@ -146,6 +146,11 @@ def check_fits(footprint: Footprint, device: str) -> tuple[float, float]:
     return max(needed for _, _, needed in needs), available
 
 
+def is_easy(footprint: Footprint, device: str) -> bool:
+    """Whether a run needs less than half of the memory that is free."""
+    return 2 * max(needed for _, _, needed in footprint.needs()) < available_mb(device)
+
+
 def fitting_factor(footprint: Footprint, device: str) -> float:
     """What every side has to be multiplied by for a run to fit in the memory there is, 1 where it does."""
     available = available_mb(device)

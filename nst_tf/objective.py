@@ -12,12 +12,26 @@ from nst_tf.optimizers import Evaluation
 Extractor = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
+Targeted = Sequence[tuple[tf.Tensor | float, Targets]]
+"""Targets, each with its share of a loss."""
+
+Numbers = tuple[tf.Tensor | float, Targeted]
+"""What of a term is no form: the loss's weight, and what it compares with."""
+
+
 @dataclass
 class Term:
-    """A loss and what it compares with: targets, each with its share of the loss."""
+    """A loss, its weight, and what it compares with."""
 
     loss: Loss
-    targets: Sequence[tuple[float, Targets]]
+    weight: tf.Tensor | float
+    targets: Targeted
+
+    @property
+    def numbers(self) -> Numbers:
+        """All but the loss, as tensors."""
+        targets = [(tf.constant(share), dict(targets)) for share, targets in self.targets]
+        return tf.constant(self.weight), targets
 
     def layers(self, features: Features) -> dict[str, tf.Tensor]:
         """Each layer's share of the raw loss, ``(B,)``, summed over the targets by their shares.
@@ -66,13 +80,15 @@ def taps(losses: Mapping[str, Loss]) -> list[str]:
 class Objective:
     """The total loss ``Σ weight · loss`` of a picture under fixed targets.
 
-    Args:
+    Attributes:
         extractor: Picture to features, as `Backbone.extractor` gives it.
-        terms: Named losses with their targets.
+
+    Args:
+        terms: Named losses with their weights and targets.
     """
 
     def __init__(self, extractor: Extractor, terms: Mapping[str, Term]) -> None:
-        self._extractor, self._terms = extractor, terms
+        self.extractor, self._terms = extractor, terms
 
     @classmethod
     def prepare(
@@ -107,6 +123,30 @@ class Objective:
                 seen[name][reference] = representation
         return cls(extractor, {name: _term(loss, seen[name], weights) for name, loss in losses.items()})
 
+    @property
+    def losses(self) -> dict[str, Loss]:
+        """The losses that count."""
+        return {name: term.loss for name, term in self._terms.items()}
+
+    @property
+    def inputs(self) -> dict[str, Numbers]:
+        """Its weights and targets, all as tensors: what `evaluator` takes beside a picture."""
+        return {name: term.numbers for name, term in self._terms.items()}
+
+    def evaluator(self) -> Callable[[tf.Tensor, Mapping[str, Numbers]], Evaluation]:
+        """Picture and `inputs` to evaluation: the objective without its numbers, compiled once for all of its form."""
+        extractor, losses = self.extractor, self.losses
+
+        def evaluate(image: tf.Tensor, inputs: Mapping[str, Numbers]) -> Evaluation:
+            return Objective(extractor, {name: Term(loss, *inputs[name]) for name, loss in losses.items()})(image)
+
+        return evaluate
+
+    def weighted(self, losses: Mapping[str, Loss]) -> "Objective":
+        """The same losses and targets under the weights of ``losses``."""
+        terms = {name: Term(losses[name], losses[name].weight, term.targets) for name, term in self._terms.items()}
+        return Objective(self.extractor, terms)
+
     def __call__(self, image: tf.Tensor) -> Evaluation:
         """Total, gradient and terms at ``image`` ``(B, H, W, 3)``; see `columns` for the terms' names."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -116,12 +156,12 @@ class Objective:
 
     def values(self, image: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Total ``(B,)`` and terms at ``image``, the forward pass alone."""
-        features = _features(self._extractor, image)
+        features = _features(self.extractor, image)
         terms: dict[str, tf.Tensor] = {}
         for name, term in self._terms.items():
             layers = term.layers(features)
             raw = tf.add_n(list(layers.values()))
-            terms |= {name: term.loss.weight * raw, f"{name}/raw": raw}
+            terms |= {name: term.weight * raw, f"{name}/raw": raw}
             terms |= {f"{name}/{layer}": value for layer, value in layers.items() if layer != "image"}
         return tf.add_n([terms[name] for name in self._terms]), terms
 
@@ -159,12 +199,12 @@ def _represented(extractor: Extractor, losses: Mapping[str, Loss], picture: tf.T
 def _term(loss: Loss, seen: Mapping[str, Targets], weights: Mapping[str, float]) -> Term:
     """The loss with the targets of its references, blended into one where it asks for that."""
     if not seen:
-        return Term(loss, [(1.0, {})])
+        return Term(loss, loss.weight, [(1.0, {})])
     alone = len(seen) == 1  # a single reference counts in full, whatever its share among several
     shared = [(1.0 if alone else weights[reference], representation) for reference, representation in seen.items()]
     if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
         shared = [(1.0, _blended(loss, shared))]
-    return Term(loss, [(share, loss.settle(representation)) for share, representation in shared])
+    return Term(loss, loss.weight, [(share, loss.settle(representation)) for share, representation in shared])
 
 
 def _blended(loss: Loss, shared: Sequence[tuple[float, Targets]]) -> Targets:

@@ -1,10 +1,9 @@
 """What a run optimises: pictures, network, losses and optimiser, brought together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import Extractor
 from nst_tf.images import Canvas, Picture
@@ -13,6 +12,7 @@ from nst_tf.memory import Footprint
 from nst_tf.objective import Objective
 from nst_tf.optimizers import Optimizer
 from nst_tf.schedule import Schedule
+from nst_tf.workshop import Workshop
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Problem:
         content: The photograph at its own size.
         styles: The paintings at their own sizes.
         shares: One share a style, summing to 1.
+        workshop: Where targets and compiled steps are made, or are at hand from a run before.
     """
 
     extractor: Extractor
@@ -42,6 +43,7 @@ class Problem:
     content: Picture
     styles: Sequence[Picture]
     shares: Sequence[float]
+    workshop: Workshop = field(default_factory=Workshop)
 
     def pictures(self, factor: float = 1.0) -> tuple[np.ndarray, list[np.ndarray]]:
         """Content and styles as they are compared at a part of the full size, ``(1, H, W, 3)`` float32 each."""
@@ -54,8 +56,7 @@ class Problem:
         Raises:
             InputError: See `Objective.prepare`.
         """
-        paintings = [tf.constant(style) for style in styles]
-        return Objective.prepare(self.extractor, self.losses, tf.constant(content), paintings, self.shares)
+        return self.workshop.objective(self.extractor, self.losses, content, styles, self.shares)
 
     def footprint(self) -> Footprint:
         """What decides how much memory the full size takes."""

@@ -4,6 +4,8 @@ import contextlib
 import datetime
 import itertools
 import logging
+import os
+import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +15,9 @@ from typing import Any, Generic, TypeVar
 import filelock
 import numpy as np
 
-from nst_tf.config import Config, fingerprint, flat, to_yaml
+from nst_tf.config import Config, chosen, fingerprint, flat, to_yaml
 from nst_tf.distillation import Distillation
+from nst_tf.engine import reason_of
 from nst_tf.errors import InputError
 from nst_tf.files import write_text
 from nst_tf.memory import is_out_of_memory, peak_memory_mb
@@ -75,6 +78,18 @@ class Job(Generic[Settings]):
                 f"Another process is at work in '{self.folder.path}': wait for it, or choose another name="
             ) from error
 
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Record an error that nobody expects and that ends the run before it can tell of its end."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                self.folder.write_record(self.record | {"status": "failed", "reason": reason_of(error)})
+            raise
+
     def done(self, product: Path) -> Result | None:
         """The result of the same run where the folder holds one that is over, with what it leaves.
 
@@ -134,8 +149,8 @@ class Job(Generic[Settings]):
         Returns:
             How it ended.
         """
-        steps, settings = self.settings.steps, flat(self.settings)
-        started = Started(self.folder, steps, resumed_at, columns, self.text, settings)
+        steps, settings = self.settings.steps, flat(self.settings) | chosen(self.settings)
+        started = Started(self.folder, steps, resumed_at, columns, self.text, settings, self.record["device"])
         watchers = Watchers(self.observers)
         event: Event
         for event in itertools.chain([started], events):
@@ -175,6 +190,8 @@ def first_record(
         "status": "running",
         "reason": "",
         "name": settings.name,
+        "host": platform.node(),
+        "process": os.getpid(),
         "device": device,
         "versions": versions(),
         "git_commit": git_commit(),

@@ -24,8 +24,8 @@ from nst_tf.files import write_text, write_whole
 FINAL = ("completed", "converged", "diverged")
 """Ends that stand: the same command does not run them again."""
 
-STATUSES = (*FINAL, "interrupted", "failed")
-"""How a run can end."""
+STATUSES = (*FINAL, "interrupted", "failed", "killed")
+"""How a run can end; the last is said by whoever started its process."""
 
 
 @dataclass(frozen=True)

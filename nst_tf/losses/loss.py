@@ -1,7 +1,7 @@
 """What every loss has in common: layers, weights, a reference, and state passed as arguments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar
 
@@ -51,6 +51,10 @@ class Loss:
     def __post_init__(self) -> None:
         accept_names(self)
         at_least("weight", self.weight, 0)
+
+    def form(self) -> "Loss":
+        """What of it a compiled step holds: all but its weight, which is a tensor there."""
+        return replace(self, weight=1.0)
 
     @property
     def taps(self) -> Sequence[str]:

@@ -9,8 +9,11 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from nst_tf.files import write_whole
 
-ANEW = ("config", "custom_scalars__config__", "_hparams_/session_start_info", "_hparams_/session_end_info", "end")
-"""Tags that a continued run writes anew: its settings, which may go on for longer, and its end."""
+ANEW = (
+    *("config", "custom_scalars__config__", "end", "cost/"),
+    *("_hparams_/session_start_info", "_hparams_/session_end_info"),
+)
+"""How tags begin that a continued run writes anew: its settings, which may go on for longer, and its end."""
 
 
 def cut_back(folder: Path, step: int) -> None:
@@ -45,4 +48,4 @@ def _records(path: Path) -> Iterator[bytes]:
 
 
 def _stands(event: Event, step: int) -> bool:
-    return event.step <= step and not any(value.tag in ANEW for value in event.summary.value)
+    return event.step <= step and not any(value.tag.startswith(ANEW) for value in event.summary.value)

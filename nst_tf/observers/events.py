@@ -52,6 +52,7 @@ class Started:
         columns: Names of the terms it will report.
         config: The resolved config as text.
         settings: The same, flat: ``backbone.pooling`` to a plain value.
+        device: TensorFlow's name of the device.
     """
 
     folder: RunFolder
@@ -60,6 +61,7 @@ class Started:
     columns: Sequence[str]
     config: str
     settings: Mapping[str, Any]
+    device: str = "/CPU:0"
 
 
 @dataclass(frozen=True)

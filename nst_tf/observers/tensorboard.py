@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -10,6 +11,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
+from nst_tf.memory import peak_memory_mb
 from nst_tf.observers.event_files import cut_back
 from nst_tf.observers.events import Finished, Moment, Started
 from nst_tf.observers.observer import Observer, due
@@ -23,14 +25,19 @@ _END_STATUS = {
 }
 
 
+COSTS = ("seconds", "evaluations", "peak_memory_mb")
+"""What a run took, under ``cost/``."""
+
+
 @dataclass
 class TensorBoard(Observer):
     """Event files under `tensorboard/`.
 
     Scalars: ``loss/total``; for each loss ``weighted/style``, ``raw/style`` and ``layers/style/conv1_1``;
-    ``gradient/norm``; ``speed/evaluations_per_second``. Pictures: ``picture``. The resolved config is there as
-    text, its varied values as HParams with the run's end status, and a custom-scalars layout draws the total with
-    its weighted terms, and each loss's layers, in one chart each.
+    ``gradient/norm``; ``speed/evaluations_per_second``; at the end ``cost/seconds``, ``cost/evaluations`` and
+    ``cost/peak_memory_mb``. Pictures: ``picture``. The resolved config is there as text, its values as HParams with the
+    run's end status, and a custom-scalars layout draws the total with its weighted terms, and each loss's layers, in
+    one chart each, over all runs that are shown.
 
     Attributes:
         every: Steps between scalars.
@@ -45,6 +52,7 @@ class TensorBoard(Observer):
     def started(self, event: Started) -> None:
         """Open the event file; write config, layout and HParams, which `cut_back` dropped from a continued run."""
         self._last = -1 if event.resumed_at is None else event.resumed_at
+        self._device = event.device
         cut_back(event.folder.tensorboard, self._last)
         self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
         with self._writer.as_default():
@@ -66,11 +74,18 @@ class TensorBoard(Observer):
         """Write the last scalars and how the run ended."""
         if self.every:
             self._write_scalars(event.moment)
+        with self._writer.as_default(step=event.moment.step):
+            for name, value in self._costs(event.moment).items():
+                tf.summary.scalar(f"cost/{name}", value)
         with self._writer.as_default():
             end = hparams_summary.session_end_pb(_END_STATUS[event.status]).SerializeToString()
             tf.summary.experimental.write_raw_pb(end, step=0)
             tf.summary.text("end", f"{event.status}: {event.reason}", step=event.moment.step)
         self._writer.close()
+
+    def _costs(self, moment: Moment) -> dict[str, float]:
+        memory = peak_memory_mb(self._device)
+        return dict(zip(COSTS, (moment.seconds, moment.evaluations, memory), strict=True))
 
     def _write_scalars(self, moment: Moment) -> None:
         if moment.step <= self._last or not moment.terms:
@@ -79,6 +94,26 @@ class TensorBoard(Observer):
             for tag, value in scalars(moment).items():
                 tf.summary.scalar(tag, value)
         self._last = moment.step
+
+
+def write_experiment(folder: Path, varied: Sequence[str], losses: Sequence[str], scores: Sequence[str] = ()) -> None:
+    """Tell HParams which columns a sweep's table has: what its runs differ in, and what came of it.
+
+    Args:
+        folder: The sweep's own ``tensorboard``, beside its runs'; what it said before goes.
+        varied: Dotted keys of settings.
+        losses: Names of the losses.
+        scores: Names of a judge's scores.
+    """
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()
+    tags = ["loss/total", *(f"{kind}/{name}" for kind in ("weighted", "raw") for name in losses)]
+    tags += [*(f"judged/{name}" for name in scores), *(f"cost/{name}" for name in COSTS)]
+    columns = hparams.hparams_config_pb([hparams.HParam(key) for key in varied], [hparams.Metric(tag) for tag in tags])
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        tf.summary.experimental.write_raw_pb(columns.SerializeToString(), step=0)
+    writer.close()
 
 
 def scalars(moment: Moment) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """First-order methods: a Keras optimiser that moves the pixels of one picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import keras
@@ -56,6 +56,16 @@ class FirstOrderSolver(Solver):
         for name, variable in self._variables().items():
             variable.assign(state[name])
 
+    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+        """Take up the variables of a fresh optimiser, its learning rate among them."""
+        assert isinstance(optimizer, FirstOrder)
+        self._pixels.assign(self._units.from_image(image))
+        self._gradient.assign(tf.zeros_like(image))
+        fresh = optimizer.keras_optimizer(optimizer.rate())
+        fresh.build([self._pixels])
+        for ours, theirs in zip(self._optimizer.variables, fresh.variables, strict=True):
+            ours.assign(theirs.value)
+
     def inherit(self, smaller: Solver) -> None:
         """Take up the optimiser's variables, pictures by bilinear weights, so that no square turns negative."""
         assert isinstance(smaller, FirstOrderSolver)
@@ -105,6 +115,10 @@ class FirstOrder(Optimizer):
         return keras.optimizers.schedules.ExponentialDecay(
             self.learning_rate, self.decay_steps, self.decay_rate, staircase=self.staircase
         )
+
+    def form(self) -> "FirstOrder":
+        """All but a constant learning rate, which Keras keeps in a variable."""
+        return replace(self, learning_rate=1.0) if self.decay_rate == 1 else self
 
     def solver(self, image: tf.Tensor) -> FirstOrderSolver:
         """A solver with fresh moments."""

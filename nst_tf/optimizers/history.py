@@ -93,6 +93,12 @@ class History:
         self._rho.assign(tf.where(which[None], 0.0, self._rho))
         self._gamma.assign(tf.where(which, 1.0, self._gamma))
 
+    def clear(self) -> None:
+        """Be as new; unlike what is forgotten, nothing of it stays in the variables, where a NaN would do harm."""
+        for variable in (self._moves, self._changes, self._rho, self._count):
+            variable.assign(tf.zeros_like(variable))
+        self._gamma.assign(tf.ones_like(self._gamma))
+
     def _variables(self) -> dict[str, tf.Variable]:
         return {
             "moves": self._moves,

@@ -158,6 +158,11 @@ class LBFGSSolver(Solver):
         history = {f"history/{name}": value for name, value in self._history.state().items()}
         return {"pixels": self._pixels.numpy()} | {name: v.numpy() for name, v in self._here.items()} | history
 
+    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+        """Start from another picture with an empty history."""
+        self._pixels.assign(self._clamped(self._row(self._settings.units.from_image(image))))
+        self._history.clear()
+
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take up a `state`."""
         self._pixels.assign(state["pixels"])

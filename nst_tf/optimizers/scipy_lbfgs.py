@@ -62,7 +62,11 @@ class ScipyLBFGSSolver(Solver):
             raise InputError(f"optimizer=scipy_lbfgs takes one picture at a time, not {image.shape[0]}")
         self._settings = settings
         self._shape = tuple(image.shape)
-        self._pixels = settings.units.from_image(image).numpy().astype(np.float64).ravel()
+        self.renew(settings, image)
+
+    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+        """Start from another picture."""
+        self._pixels = optimizer.units.from_image(image).numpy().astype(np.float64).ravel()
         self._latest: tuple[np.ndarray, Evaluation] | None = None
 
     def image(self) -> tf.Tensor:

@@ -91,6 +91,15 @@ class Solver:
         """Continue from a state, bit for bit."""
         raise NotImplementedError
 
+    def renew(self, optimizer: "Optimizer", image: tf.Tensor) -> None:
+        """Become what ``optimizer.solver(image)`` would be, in the variables that a compiled step already knows.
+
+        Args:
+            optimizer: Settings of the same `Optimizer.form`.
+            image: Of the same shape.
+        """
+        raise NotImplementedError
+
     def inherit(self, smaller: "Solver") -> None:
         """Take up what a solver of the same optimiser has gathered on a smaller picture; called before ``begin``."""
         raise NotImplementedError
@@ -118,6 +127,10 @@ class Optimizer:
     def copies(self) -> int:
         """Pictures in float32 that its solver holds beside the current one, for an estimate of memory."""
         raise NotImplementedError
+
+    def form(self) -> "Optimizer":
+        """What of the settings a compiled step holds: all, but for those a solver keeps in variables."""
+        return self
 
     def solver(self, image: tf.Tensor) -> Solver:
         """A solver that starts from ``image``, ``(B, H, W, 3)`` RGB in [0, 1]."""

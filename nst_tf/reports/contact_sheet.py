@@ -23,7 +23,9 @@ BESIDE = 5
 DOTS, MOST_DOTS = 160, 20_000
 """Dots an inch, and the longest side a sheet may have."""
 
-FRAMES = {"diverged": "#b3261e", "failed": "#b3261e", "interrupted": "#8a5a00", "running": "#8a5a00"}
+BAD, UNFINISHED = "#b3261e", "#8a5a00"
+
+FRAMES = dict.fromkeys(("diverged", "failed", "killed"), BAD) | dict.fromkeys(("interrupted", "running"), UNFINISHED)
 """Colours around pictures that did not come to a good end."""
 
 BEST = "#1a7f37"

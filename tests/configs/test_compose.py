@@ -1,15 +1,20 @@
 """Every YAML composes, tells its story, and the names agree with the tables."""
 
+import os
+import re
+
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
-from nst_tf.config import Config, Method, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
+from nst_tf.config import Config, Method, configs_folder, fingerprint, flat, from_hydra, register, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
 from nst_tf.images import Fit
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
+from nst_tf.naming import folder_name, sweep_name
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
 
@@ -38,16 +43,21 @@ def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
         composed(f"sweep={name}", f"{key}={value}")
 
 
-def test_the_joblib_launcher_shares_the_cores():
+@pytest.mark.parametrize(("cores", "runs", "threads"), [(8, 2, 4), (7, 2, 3), (2, 4, 1)])
+def test_the_joblib_launcher_shares_the_cores(cores, runs, threads, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     register()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
-        config = compose("config", overrides=["launcher=joblib", "name=test"], return_hydra_config=True)
-    assert "joblib" in config.hydra.launcher._target_
-    assert (config.hydra.launcher.n_jobs, config.runtime.threads) == (2, 1)
+        overrides = ["launcher=joblib", "name=test", f"hydra.launcher.n_jobs={runs}"]
+        config = compose("config", overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    assert (config.hydra.launcher.n_jobs, config.runtime.threads) == (runs, threads)
 
 
 def _values(text):
-    """A sweeper's list, split at the commas outside brackets."""
+    """A sweeper's list, split at the commas outside brackets; the ends of an interval."""
+    if bounds := re.fullmatch(r"tag\(log, interval\((.+), (.+)\)\)", str(text)):
+        return list(bounds.groups())  # of a search
     items, depth, current = [], 0, ""
     for letter in str(text):
         depth += (letter == "[") - (letter == "]")
@@ -183,6 +193,23 @@ def test_folder_names_tell_the_runs_of_a_sweep_apart():
     ]
     assert folder_name(overrides) == "losses.style.weight=1,image.start=a_b.png"
     assert len(folder_name(["name=x", "image.start=" + "画" * 100]).encode()) <= 120
+
+
+def test_a_sweep_without_a_name_has_its_commands():
+
+    def named(overrides):
+        return sweep_name("now", "now", overrides)
+
+    command = ["content=a/b.jpg", "losses.style.weight=1,2"]
+    name = named(command)
+    assert name.startswith("losses.style.weight=1,2-")
+    assert "/" not in name
+    same = [command[::-1], [*command, "launcher=joblib", "runtime.threads=1", "tracking=quiet"]]
+    assert {named(each) for each in same} == {name}
+    others = [["content=b.jpg", command[1]], [*command, "steps=3"], [command[0], "losses.style.weight=1,3"]]
+    assert len({name, *map(named, others)}) == 4
+    assert named(["sweep=pooling", "content=a.jpg", "image.size=64"]).startswith("pooling,image.size=64-")
+    assert sweep_name("mine", "now", command) == "mine"
 
 
 def test_a_key_that_a_plus_forced_in_is_refused(composed):

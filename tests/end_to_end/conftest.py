@@ -51,3 +51,9 @@ class CommandLine:
 @pytest.fixture
 def command_line(tmp_path, pictures):
     return CommandLine(tmp_path, pictures)
+
+
+@pytest.fixture(scope="session")
+def command_lines():
+    """The class, for a fixture that outlives a test."""
+    return CommandLine

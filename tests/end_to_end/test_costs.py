@@ -88,6 +88,29 @@ def test_the_engine_adds_at_most_3_percent(tmp_path):
     assert min(engine) / min(bare) <= 1.03
 
 
+SWEEPS = {
+    "weight": ["losses.style.weight=10,20,40,70,100,150,200,300"],
+    "rate": ["optimizer=adam", "optimizer.learning_rate=0.005,0.01,0.015,0.02,0.03,0.04,0.05,0.06"],
+    "start": ["image.start=content,noise,sample:chelsea,sample:rocket,sample:astronaut,sample:wedges,sample:coffee"],
+}
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("values", SWEEPS.values(), ids=SWEEPS)
+def test_a_further_run_costs_at_most_1_5_seconds_beyond_its_optimisation(values, command_line):
+    """All of it, from the end of one run to the end of the next: Hydra, pictures, targets, files."""
+    command_line.small = ["content=sample:coffee", "style=sample:night_swirls", "image.size=128", "steps=20"]
+    code, _, error = command_line(*values, "hydra.sweep.dir=sweep", "-m")
+    assert code == 0, error
+    records = sorted((command_line.folder / "sweep").glob("*/run.json"))
+    ends = [path.stat().st_mtime for path in records]
+    seconds = [json.loads(path.read_text())["seconds"] for path in records]
+    beyond = [end - last - own for last, end, own in zip(ends[:-1], ends[1:], seconds[1:], strict=True)]
+    print(f"\noptimising {seconds} s, beyond that {[round(each, 2) for each in beyond]} s")
+    assert max(beyond) <= 1.5
+    assert max(seconds[1:]) < seconds[0] / 2  # nothing is traced again
+
+
 @pytest.mark.slow
 def test_a_run_at_512_pixels_stays_under_2_gigabytes(command_line):
     code, _, error = command_line(

@@ -1,0 +1,1 @@
+"""Where Hydra looks for launchers and sweepers; see docs/sweeps.md."""

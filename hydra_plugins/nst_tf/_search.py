@@ -1,0 +1,40 @@
+"""``sweep=search_weights``: settings that Optuna looks for, run after run, by what a judge says of the pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
+
+
+class Search(OptunaSweeper):
+    """Hydra's sweeper with Optuna, which goes on with a study that is there.
+
+    Args:
+        minimise: Some of `nst_tf.search.NAMES`.
+        settings: Hydra's own.
+    """
+
+    def __init__(self, minimise: Sequence[str], **settings: Any) -> None:
+        from nst_tf.search import check  # not while Hydra looks for plugins
+
+        check(minimise)
+        super().__init__(**settings)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Try again what was cut short, then as many as are missing of ``n_trials``."""
+        self.sweeper.n_trials = _missing(self.sweeper)
+        super().sweep(arguments)
+
+
+def _missing(sweeper: Any) -> int:
+    """Trials still to go; those that were under way when the search was killed are queued again."""
+    import optuna
+
+    study = optuna.create_study(
+        study_name=sweeper.study_name, storage=sweeper.storage, direction="minimize", load_if_exists=True
+    )
+    states = optuna.trial.TrialState
+    for trial in study.get_trials(states=[states.RUNNING]):
+        study.tell(trial.number, state=states.FAIL)
+        study.enqueue_trial(trial.params)
+    return sweeper.n_trials - len(study.get_trials(states=[states.COMPLETE]))
