@@ -20,6 +20,7 @@ from nst_tf.images import Canvas
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from nst_tf.printed import Printed
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
 
@@ -54,6 +55,7 @@ class Config:
         schedule: Scales, and rules that end a run early.
         runtime: Device, threads, determinism.
         tracking: Named observers.
+        printed: Named figures of a paper, which a report sets beside the measured ones.
     """
 
     content: str | None = None
@@ -69,6 +71,7 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    printed: dict[str, Printed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 1)
@@ -126,8 +129,9 @@ def read_pictures(path: Path) -> Config:
 
 
 def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
-    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take."""
-    container = OmegaConf.to_container(OmegaConf.structured(config))
+    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take; printed figures set nothing."""
+    container: Any = OmegaConf.to_container(OmegaConf.structured(config))
+    container.pop("printed", None)
     return dict(_leaves("", container))
 
 
@@ -177,7 +181,7 @@ def from_hydra(config: DictConfig) -> Any:
         InputError: A key that nothing reads, or a value out of range, named with its place.
     """
     _refuse_unknown(config, "")
-    for group in ("losses", "tracking"):
+    for group in ("losses", "tracking", "printed"):
         for name, node in config.get(group, {}).items():
             try:
                 OmegaConf.to_object(node)
@@ -218,7 +222,7 @@ def configs_folder() -> Path:
 
 
 NOT_TELLING = (
-    *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
+    *("content", "style", "backbone.weights", "name", "sweep"),
     *("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads"),
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
@@ -252,7 +256,7 @@ def register() -> None:
         "loss": LOSSES,
         "optimizer": OPTIMIZERS,
         "observer": OBSERVERS,
-        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime},
+        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "printed": Printed},
     }
     for group, table in tables.items():
         for name, node in table.items():

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors"},
     {"checks", "files", "imagenet", "processor", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
-    {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
+    {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory", "printed"},
     {"observers", "problem", "reports"},
     {"engine", "evaluation", "distillation"},
     {"config"},
