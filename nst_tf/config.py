@@ -23,6 +23,7 @@ from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramR
 from nst_tf.naming import is_under, register_resolvers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from nst_tf.printed import Printed
 from nst_tf.rerun import read_recorded
 from nst_tf.runtime import Runtime
 from nst_tf.schedule import Schedule
@@ -68,6 +69,7 @@ class Config:
         runtime: Device, threads, determinism.
         tracking: Named observers.
         library: The network of ``method=library``, which looks at content, styles, sizes and colours alone.
+        printed: Named figures of a paper, which a report sets beside the measured ones.
     """
 
     content: str | None = None
@@ -86,6 +88,7 @@ class Config:
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
     library: Magenta = field(default_factory=Magenta)
+    printed: dict[str, Printed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.method = choice("method", self.method, Method)
@@ -161,9 +164,10 @@ def read_pictures(path: Path) -> Config:
 def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
     """Dotted keys to plain values, lists as text: what TensorBoard's HParams take.
 
-    Settings that the method does not look at are left out.
+    Settings that the method does not look at are left out, and printed figures, which set nothing.
     """
-    container = OmegaConf.to_container(OmegaConf.structured(config))
+    container: Any = OmegaConf.to_container(OmegaConf.structured(config))
+    container.pop("printed", None)
     unread = UNREAD[config.method] if isinstance(config, Config) else ()
     return {key: value for key, value in _leaves("", container) if not is_under(key, unread)}
 
@@ -243,7 +247,7 @@ def from_hydra(config: DictConfig) -> Any:
         InputError: A key that nothing reads, or a value out of range, named with its place.
     """
     _refuse_unknown(config, "")
-    for group in ("losses", "tracking"):
+    for group in ("losses", "tracking", "printed"):
         for name, node in config.get(group, {}).items():
             try:
                 OmegaConf.to_object(node)
@@ -341,7 +345,7 @@ def register() -> None:
         "loss": LOSSES,
         "optimizer": OPTIMIZERS,
         "observer": OBSERVERS,
-        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "library": Magenta},
+        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "library": Magenta, "printed": Printed},
     }
     for group, table in tables.items():
         for name, node in table.items():

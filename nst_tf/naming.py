@@ -9,7 +9,7 @@ ELSEWHERE = ("launcher", "tracking", "tracking.", "runtime.device", "runtime.thr
 """Overrides that say where and how watched a run computes, not what."""
 
 NOT_TELLING = (
-    *("content", "style", "backbone.weights", "library.weights", "name", "sweep", "experiment", "rerun"),
+    *("content", "style", "backbone.weights", "library.weights", "name", "sweep", "rerun"),
     *ELSEWHERE,
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""

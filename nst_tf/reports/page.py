@@ -16,6 +16,7 @@ import nst_tf
 from nst_tf.files import write_text
 from nst_tf.reports.axes import Sheet, parsed, short
 from nst_tf.reports.pictures import Input, Shown
+from nst_tf.reports.printed import Beside, figure_text
 from nst_tf.reports.reading import Run
 from nst_tf.reports.table import NUMBERS, Column, Table, formatter
 
@@ -39,6 +40,8 @@ class Material:
         contents: Their photographs, as files beside the page.
         inputs: What all were given alike.
         curves: Their losses on the way.
+        besides: Figures of papers and theirs; one a figure and run.
+        early: Run, step and picture, at the steps that those figures speak of.
     """
 
     title: str
@@ -49,6 +52,8 @@ class Material:
     contents: Sequence[str | None]
     inputs: Sequence[Input]
     curves: Sequence[dict[str, Any]]
+    besides: Sequence[Beside]
+    early: Sequence[tuple[int, int, Shown]]
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ def write_page(path: Path, material: Material) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": short, "breakable": _breakable}
+    environment.filters |= {"short": short, "breakable": _breakable, "figure": figure_text}
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # curves and facts keep their order
     text = environment.get_template("index.html.jinja").render(
         title=material.title,
@@ -123,6 +128,8 @@ def write_page(path: Path, material: Material) -> Path:
         groups=_groups(material.table),
         columns=[(column, _heading(column)) for column in material.table.columns],
         criterion=material.table.criterion and _heading(material.table.criterion),
+        besides=material.besides,
+        early=material.early,
         summary=_summary(material.runs),
         common=_common(material.runs),
         made=f"nst_tf {nst_tf.__version__}, {datetime.datetime.now(datetime.UTC):%d %B %Y, %H:%M} UTC",

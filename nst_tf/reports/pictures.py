@@ -68,14 +68,19 @@ class Gallery:
 
     def of_run(self, run: Run, number: int) -> Shown | None:
         """Copy a run's picture, byte for byte; None where it has none that can be read."""
-        if run.picture is None:
-            return None
-        file = f"{FOLDER}/run_{number}.png"
+        return None if run.picture is None else self._copy(run.picture, f"{FOLDER}/run_{number}.png")
+
+    def at_step(self, run: Run, number: int, step: int) -> Shown | None:
+        """Copy a run's snapshot of a step likewise; None where there is none."""
+        path = run.folder.snapshot(step)
+        return self._copy(path, f"{FOLDER}/run_{number}_step_{step}.png") if path.exists() else None
+
+    def _copy(self, path: Path, file: str) -> Shown | None:
         try:
-            small, width, height = _small(run.picture)
-            shutil.copyfile(run.picture, self._folder / file)
+            small, width, height = _small(path)
+            shutil.copyfile(path, self._folder / file)
         except (OSError, SyntaxError, ValueError) as error:
-            log.warning("'%s' cannot be shown: %s", run.picture, error)
+            log.warning("'%s' cannot be shown: %s", path, error)
             return None
         return Shown(file, _data(small), width, height, small)
 

@@ -1,5 +1,6 @@
 """Run folders as they are found, whatever state they are in."""
 
+import contextlib
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import pandas
 import yaml
 
 from nst_tf.errors import InputError
+from nst_tf.printed import Printed
 from nst_tf.runs import RunFolder
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ class Run:
         record: Its `run.json`.
         overrides: What was typed.
         settings: Its resolved config, dotted keys to text.
+        printed: What a paper printed of such a run.
         metrics: Its `metrics.csv`, numbers only; empty where there is none.
     """
 
@@ -41,6 +44,7 @@ class Run:
     record: dict[str, Any]
     overrides: list[str]
     settings: dict[str, str]
+    printed: dict[str, Printed]
     metrics: pandas.DataFrame
 
     @property
@@ -102,19 +106,23 @@ def _read_all(paths: Sequence[Path]) -> list[Run]:
     return [Run(label, RunFolder(path), *read[path]) for path, label in zip(read, labels, strict=True)]
 
 
-def _read(folder: RunFolder) -> tuple[dict[str, Any], list[str], dict[str, str], pandas.DataFrame] | None:
+def _read(
+    folder: RunFolder,
+) -> tuple[dict[str, Any], list[str], dict[str, str], dict[str, Printed], pandas.DataFrame] | None:
     try:
         record = folder.read_record()
     except (InputError, OSError) as error:
         log.warning("%s; left out", error)
         return None
-    settings = _settings(folder.config)
+    config = _config(folder.config)
+    printed = _printed(config.pop("printed", None))
+    settings = dict(_leaves("", config))
     if any(key.startswith("teacher.") for key in settings):
         log.warning("'%s' trained a network and has no picture to compare: left out", folder.path)
         return None
     if isinstance(weights := record.get("weights"), dict):
         settings["backbone"] = str(weights.get("name"))
-    return record, folder.read_overrides(), settings, read_metrics(folder.metrics)
+    return record, folder.read_overrides(), settings, printed, read_metrics(folder.metrics)
 
 
 def _run_folders(folder: Path) -> list[Path]:
@@ -129,11 +137,21 @@ def _run_folders(folder: Path) -> list[Path]:
     return sorted(found, key=natural)
 
 
-def _settings(path: Path) -> dict[str, str]:
+def _config(path: Path) -> dict[str, Any]:
     try:
-        return dict(_leaves("", yaml.safe_load(path.read_text(encoding="utf-8"))))
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _printed(named: Any) -> dict[str, Printed]:
+    """The figures that can be read; those of a later version or another hand are left out."""
+    figures = {}
+    for name, figure in named.items() if isinstance(named, dict) else ():
+        with contextlib.suppress(InputError, TypeError):
+            figures[str(name)] = Printed(**figure)
+    return figures
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from nst_tf.reports.curves import curves, draw_losses
 from nst_tf.reports.documents import write_documents
 from nst_tf.reports.page import Material, write_page
 from nst_tf.reports.pictures import Gallery
+from nst_tf.reports.printed import pictured, set_beside, write_printed
 from nst_tf.reports.reading import find_runs
 from nst_tf.reports.table import build_table
 
@@ -18,8 +19,9 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
     """Set runs side by side.
 
     Writes ``index.html``, ``pictures/``, ``table.csv``, ``table.md``, ``table.tex``, ``contact_sheet.png``,
-    ``losses.png`` and ``losses.pdf``. The folder needs nothing outside itself and can be moved: the pictures are
-    copies, and small ones, curves and scripts lie within the page.
+    ``losses.png`` and ``losses.pdf``; where papers printed figures of such runs, ``printed.csv`` and ``printed.md``.
+    The folder needs nothing outside itself and can be moved: the pictures are copies, and small ones, curves and
+    scripts lie within the page.
 
     Args:
         folders: Run folders, sweeps, or folders of these.
@@ -36,12 +38,14 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
     runs = find_runs(folders)
     sheet = lay_out(runs)
     table = build_table(runs, sheet, best)
+    besides = set_beside(runs)
     folder = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
     try:
         gallery = Gallery(folder)
         shown = [gallery.of_run(run, number) for number, run in enumerate(runs)]
         contents = [gallery.content_of(run, picture) for run, picture in zip(runs, shown, strict=True)]
         write_documents(table, folder)
+        write_printed(folder, besides, [sheet.name(number, run.label) for number, run in enumerate(runs)])
         images = [None if picture is None else picture.image for picture in shown]
         draw_contact_sheet(folder / "contact_sheet.png", runs, sheet, images, table.best)
         draw_losses([folder / "losses.png", folder / "losses.pdf"], runs, sheet)
@@ -54,6 +58,8 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
             contents=contents,
             inputs=gallery.inputs_of(runs),
             curves=curves(runs, sheet),
+            besides=besides,
+            early=[(n, step, at) for n, step in pictured(besides) if (at := gallery.at_step(runs[n], n, step))],
         )
         return write_page(folder / "index.html", material)
     except OSError as error:

@@ -17,6 +17,7 @@ from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.naming import folder_name, sweep_name
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
+from nst_tf.printed import Printed
 
 FOLDER = configs_folder()
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(FOLDER.glob("*/*.yaml"))]
@@ -179,6 +180,19 @@ def test_steps_count_where_scales_share_them(composed):
     assert fingerprint(one, []) != fingerprint(two, [])
 
 
+def test_printed_figures_are_no_settings_of_a_picture(composed):
+    """A paper's number decides no picture, and has no place among TensorBoard's parameters."""
+    named, plain = composed("+schema/part@printed.loss=printed", "printed.loss.value=3"), composed()
+    assert named.printed == {"loss": Printed(3.0)}
+    assert fingerprint(named, []) == fingerprint(plain, [])
+    assert flat(named) == flat(plain)
+
+
+def test_a_printed_figure_that_cannot_be_is_refused_with_its_place(composed):
+    with pytest.raises(InputError, match=r"^printed\.loss: step=-1: must be at least 0"):
+        composed("+schema/part@printed.loss=printed", "printed.loss.step=-1")
+
+
 def test_other_pictures_change_the_fingerprint(composed):
     assert fingerprint(composed(), ["aa"]) != fingerprint(composed(), ["bb"])
 
@@ -186,12 +200,14 @@ def test_other_pictures_change_the_fingerprint(composed):
 def test_folder_names_tell_the_runs_of_a_sweep_apart():
     overrides = [
         "content=a/b.jpg",
+        "sweep=pooling",
         "launcher=joblib",
         "runtime.threads=1",
         "losses.style.weight=1",
         "image.start=a/b.png",
     ]
     assert folder_name(overrides) == "losses.style.weight=1,image.start=a_b.png"
+    assert folder_name(["sweep=gupta2019", "experiment=gupta2019_vgg16"]) == "experiment=gupta2019_vgg16"
     assert len(folder_name(["name=x", "image.start=" + "画" * 100]).encode()) <= 120
 
 

@@ -54,7 +54,31 @@ def nine_points(x):
     return 2 * (straight / 3 + diagonal / 12)
 
 
+def keras_example_variation(x):
+    down, right = pixel_differences(255 * x)
+    return ((down[:, :-1] ** 2 + right[:-1] ** 2) ** 1.25).sum()
+
+
+def gupta(style, module=keras.applications.vgg19, size=40):
+    """Gupta et al. 2019: content at the last of the style layers, each with its share of 1."""
+    return {
+        "content": (0.025, {style[-1]: lambda F, P: half_sum(F - P)}),
+        "style": (5.0, {layer: lambda F, A: gatys_style(F, A, 1 / len(style)) for layer in style}),
+        "total_variation": (0.1, keras_example_variation),
+        "pooling": Pooling.max,
+        "preprocess": module.preprocess_input,
+        "size": size,
+    }
+
+
 TORCH_SCALE = 1 / (255 * (0.229 + 0.224 + 0.225) / 3)
+VGG19_STAGES = ["block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4"]
+RESNET50_STAGES = ["conv1_relu", *(f"conv{stage}_block{last}_out" for stage, last in ((2, 3), (3, 4), (4, 6), (5, 3)))]
+RESNET50_12 = [
+    *("conv1_relu", "conv2_block1_out", "conv2_block2_out", "conv2_block3_out", "conv3_block2_out", "conv3_block4_out"),
+    *("conv4_block2_out", "conv4_block4_out", "conv4_block6_out"),
+    *("conv5_block1_out", "conv5_block2_out", "conv5_block3_out"),
+]
 FIFTH = {layer: lambda F, A: gatys_style(F, A, 1 / 5) for layer in BLOCKS}
 GATYS = {
     "content": (1.0, {"block4_conv2": lambda F, P: half_sum(F - P)}),
@@ -104,6 +128,14 @@ PAPERS = {
         ),
         "pooling": Pooling.average,
     },
+    "gupta2019": gupta(VGG19_STAGES),
+    "gupta2019_vgg19": gupta(VGG19_STAGES),
+    "gupta2019_vgg16": gupta(["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"]),
+    "gupta2019_resnet50": gupta(RESNET50_STAGES, keras.applications.resnet50, 64),
+    "gupta2019_resnet50_12": gupta(RESNET50_12, keras.applications.resnet50, 64),
+    "gupta2019_inception_v3": gupta(
+        ["activation_2", "activation_4", "mixed2", "mixed7", "mixed10"], keras.applications.inception_v3, 96
+    ),
     "neural_style": {
         "content": (5.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
         "style": (
@@ -157,10 +189,11 @@ def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pic
         f"content={pictures[0]}",
         f"style=[{','.join(styles)}]",
         *(["style_weights=[0.5,0.3,0.2]"] if three else []),
+        *(["image.style_fit=content"] if "size" in paper else []),  # else too small a painting stays so
         "backbone.weights=random",
         "schedule.scales=[1.0]",
         "schedule.step_shares=null",
-        "image.size=32",
+        f"image.size={paper.get('size', 32)}",
         "image.start=noise",
         "runtime.precision=float32",
         "steps=1",
@@ -183,7 +216,7 @@ def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pic
         measured = [value for key, value in row.items() if key.startswith(f"{term}/") and key != f"{term}/raw"]
         assert measured == pytest.approx(layers, rel=2e-3), term
     assert row["total"] == pytest.approx(total, rel=2e-3)
-    assert {key.partition("/")[0] for key in row} - COUNTERS == set(paper) - {"pooling", "scale"}
+    assert {key.partition("/")[0] for key in row} - COUNTERS == set(paper) - {"pooling", "scale", "preprocess", "size"}
 
 
 COUNTERS = {"step", "evaluations", "seconds", "total"}
@@ -200,6 +233,7 @@ class RawFeatures:
     def __init__(self, config, paper):
         content, styles = read_inputs(config)
         self._scale = paper.get("scale", 1.0)
+        self._preprocess = paper.get("preprocess", keras.applications.vgg19.preprocess_input)
         names = [layer for term in ("content", "style") if term in paper for layer in paper[term][1]]
         self._extractor = config.backbone.extractor(list(dict.fromkeys(names)))
         content = config.image.content(content)
@@ -210,7 +244,7 @@ class RawFeatures:
         self._styles = [self._features(style) for style in styles]
 
     def _features(self, image):
-        batch = self._extractor.model(keras_caffe(image))
+        batch = self._extractor.model(self._preprocess(image.astype(np.float32) * 255.0))
         return {
             name: self._scale * np.asarray(value)[0].reshape(-1, value.shape[-1]).astype(np.float64)
             for name, value in batch.items()
@@ -227,6 +261,29 @@ class RawFeatures:
         return []
 
 
-def keras_caffe(image):
-    """Keras's own preprocessing of VGG."""
-    return keras.applications.vgg19.preprocess_input(image.astype(np.float32) * 255.0)
+PRINTED = {  # measure, step, value; as the papers have them
+    "gupta2019_vgg19": [("total", 1, 8079787520), ("seconds", 1, 115), ("seconds_per_step", 1, 115)],
+    "gupta2019_vgg16": [("total", 1, 2885143808), ("seconds", 1, 100), ("seconds_per_step", 1, 100)],
+    "gupta2019_resnet50": [("total", 1, 43073176), ("seconds", 1, 64), ("seconds_per_step", 1, 64)],
+    "gupta2019_resnet50_12": [("total", 1, None), ("seconds", 1, None), ("seconds_per_step", 1, None)],
+    "gupta2019_inception_v3": [("total", 1, 369.4181213378906), ("seconds", 1, 47), ("seconds_per_step", 1, 47)],
+    "aradwad_gauri": [("seconds_per_step", 0, 8)],
+    "aradwad_gauri_three_styles": [("seconds_per_step", 0, 8)],
+    "chandra2019": [("total", 400, 3145412.75), ("total", 800, 2023719.125)],
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_printed_figures_are_the_papers(name, composed):
+    figures = composed(f"experiment={name}").printed.values()
+    assert [(one.measure.name, one.step, one.value) for one in figures] == PRINTED.get(name, [])
+
+
+def test_the_setting_of_gupta_et_al(composed):
+    """Random pixels; SciPy's L-BFGS in ten runs of twenty evaluations; the networks of their comparison."""
+    names = {"vgg19": "vgg19", "vgg16": "vgg16", "inception_v3": "inception_v3", "resnet50": "resnet50"}
+    for name, backbone in (names | {"resnet50_12": "resnet50"}).items():
+        config = composed(f"experiment=gupta2019_{name}")
+        assert (config.backbone.name, config.steps, config.optimizer.max_evaluations) == (backbone, 10, 20)
+        assert (type(config.optimizer).__name__, config.image.start) == ("ScipyLBFGS", "noise")
+    assert composed("experiment=gupta2019", "backbone=resnet50").printed == {}

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors"},
     {"checks", "files", "imagenet", "naming", "processor", "tensors", "wording"},
     {"images", "backbones", "losses", "optimizers"},
-    {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
+    {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory", "printed"},
     {"workshop", "observers", "reports"},
     {"problem"},
     {"engine", "evaluation", "distillation", "library"},

@@ -42,9 +42,9 @@ class CommandLine:
             env=os.environ | {"COLUMNS": "200"},
         )
 
-    def __call__(self, *overrides):
+    def __call__(self, *overrides, seconds=120):
         process = self.start(*overrides)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err
 
 
