@@ -87,7 +87,6 @@ def test_a_group_on_top_replaces_what_the_picture_holds_of_it(written, pictures)
     assert composed(f"rerun={path}", "optimizer=adam").optimizer == Adam()
     assert composed(f"rerun={path}", "backbone=vgg16").backbone == VGG16()
     assert composed(f"rerun={path}", "tracking=quiet").tracking == {"metrics": Metrics()}
-    assert composed(f"rerun={path}", "launcher=joblib").runtime.threads == 1
 
 
 def test_seeds_that_followed_the_runs_follow_it_again(written, pictures):

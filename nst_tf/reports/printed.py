@@ -130,7 +130,7 @@ def write_printed(folder: Path, besides: Sequence[Beside], names: Sequence[str])
     rows = [[one.figure, names[one.run], *one.numbers] for one in besides]
     frame = pandas.DataFrame(rows, columns=["figure", "run", *NUMBERS])
     write_text(paths[0], frame.to_csv(index=False, lineterminator="\n"))
-    shown = [[*row[:2], *map(figure_text, row[2:])] for row in rows]
+    shown = [[one.figure, names[one.run], *map(figure_text, one.numbers)] for one in besides]
     texts = pandas.DataFrame(shown, columns=frame.columns).map(lambda text: text.translate(ESCAPED))
     texts.columns = [str(name).replace("_", " ") for name in frame]
     right = ["left", "left", *["right"] * len(NUMBERS)]
