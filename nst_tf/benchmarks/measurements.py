@@ -49,7 +49,7 @@ RACERS = {
 }
 """Who goes for a peer's picture: our default start, optimiser and bounds, for its objective."""
 
-RACE_STEPS = 300
+RACE_STEPS = 600
 """Of each of them, at most."""
 
 

@@ -83,19 +83,13 @@ def test_recomputed_gradients_are_the_same_through_branches(network, depth):
     assert np.abs(gradients[0]).max() > 0
 
 
-def test_vgg_is_cut_behind_its_poolings_and_taps_stay_in_their_segment():
-    model = VGG19(weights="random").extractor([*LAYERS, "conv5_2"]).model
+def test_vgg_is_cut_at_its_taps_and_at_its_poolings_where_a_resolution_has_none():
+    model = VGG19(weights="random").extractor(["conv1_1", "conv3_1", "conv5_1", "conv5_2"]).model
     pieces = segments(model)
-    assert [piece.flow for piece in pieces] == [*(f"block{n}_pool" for n in range(1, 5)), None]
-    taps = [[name for name in piece.model.output if "pool" not in name] for piece in pieces]
-    expected = [
-        ["block1_conv1"],
-        ["block2_conv1"],
-        ["block3_conv1"],
-        ["block4_conv2"],
-        ["block5_conv1", "block5_conv2"],
-    ]
-    assert [sorted(names) for names in taps] == expected
+    cuts = ["block1_conv1", "block1_pool", "block3_conv1", "block3_pool", "block4_pool"]
+    assert [piece.flow for piece in pieces] == [*cuts, None]
+    ends = ["block5_conv1", "block5_conv2"]  # what leads to no other tap is no place to cut
+    assert [sorted(piece.model.output) for piece in pieces] == [*([cut] for cut in cuts), ends]
 
 
 def test_a_network_is_not_cut_inside_a_branch():
