@@ -15,7 +15,7 @@ import nst_tf
 PACKAGE = Path(nst_tf.__file__).parent
 FLOORS = [
     {"errors"},
-    {"checks", "files", "imagenet", "processor", "tensors"},
+    {"checks", "files", "imagenet", "processor", "resident", "tensors"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory"},
     {"observers", "problem", "reports"},
