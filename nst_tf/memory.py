@@ -2,8 +2,6 @@
 
 import contextlib
 import math
-import resource
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import psutil
 import tensorflow as tf
 from tensorflow.python.client import device_lib
 
+from nst_tf import resident
 from nst_tf.backbones import Extractor
 from nst_tf.errors import InputError
 
@@ -27,8 +26,7 @@ def peak_memory_mb(device: str) -> float:
     """Most memory taken so far, in MiB: the device's on a GPU, this process's resident memory on the CPU."""
     if device.startswith("/GPU"):
         return tf.config.experimental.get_memory_info(device.lstrip("/"))["peak"] / MB
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / MB if sys.platform == "darwin" else peak / 1024
+    return resident.peak_mb()
 
 
 def reset_peak_memory(device: str) -> None:

@@ -4,7 +4,6 @@ Channels last, oneDNN on the CPU; on a GPU compiled. Targets are computed once, 
 """
 
 import functools
-import resource
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from nst_tf import resident
 from nst_tf.benchmarks.processes import timed
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # of blue, green, red, in 0..255
@@ -136,7 +136,7 @@ def evaluation_memory(material: Path, dtype: str) -> float:
     evaluation_seconds(material, dtype, 3)
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resident.peak_mb()
 
 
 def neural_style(materials: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:

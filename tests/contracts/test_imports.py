@@ -15,7 +15,7 @@ import nst_tf
 PACKAGE = Path(nst_tf.__file__).parent
 FLOORS = [
     {"errors"},
-    {"checks", "files", "imagenet", "naming", "processor", "tensors", "wording"},
+    {"checks", "files", "imagenet", "naming", "processor", "resident", "tensors", "wording"},
     {"images", "backbones", "losses", "optimizers"},
     {"objective", "descent", "schedule", "signals", "runtime", "runs", "memory", "printed"},
     {"workshop", "observers", "reports"},
