@@ -13,13 +13,13 @@ import tensorflow as tf
 from nst_tf.backbones import digest
 from nst_tf.config import Config
 from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
-from nst_tf.engine import Engine, step_of
+from nst_tf.engine import Engine, reason_of, step_of
 from nst_tf.errors import InputError
 from nst_tf.images import Picture, read_picture, write_picture
 from nst_tf.memory import check_fits, fitting_factor, reset_peak_memory
 from nst_tf.objective import active, columns, taps
 from nst_tf.problem import Problem
-from nst_tf.recording import Job, Result, first_record
+from nst_tf.recording import Job, Result, alone, first_record, keep_scores
 from nst_tf.runs import RunFolder, versions
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
         >>> stylize(Config(content="photo.jpg", style="painting.jpg", steps=100)).status  # doctest: +SKIP
         'completed'
     """
+    config.evaluation.check()
     device = config.runtime.prepare()
     reset_peak_memory(device)
     problem = problem_of(config)
@@ -53,8 +54,10 @@ def stylize(config: Config, folder: str | Path | None = None, overrides: Sequenc
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
     job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
-    with job.alone():
-        return job.done(run.picture) or _optimise(job, problem)
+    with alone(run):
+        result = job.done(run.picture) or _optimise(job, problem)
+        _judge(job, problem, result)
+        return result
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -137,6 +140,23 @@ def _optimise(job: Job[Config], problem: Problem) -> Result:
     return job.end(end, height=picture.shape[0], width=picture.shape[1])
 
 
+def _judge(job: Job[Config], problem: Problem, result: Result) -> None:
+    """Score the picture as it was saved; where that fails, the run stands as it is, without scores."""
+    settings = job.settings.evaluation
+    if not settings.enabled or result.status == "interrupted" or "scores" in result.record:
+        return
+    try:
+        picture = read_picture(str(result.folder.picture)).pixels
+        content = None if job.settings.content is None else problem.content
+        with tf.device(job.record["device"]):
+            scores = settings.judge().scores(picture, content, problem.styles, problem.shares)
+        keep_scores(result.folder, result.record, scores)
+        log.info("Judged by %s", scores)
+    except Exception as error:
+        reason = error if isinstance(error, InputError) else reason_of(error)
+        log.warning("The picture was not judged: %s", reason)
+
+
 def _write(job: Job[Config], problem: Problem, picture: np.ndarray) -> None:
     """Write the picture, in it the config and the versions that made it."""
     note = {"nst_tf:config": job.text, "nst_tf:versions": "\n".join(f"{k} {v}" for k, v in versions().items())}
@@ -165,7 +185,7 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
     record = first_record(settings, device, material.counts, [material.sha256], teacher)
     job = Job(settings, overrides, run, record)
-    with job.alone():
+    with alone(run):
         return job.done(run.weights) or _train(job, material)
 
 

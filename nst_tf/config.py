@@ -16,6 +16,7 @@ from nst_tf.backbones import BACKBONES, Backbone, VGG19Lite
 from nst_tf.checks import at_least
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.evaluation import Judging
 from nst_tf.images import Canvas
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
@@ -54,6 +55,7 @@ class Config:
         schedule: Scales, and rules that end a run early.
         runtime: Device, threads, determinism.
         tracking: Named observers.
+        evaluation: Whether and by whom the picture is scored at the end.
     """
 
     content: str | None = None
@@ -69,6 +71,7 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    evaluation: Judging = field(default_factory=Judging)
 
     def __post_init__(self) -> None:
         at_least("steps", self.steps, 1)
@@ -147,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 
 ASIDE = (
-    *("name", "content", "style", "backbone.weights", "tracking."),
+    *("name", "content", "style", "backbone.weights", "tracking.", "evaluation."),
     *("photographs", "paintings", "teacher.weights"),
     "runtime.",
 )
@@ -219,7 +222,7 @@ def configs_folder() -> Path:
 
 NOT_TELLING = (
     *("content", "style", "backbone.weights", "name", "sweep", "experiment"),
-    *("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads"),
+    *("launcher", "tracking", "tracking.", "evaluation", "evaluation.", "runtime.device", "runtime.threads"),
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
 
@@ -244,7 +247,7 @@ def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfi
 def register() -> None:
     """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
-    parts = ("backbone", "optimizer", "image", "schedule", "runtime")
+    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation")
     store.store(name="schema", node=_schema(Config, parts, named=("losses", "tracking")))
     store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), named=("tracking",)))
     tables: dict[str, dict[str, Any]] = {
@@ -252,7 +255,7 @@ def register() -> None:
         "loss": LOSSES,
         "optimizer": OPTIMIZERS,
         "observer": OBSERVERS,
-        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime},
+        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "evaluation": Judging},
     }
     for group, table in tables.items():
         for name, node in table.items():

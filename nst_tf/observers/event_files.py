@@ -1,7 +1,7 @@
-"""TensorBoard's event files, cut back to the step a run continues from."""
+"""TensorBoard's event files, cut back to what a later life of the run does not write anew."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,17 +22,37 @@ def cut_back(folder: Path, step: int) -> None:
         folder: Where the event files lie; may be missing.
         step: The last step to keep; -1 keeps none, and no file.
     """
-    for path in sorted(folder.glob("events.out.tfevents.*")):
-        kept = [record for record in _records(path) if _stands(Event.FromString(record), step)]
-        if not kept:
-            path.unlink()
-            continue
-        with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
-            copy = Path(elsewhere) / "events"
-            with tf.io.TFRecordWriter(str(copy)) as writer:
-                for record in kept:
-                    writer.write(record)
-            write_whole(path, copy.read_bytes())
+    for path in _files(folder):
+        _cut(path, lambda event: event.step <= step and not any(value.tag in ANEW for value in event.summary.value))
+
+
+def drop(folder: Path, prefix: str) -> None:
+    """Drop what was written under tags that begin with ``prefix``; a file without any is not touched."""
+
+    def stands(event: Event) -> bool:
+        return not any(value.tag.startswith(prefix) for value in event.summary.value)
+
+    for path in _files(folder):
+        if not all(stands(Event.FromString(record)) for record in _records(path)):
+            _cut(path, stands)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("events.out.tfevents.*"))
+
+
+def _cut(path: Path, stands: Callable[[Event], bool]) -> None:
+    """Keep the events that stand; without any the file goes."""
+    kept = [record for record in _records(path) if stands(Event.FromString(record))]
+    if not kept:
+        path.unlink()
+        return
+    with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
+        copy = Path(elsewhere) / "events"
+        with tf.io.TFRecordWriter(str(copy)) as writer:
+            for record in kept:
+                writer.write(record)
+        write_whole(path, copy.read_bytes())
 
 
 def _records(path: Path) -> Iterator[bytes]:
@@ -42,7 +62,3 @@ def _records(path: Path) -> Iterator[bytes]:
             yield record.numpy()
     except tf.errors.DataLossError:
         return
-
-
-def _stands(event: Event, step: int) -> bool:
-    return event.step <= step and not any(value.tag in ANEW for value in event.summary.value)

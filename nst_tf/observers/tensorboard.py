@@ -1,7 +1,8 @@
 """A run as TensorBoard shows it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -10,7 +11,7 @@ from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
-from nst_tf.observers.event_files import cut_back
+from nst_tf.observers.event_files import cut_back, drop
 from nst_tf.observers.events import Finished, Moment, Started
 from nst_tf.observers.observer import Observer, due
 
@@ -21,6 +22,10 @@ _END_STATUS = {
     "failed": api_pb2.STATUS_FAILURE,
     "interrupted": api_pb2.STATUS_UNKNOWN,
 }
+
+
+JUDGED = "judged/"
+"""Before the name of a score."""
 
 
 @dataclass
@@ -79,6 +84,23 @@ class TensorBoard(Observer):
             for tag, value in scalars(moment).items():
                 tf.summary.scalar(tag, value)
         self._last = moment.step
+
+
+def write_scores(folder: Path, step: int, scores: Mapping[str, float | str | None]) -> None:
+    """Add a judge's scores to a run that is over, in place of any there are: ``judged/ssim``, columns of HParams.
+
+    Args:
+        folder: Where the run's event files lie.
+        step: Of the picture that was scored.
+        scores: By name, with the ``judge``, who stands in each chart's description.
+    """
+    drop(folder, JUDGED)
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=step):
+        for name, value in scores.items():
+            if isinstance(value, float):
+                tf.summary.scalar(f"{JUDGED}{name}", value, description=f"Judge: {scores['judge']}")
+    writer.close()
 
 
 def scalars(moment: Moment) -> dict[str, float]:

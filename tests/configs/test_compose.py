@@ -8,6 +8,7 @@ from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
 from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.evaluation import Judging
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
@@ -76,7 +77,17 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
 def test_every_config_begins_with_its_purpose(path):
     comments = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
     assert comments, "no header"
-    if path.parent.name in ("experiment", "sweep", "backbone", "optimizer", "image", "schedule", "runtime", "tracking"):
+    if path.parent.name in (
+        "experiment",
+        "sweep",
+        "backbone",
+        "optimizer",
+        "image",
+        "schedule",
+        "runtime",
+        "tracking",
+        "evaluation",
+    ):
         assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
 
 
@@ -87,6 +98,7 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert from_yaml.image == from_python.image
     assert from_yaml.schedule == from_python.schedule
     assert from_yaml.runtime == from_python.runtime
+    assert from_yaml.evaluation == from_python.evaluation
     assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
     active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
     assert active == from_python.losses
@@ -107,6 +119,14 @@ def test_groups_give_live_objects_of_the_chosen_class(composed):
     assert config.backbone == VGG16(pooling=Pooling.average, padding=Padding.reflect)
     assert config.optimizer == ScipyLBFGS()
     assert [type(loss) for loss in config.losses.values()] == [ContentLoss, GramLoss, TotalVariationLoss]
+
+
+def test_evaluation_is_asked_for_by_a_word_that_yaml_takes_for_a_truth_value(composed):
+    assert (composed("evaluation=on").evaluation.enabled, composed("evaluation=off").evaluation.enabled) == (
+        True,
+        False,
+    )
+    assert composed("evaluation=on", "evaluation.weights=a.h5").evaluation == Judging(enabled=True, weights="a.h5")
 
 
 def test_the_seed_reaches_the_random_weights(composed):
@@ -138,7 +158,15 @@ def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
 
 @pytest.mark.parametrize(
     "override",
-    ["name=other", "tracking=quiet", "runtime.threads=1", "steps=7", "content=./a.jpg", "backbone.weights=b.h5"],
+    [
+        "name=other",
+        "tracking=quiet",
+        "runtime.threads=1",
+        "steps=7",
+        "content=./a.jpg",
+        "backbone.weights=b.h5",
+        "evaluation=on",
+    ],
 )
 def test_what_does_not_decide_the_picture_leaves_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) == fingerprint(composed(), [])
@@ -157,6 +185,7 @@ def test_folder_names_tell_the_runs_of_a_sweep_apart():
     overrides = [
         "content=a/b.jpg",
         "launcher=joblib",
+        "evaluation=on",
         "runtime.threads=1",
         "losses.style.weight=1",
         "image.start=a/b.png",
