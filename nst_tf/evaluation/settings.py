@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass
 
-from nst_tf.backbones import VGG19, Backbone, VGG19Lite
+from nst_tf.backbones import BACKBONES, VGG19, Backbone, VGG19Lite
 from nst_tf.errors import InputError
 from nst_tf.evaluation.judge import Judge
 
@@ -52,7 +52,7 @@ class Judging:
             InputError: Its weights cannot be used.
         """
         backbone = self.backbone()
-        return _judge(type(backbone), backbone.weights, self._identity())
+        return _judge(backbone.name, backbone.weights, self._identity())
 
     def _identity(self) -> str | None:
         try:
@@ -62,6 +62,6 @@ class Judging:
 
 
 @functools.lru_cache(maxsize=1)
-def _judge(network: type[Backbone], weights: str, sha256: str | None) -> Judge:
+def _judge(network: str, weights: str, sha256: str | None) -> Judge:
     """One judge is kept; ``sha256`` tells another file of the same name."""
-    return Judge(network(weights=weights))
+    return Judge(BACKBONES[network](weights=weights))

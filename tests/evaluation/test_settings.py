@@ -11,6 +11,8 @@ from nst_tf.errors import InputError
 from nst_tf.evaluation import Judge, Judging
 from nst_tf.evaluation.judge import Scores
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")  # Keras into h5py
+
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
