@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def weights_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "random.weights.h5"
-    VGG19(weights="random", seed=3).extractor(["conv5_1"]).model.save_weights(path)
+    VGG19(weights="random", seed=3).extractor(["conv5_4"]).model.save_weights(path)
     return path
 
 
@@ -58,7 +58,7 @@ def test_the_judge_is_kept_until_its_weights_change(weights_file, tmp_path):
     shutil.copy(weights_file, mine)
     judge = Judging(weights=str(mine)).judge()
     assert Judging(weights=str(mine)).judge() is judge
-    VGG19(weights="random", seed=4).extractor(["conv5_1"]).model.save_weights(mine)
+    VGG19(weights="random", seed=4).extractor(["conv5_4"]).model.save_weights(mine)
     assert Judging(weights=str(mine)).judge() is not judge
 
 
