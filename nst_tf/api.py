@@ -22,7 +22,7 @@ from nst_tf.memory import check_fits, fitting_factor, is_easy, reset_peak_memory
 from nst_tf.objective import active, columns, taps
 from nst_tf.observers import Finished, Moment, Progressed
 from nst_tf.problem import Problem
-from nst_tf.recording import Job, Result, first_record
+from nst_tf.recording import Job, Result, alone, first_record, keep_scores
 from nst_tf.rerun import TABLES, note
 from nst_tf.runs import RunFolder
 from nst_tf.workshop import Workshop
@@ -56,6 +56,7 @@ def stylize(
         >>> stylize(Config(content="photo.jpg", style="painting.jpg", steps=100)).status  # doctest: +SKIP
         'completed'
     """
+    config.evaluation.check()
     device = config.runtime.prepare()
     reset_peak_memory(device)
     if idle := without_effect(config, overrides):
@@ -71,8 +72,10 @@ def stylize(
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
     job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
-    with job.alone(), job.told():
-        return job.done(run.picture) or _optimise(job, problem)
+    with alone(run), job.told():
+        result = job.done(run.picture) or _optimise(job, problem)
+        _judge(job, problem, result)
+        return result
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -177,8 +180,10 @@ def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Seque
     hashes = [picture["sha256"] for picture in inputs.values()]
     record = first_record(config, device, inputs, hashes, config.library.identity(), precision="float32")
     job = Job(config, overrides, run, record)
-    with job.alone():
-        return job.done(run.picture) or _pass(job, problem)
+    with alone(run), job.told():
+        result = job.done(run.picture) or _pass(job, problem)
+        _judge(job, problem, result)
+        return result
 
 
 def _pass(job: Job[Config], problem: ForwardPass) -> Result:
@@ -199,6 +204,23 @@ def _pass(job: Job[Config], problem: ForwardPass) -> Result:
     end = job.watch(iter([Progressed(moment), Finished("completed", "one forward pass", moment)]), [], None)
     _write(job, problem, end, picture)
     return job.end(end, height=picture.shape[0], width=picture.shape[1])
+
+
+def _judge(job: Job[Config], problem: Problem | ForwardPass, result: Result) -> None:
+    """Score the picture as it was saved; where that fails, the run stands as it is, without scores."""
+    settings = job.settings.evaluation
+    if not settings.enabled or result.status == "interrupted" or "scores" in result.record:
+        return
+    try:
+        picture = read_picture(str(result.folder.picture)).pixels
+        content = None if job.settings.content is None else problem.content
+        with tf.device(job.record["device"]):
+            scores = settings.judge().scores(picture, content, problem.styles, problem.shares)
+        keep_scores(result.folder, result.record, scores)
+        log.info("Judged by %s", scores)
+    except Exception as error:
+        reason = error if isinstance(error, InputError) else reason_of(error)
+        log.warning("The picture was not judged: %s", reason)
 
 
 def _write(job: Job[Config], problem: Problem | ForwardPass, end: Finished, picture: np.ndarray) -> None:
@@ -230,7 +252,7 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
     record = first_record(settings, device, material.counts, [material.sha256], teacher)
     job = Job(settings, overrides, run, record)
-    with job.alone():
+    with alone(run):
         return job.done(run.weights) or _train(job, material)
 
 

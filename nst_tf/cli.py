@@ -71,7 +71,7 @@ def _command(task: str, statuses: list[str]) -> str:
             raise KeyboardInterrupt  # the sweep was meant, not one run of it
         if status in EXIT_CODES and os.getpid() != process:
             raise Ended(status)
-        return None if status in EXIT_CODES else searched(config)
+        return None if status in EXIT_CODES else searched()
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
     try:
@@ -126,15 +126,14 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
     return result.status
 
 
-def searched(config: DictConfig) -> float | None:
+def searched() -> float | None:
     """What a search is to lower, of a run that is over; None where nobody searches."""
     if not (names := HydraConfig.get().sweeper.get("minimise")):
         return None
-    from nst_tf.config import from_hydra
     from nst_tf.runs import RunFolder
     from nst_tf.search import score
 
-    return score(RunFolder(Path(HydraConfig.get().runtime.output_dir)), from_hydra(config), names)
+    return score(RunFolder(Path(HydraConfig.get().runtime.output_dir)), names)
 
 
 def reported(work: Callable[[], str], place: str = "") -> str:

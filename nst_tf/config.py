@@ -17,6 +17,7 @@ from nst_tf.backbones import BACKBONES, Backbone, VGG19Lite
 from nst_tf.checks import at_least, choice
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.evaluation import Judging
 from nst_tf.images import Canvas
 from nst_tf.library import Magenta
 from nst_tf.losses import LOSSES, ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
@@ -68,6 +69,7 @@ class Config:
         schedule: Scales, and rules that end a run early.
         runtime: Device, threads, determinism.
         tracking: Named observers.
+        evaluation: Whether and by whom the picture is scored at the end.
         library: The network of ``method=library``, which looks at content, styles, sizes and colours alone.
         printed: Named figures of a paper, which a report sets beside the measured ones.
     """
@@ -87,6 +89,7 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    evaluation: Judging = field(default_factory=Judging)
     library: Magenta = field(default_factory=Magenta)
     printed: dict[str, Printed] = field(default_factory=dict)
 
@@ -222,7 +225,7 @@ def _plain(value: Any) -> Any:
 
 
 ASIDE = (
-    *("name", "content", "style", "backbone.weights", "tracking."),
+    *("name", "content", "style", "backbone.weights", "tracking.", "evaluation."),
     *("photographs", "paintings", "teacher.weights"),
     "runtime.",
 )
@@ -337,7 +340,7 @@ def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfi
 def register() -> None:
     """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
-    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "library")
+    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "library")
     store.store(name="schema", node=_schema(Config, parts, named=("losses", "tracking")))
     store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), named=("tracking",)))
     tables: dict[str, dict[str, Any]] = {
@@ -345,7 +348,14 @@ def register() -> None:
         "loss": LOSSES,
         "optimizer": OPTIMIZERS,
         "observer": OBSERVERS,
-        "part": {"image": Canvas, "schedule": Schedule, "runtime": Runtime, "library": Magenta, "printed": Printed},
+        "part": {
+            "image": Canvas,
+            "schedule": Schedule,
+            "runtime": Runtime,
+            "evaluation": Judging,
+            "library": Magenta,
+            "printed": Printed,
+        },
     }
     for group, table in tables.items():
         for name, node in table.items():

@@ -5,8 +5,11 @@ import os
 
 from omegaconf import OmegaConf
 
-ELSEWHERE = ("launcher", "tracking", "tracking.", "runtime.device", "runtime.threads")
-"""Overrides that say where and how watched a run computes, not what."""
+ELSEWHERE = (
+    *("launcher", "tracking", "tracking.", "evaluation", "evaluation."),
+    *("runtime.device", "runtime.threads"),
+)
+"""Overrides that say where a run computes, how watched and by whom judged, not what."""
 
 NOT_TELLING = (
     *("content", "style", "backbone.weights", "library.weights", "name", "sweep", "rerun"),

@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,9 +19,10 @@ from nst_tf.config import Config, chosen, fingerprint, flat, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.engine import reason_of
 from nst_tf.errors import InputError
+from nst_tf.evaluation import Scores
 from nst_tf.files import write_text
 from nst_tf.memory import is_out_of_memory, peak_memory_mb
-from nst_tf.observers import Event, Failed, Finished, Observer, Started, in_order
+from nst_tf.observers import Event, Failed, Finished, Observer, Started, in_order, write_scores
 from nst_tf.runs import FINAL, RunFolder, finite, git_commit, versions
 
 Settings = TypeVar("Settings", Config, Distillation)
@@ -46,6 +47,23 @@ class Result:
     record: dict[str, Any]
 
 
+@contextlib.contextmanager
+def alone(folder: RunFolder) -> Iterator[None]:
+    """Hold a run's folder, so that no two processes write into one.
+
+    Raises:
+        InputError: Another process holds it, or it cannot be made.
+    """
+    folder.make()
+    try:
+        with filelock.FileLock(folder.lock, timeout=0):
+            yield
+    except filelock.Timeout as error:
+        raise InputError(
+            f"Another process is at work in '{folder.path}': wait for it, or choose another name="
+        ) from error
+
+
 @dataclass
 class Job(Generic[Settings]):
     """One run in its folder, from its first record to its last.
@@ -61,22 +79,6 @@ class Job(Generic[Settings]):
     overrides: Sequence[str]
     folder: RunFolder
     record: dict[str, Any]
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder, so that no two processes write into one.
-
-        Raises:
-            InputError: Another process holds it, or it cannot be made.
-        """
-        self.folder.make()
-        try:
-            with filelock.FileLock(self.folder.lock, timeout=0):
-                yield
-        except filelock.Timeout as error:
-            raise InputError(
-                f"Another process is at work in '{self.folder.path}': wait for it, or choose another name="
-            ) from error
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -217,6 +219,21 @@ def last_record(end: Finished, device: str) -> dict[str, Any]:
         "final": {name: finite(value) for name, value in {"total": moment.total, **moment.terms}.items()},
         "finished_at": _now(),
     }
+
+
+def keep_scores(folder: RunFolder, record: dict[str, Any], scores: Scores) -> None:
+    """Add a picture's scores to its run: to the record, to `run.json`, and to TensorBoard if the run has that.
+
+    Args:
+        folder: The run's; held by the caller.
+        record: What its `run.json` says; of a run that is over.
+        scores: Of its picture.
+    """
+    values = asdict(scores)
+    record["scores"] = {name: finite(value) if isinstance(value, float) else value for name, value in values.items()}
+    folder.write_record(record)
+    if folder.tensorboard.is_dir():
+        write_scores(folder.tensorboard, record["steps"], record["scores"])
 
 
 def _now() -> str:

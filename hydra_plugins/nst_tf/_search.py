@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
+from omegaconf import DictConfig
 
 
 class Search(OptunaSweeper):
@@ -15,10 +16,15 @@ class Search(OptunaSweeper):
     """
 
     def __init__(self, minimise: Sequence[str], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._minimise = minimise
+
+    def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
+        """Refuse what no run will have as a score."""
         from nst_tf.search import check  # not while Hydra looks for plugins
 
-        check(minimise)
-        super().__init__(**settings)
+        check(self._minimise, judged=config.evaluation.enabled)
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Try again what was cut short, then as many as are missing of ``n_trials``."""

@@ -46,6 +46,10 @@ class Pretrained:
         """Path of the file, downloaded if need be; see `fetch`."""
         return fetch(self)
 
+    def is_at_hand(self) -> bool:
+        """Whether the file lies in the cache, its checksum right, so that nothing need be downloaded."""
+        return _is_intact(cache_folder() / self.file, self)
+
 
 @dataclass(frozen=True)
 class Embedded:

@@ -1,10 +1,12 @@
 """The Gram style loss: correlations between filters, wherever in the picture they fire."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
 import tensorflow as tf
 
+from nst_tf.errors import InputError
 from nst_tf.losses.loss import Features, LayerLoss, Targets
 from nst_tf.tensors import elements, gram, positions, reciprocal, squared_sum
 
@@ -72,19 +74,37 @@ _FACTORS = {  # the rest of it: A -> factor of Σ(G−A)²
 
 @dataclass
 class GramLoss(LayerLoss):
-    """``weight · Σ_l w_l · reduction((G_l − A_l)²)`` per picture, ``G = FᵀF / divisor``.
+    """``weight · Σ_l w_l · reduction((G_l − A_l)²)`` per picture, ``G = (F + shift)ᵀ(F + shift) / divisor``.
 
     Args:
         divisor: See `GramDivisor`; default ``none``.
         reduction: See `GramReduction`; default ``gatys``.
+        shift: Added to every feature. Default 0; with −1 silent filters count too (Novak & Nikulin 2016).
+        chained: Whether each layer's distance is taken less the next layer's, ``Σ_l w_l (E_l − E_{l+1})``, nothing
+            following the last (titu1994/Neural-Style-Transfer): layer l then counts ``w_l − w_{l−1}``, which may be
+            below 0. Default off.
 
     Reference:
         Gatys, Ecker & Bethge 2016, *Image Style Transfer Using Convolutional Neural Networks*, equations 3 to 5.
+        Novak & Nikulin 2016, *Improving the Neural Algorithm of Artistic Style*.
     """
 
     reference: str = "style"
     divisor: GramDivisor = GramDivisor.none
     reduction: GramReduction = GramReduction.gatys
+    shift: float = 0.0
+    chained: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not math.isfinite(self.shift):
+            raise InputError(f"shift={self.shift}: must be a finite number")
+
+    def share(self, layer: str) -> float:
+        """The factor of one layer, less that of the layer before where they are ``chained``."""
+        number = self.layers.index(layer)
+        before = super().share(self.layers[number - 1]) if self.chained and number else 0.0
+        return super().share(layer) - before
 
     def represent(self, features: Features) -> Targets:
         """Gram matrices ``(B, N, N)`` float32, divided by what depends on the picture's size."""
@@ -92,7 +112,8 @@ class GramLoss(LayerLoss):
 
     def _gram(self, x: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
         size = _SIZES.get(self.reduction, lambda x, image: 1.0)
-        return gram(x) / (_DIVISORS[self.divisor](x) * size(x, image))
+        shifted = x + tf.cast(self.shift, x.dtype) if self.shift else x
+        return gram(shifted) / (_DIVISORS[self.divisor](x) * size(x, image))
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """``reduction((G − A)²)``, ``(B,)`` float32."""

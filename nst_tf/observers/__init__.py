@@ -8,7 +8,7 @@ from nst_tf.observers.metrics import COUNTERS, Metrics
 from nst_tf.observers.observer import Observer, due
 from nst_tf.observers.progress import Progress
 from nst_tf.observers.snapshots import Snapshots
-from nst_tf.observers.tensorboard import TensorBoard, write_experiment
+from nst_tf.observers.tensorboard import TensorBoard, write_experiment, write_scores
 
 OBSERVERS: dict[str, type[Observer]] = {
     "metrics": Metrics,
@@ -46,4 +46,5 @@ __all__ = [
     "due",
     "in_order",
     "write_experiment",
+    "write_scores",
 ]

@@ -1,7 +1,7 @@
-"""TensorBoard's event files, cut back to the step a run continues from."""
+"""TensorBoard's event files, cut back to what a later life of the run does not write anew."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -25,17 +25,37 @@ def cut_back(folder: Path, step: int) -> None:
         folder: Where the event files lie; may be missing.
         step: The last step to keep; -1 keeps none, and no file.
     """
-    for path in sorted(folder.glob("events.out.tfevents.*")):
-        kept = [record for record in _records(path) if _stands(Event.FromString(record), step)]
-        if not kept:
-            path.unlink()
-            continue
-        with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
-            copy = Path(elsewhere) / "events"
-            with tf.io.TFRecordWriter(str(copy)) as writer:
-                for record in kept:
-                    writer.write(record)
-            write_whole(path, copy.read_bytes())
+    for path in _files(folder):
+        _cut(path, lambda event: event.step <= step and not _tagged(event, ANEW))
+
+
+def drop(folder: Path, prefix: str) -> None:
+    """Drop what was written under tags that begin with ``prefix``; a file without any is not touched."""
+    for path in _files(folder):
+        if any(_tagged(Event.FromString(record), prefix) for record in _records(path)):
+            _cut(path, lambda event: not _tagged(event, prefix))
+
+
+def _tagged(event: Event, prefix: str | tuple[str, ...]) -> bool:
+    return any(value.tag.startswith(prefix) for value in event.summary.value)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("events.out.tfevents.*"))
+
+
+def _cut(path: Path, stands: Callable[[Event], bool]) -> None:
+    """Keep the events that stand; without any the file goes."""
+    kept = [record for record in _records(path) if stands(Event.FromString(record))]
+    if not kept:
+        path.unlink()
+        return
+    with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
+        copy = Path(elsewhere) / "events"
+        with tf.io.TFRecordWriter(str(copy)) as writer:
+            for record in kept:
+                writer.write(record)
+        write_whole(path, copy.read_bytes())
 
 
 def _records(path: Path) -> Iterator[bytes]:
@@ -45,7 +65,3 @@ def _records(path: Path) -> Iterator[bytes]:
             yield record.numpy()
     except tf.errors.DataLossError:
         return
-
-
-def _stands(event: Event, step: int) -> bool:
-    return event.step <= step and not any(value.tag.startswith(ANEW) for value in event.summary.value)

@@ -1,6 +1,6 @@
 """A run as TensorBoard shows it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
 from nst_tf.memory import peak_memory_mb
-from nst_tf.observers.event_files import cut_back
+from nst_tf.observers.event_files import cut_back, drop
 from nst_tf.observers.events import Finished, Moment, Started
 from nst_tf.observers.observer import Observer, due
 
@@ -27,6 +27,8 @@ _END_STATUS = {
 
 COSTS = ("seconds", "evaluations", "peak_memory_mb")
 """What a run took, under ``cost/``."""
+JUDGED = "judged/"
+"""Before the name of a score."""
 
 
 @dataclass
@@ -113,6 +115,23 @@ def write_experiment(folder: Path, varied: Sequence[str], losses: Sequence[str],
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(columns.SerializeToString(), step=0)
+    writer.close()
+
+
+def write_scores(folder: Path, step: int, scores: Mapping[str, float | str | None]) -> None:
+    """Add a judge's scores to a run that is over, in place of any there are: ``judged/ssim``, columns of HParams.
+
+    Args:
+        folder: Where the run's event files lie.
+        step: Of the picture that was scored.
+        scores: By name, with the ``judge``, who stands in each chart's description.
+    """
+    drop(folder, JUDGED)
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=step):
+        for name, value in scores.items():
+            if isinstance(value, float):
+                tf.summary.scalar(f"{JUDGED}{name}", value, description=f"Judge: {scores['judge']}")
     writer.close()
 
 

@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from nst_tf.reports.reading import Run
 
-NO_AXES = ("name", "launcher", "tracking", "hydra")
+NO_AXES = ("name", "launcher", "tracking", "evaluation", "hydra")
 """What may differ between runs without telling their pictures apart."""
 
 ABSENT = "default"

@@ -15,6 +15,7 @@ from nst_tf.reports.reading import STANDING, Run
 
 SAME_OBJECTIVE = (
     *("name.", "content.", "style.", "steps.", "seed.", "optimizer.", "schedule.", "runtime.", "tracking."),
+    "evaluation.",
     *("image.start.", "image.start_weights.", "image.noise.", "image.noise_scale.", "image.fit_memory."),
 )
 """Settings in which runs may differ while their losses measure one thing; their pictures are known by their hashes."""

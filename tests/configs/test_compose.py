@@ -12,6 +12,7 @@ from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
 from nst_tf.config import Config, Method, configs_folder, fingerprint, flat, from_hydra, register, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
+from nst_tf.evaluation import Judging
 from nst_tf.images import Fit
 from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.naming import folder_name, sweep_name
@@ -86,7 +87,7 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
 
 WITH_COMMAND = (
     *("experiment", "sweep", "backbone", "optimizer", "image", "schedule"),
-    *("runtime", "tracking", "method", "library"),
+    *("runtime", "tracking", "evaluation", "method", "library"),
 )
 
 
@@ -106,6 +107,7 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert from_yaml.schedule == from_python.schedule
     assert from_yaml.runtime == from_python.runtime
     assert (from_yaml.method, from_yaml.library) == (from_python.method, from_python.library)
+    assert from_yaml.evaluation == from_python.evaluation
     assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
     active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
     assert active == from_python.losses
@@ -140,6 +142,14 @@ def test_the_library_functions_of_paper_1(experiment, styles, composed):
     assert set(composed("method=library", "tracking=standard").tracking) == set(OBSERVERS)
 
 
+def test_evaluation_is_asked_for_by_a_word_that_yaml_takes_for_a_truth_value(composed):
+    assert (composed("evaluation=on").evaluation.enabled, composed("evaluation=off").evaluation.enabled) == (
+        True,
+        False,
+    )
+    assert composed("evaluation=on", "evaluation.weights=a.h5").evaluation == Judging(enabled=True, weights="a.h5")
+
+
 def test_the_seed_reaches_the_random_weights(composed):
     assert composed("seed=7").backbone.seed == 7
 
@@ -169,7 +179,15 @@ def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
 
 @pytest.mark.parametrize(
     "override",
-    ["name=other", "tracking=quiet", "runtime.threads=1", "steps=7", "content=./a.jpg", "backbone.weights=b.h5"],
+    [
+        "name=other",
+        "tracking=quiet",
+        "runtime.threads=1",
+        "steps=7",
+        "content=./a.jpg",
+        "backbone.weights=b.h5",
+        "evaluation=on",
+    ],
 )
 def test_what_does_not_decide_the_picture_leaves_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) == fingerprint(composed(), [])
@@ -202,6 +220,7 @@ def test_folder_names_tell_the_runs_of_a_sweep_apart():
         "content=a/b.jpg",
         "sweep=pooling",
         "launcher=joblib",
+        "evaluation=on",
         "runtime.threads=1",
         "losses.style.weight=1",
         "image.start=a/b.png",

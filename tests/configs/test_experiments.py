@@ -11,6 +11,8 @@ import pytest
 
 from nst_tf.api import read_inputs, stylize
 from nst_tf.backbones import Pooling
+from nst_tf.images import Picture
+from nst_tf.optimizers import SGD, Adam, ScipyLBFGS, Units
 
 BLOCKS = [f"block{block}_conv1" for block in range(1, 6)]
 
@@ -54,7 +56,13 @@ def nine_points(x):
     return 2 * (straight / 3 + diagonal / 12)
 
 
+def keras_example(F, A, height=32, width=32):
+    """The Keras example's style loss, its size that of the test's square picture."""
+    return ((gram(F) - gram(A)) ** 2).sum() / (4 * 3**2 * (height * width) ** 2)
+
+
 def keras_example_variation(x):
+    """Σ (Δv² + Δh²)^1.25 in 0..255, over pixels with a neighbour below and one to the right."""
     down, right = pixel_differences(255 * x)
     return ((down[:, :-1] ** 2 + right[:-1] ** 2) ** 1.25).sum()
 
@@ -69,6 +77,18 @@ def gupta(style, module=keras.applications.vgg19, size=40):
         "preprocess": module.preprocess_input,
         "size": size,
     }
+
+
+TITU_LAYERS = [f"block{block}_conv{n}" for block, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1)]
+
+
+def titu_style():
+    """Σ_n 2^(n−12) (E_n − E_{n+1}) gathered by layer: E_n comes once with 2^(n−12) and once with −2^(n−13)."""
+    counts = dict.fromkeys(TITU_LAYERS, 0.0)
+    for n in range(1, 13):
+        counts[TITU_LAYERS[n - 1]] += 2.0 ** (n - 12)
+        counts[TITU_LAYERS[n]] -= 2.0 ** (n - 12)
+    return {layer: (lambda F, A, w=w: w * keras_example(F - 1, A - 1)) for layer, w in counts.items()}
 
 
 TORCH_SCALE = 1 / (255 * (0.229 + 0.224 + 0.225) / 3)
@@ -166,6 +186,38 @@ PAPERS = {
         "total_variation": (2.0, nine_points),
         "pooling": Pooling.max,
         "scale": TORCH_SCALE,
+    },
+    "keras_io": {
+        "content": (2.5e-8, {"block5_conv2": lambda F, P: ((F - P) ** 2).sum()}),
+        "style": (1e-6, {layer: (lambda F, A: keras_example(F, A, 32, 40) / 5) for layer in BLOCKS}),
+        "total_variation": (1e-6, keras_example_variation),
+        "pooling": Pooling.max,
+    },
+    "anishathalye": {
+        "content": (5.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            500.0,
+            {layer: (lambda F, A: ((gram(F) / F.size - gram(A) / A.size) ** 2).mean() / 5) for layer in BLOCKS},
+        ),
+        "total_variation": (100.0, lambda x: sum((d**2).mean() for d in pixel_differences(255 * x))),
+        "pooling": Pooling.max,
+    },
+    "titu1994": {
+        "content": (0.025, {"block5_conv2": lambda F, P: ((F - P) ** 2).sum()}),
+        "style": (1.0, titu_style()),
+        "total_variation": (8.5e-5, keras_example_variation),
+        "pooling": Pooling.max,
+    },
+    "gatys_pytorch": {
+        "content": (1.0, {"block4_conv2": lambda F, P: ((F - P) ** 2).mean()}),
+        "style": (
+            1e3,
+            {
+                layer: (lambda F, A: ((gram(F) / len(F) - gram(A) / len(A)) ** 2).mean() / F.shape[1] ** 2)
+                for layer in BLOCKS
+            },
+        ),
+        "pooling": Pooling.max,
     },
 }
 
@@ -287,3 +339,57 @@ def test_the_setting_of_gupta_et_al(composed):
         assert (config.backbone.name, config.steps, config.optimizer.max_evaluations) == (backbone, 10, 20)
         assert (type(config.optimizer).__name__, config.image.start) == ("ScipyLBFGS", "noise")
     assert composed("experiment=gupta2019", "backbone=resnet50").printed == {}
+
+
+def keras_caffe(image):
+    """Keras's own preprocessing of VGG."""
+    return keras.applications.vgg19.preprocess_input(image.astype(np.float32) * 255.0)
+
+
+def test_keras_io_descends_at_a_rate_that_decays_smoothly(composed):
+    config = composed("experiment=keras_io")
+    optimizer, rate = config.optimizer, config.optimizer.rate()
+    assert (type(optimizer), optimizer.units, optimizer.clamp) == (SGD, Units.byte, False)
+    assert [float(rate(step)) for step in (0, 50, 100, 4000)] == pytest.approx([100 * 0.96**n for n in (0, 0.5, 1, 40)])
+    photograph, painting = Picture(np.zeros((300, 450, 3), np.float32)), Picture(np.zeros((900, 600, 3), np.float32))
+    content = config.image.content(photograph)
+    assert content.shape == (1, 400, 600, 3)
+    assert config.image.styles([painting], content)[0].shape == (1, 400, 600, 3)
+
+
+def test_anishathalye_starts_from_faint_noise_and_moves_by_ten_levels(composed):
+    config = composed("experiment=anishathalye")
+    start = 255 * config.image.start_image(np.zeros((1, 200, 300, 3), np.float32), [], seed=0)[0]
+    assert start.std(axis=(0, 1)) == pytest.approx([0.256] * 3, rel=0.02)
+    assert start.mean(axis=(0, 1)) == pytest.approx([123.68, 116.779, 103.939], abs=0.01)
+    optimizer = config.optimizer
+    assert (type(optimizer), optimizer.units, optimizer.clamp) == (Adam, Units.byte, False)
+    assert (optimizer.learning_rate, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (10, 0.9, 0.999, 1e-8)
+    assert optimizer.rate() == 10
+
+
+def test_titu1994_runs_scipy_ten_times(composed):
+    config = composed("experiment=titu1994")
+    optimizer = config.optimizer
+    assert (type(optimizer), optimizer.units, config.steps, optimizer.max_evaluations) == (
+        ScipyLBFGS,
+        Units.byte,
+        10,
+        20,
+    )
+    assert optimizer.function_tolerance == pytest.approx(1e7 * np.finfo(float).eps, rel=1e-3)
+    assert (optimizer.gradient_tolerance, optimizer.history) == (1e-5, 10)
+    assert config.image.shape(Picture(np.zeros((300, 450, 3), np.float32))) == (400, 400)
+
+
+def test_gatys_pytorch_goes_through_two_sizes_by_their_short_sides(composed):
+    config = composed("experiment=gatys_pytorch")
+    assert config.schedule.ends(config.steps) == [500, 700]
+    photograph, painting = Picture(np.zeros((300, 450, 3), np.float32)), Picture(np.zeros((900, 600, 3), np.float32))
+    shapes = [config.image.shape(photograph, factor) for factor in config.schedule.scales]
+    assert shapes == [(512, 768), (800, 1200)]
+    styles = [
+        config.image.style_shape(painting, shape, f) for shape, f in zip(shapes, config.schedule.scales, strict=True)
+    ]
+    assert styles == [(768, 512), (1200, 800)]
+    assert (config.optimizer.history, config.optimizer.clamp, config.optimizer.metric_power) == (100, False, 0)

@@ -79,3 +79,9 @@ def test_what_is_no_score_is_refused(command):
     assert (code, out) == (2, "")
     assert "minimise=['beauty']: takes some of total, content" in error
     assert len(error.splitlines()) == 1
+
+
+def test_scores_need_a_judge(command):
+    code, out, error = command(*SEARCH, "evaluation=off")
+    assert (code, out) == (2, "")
+    assert "scores need evaluation=on" in error

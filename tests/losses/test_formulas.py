@@ -94,6 +94,13 @@ def test_style_equals_its_formula_per_picture(reduction, divisor, features):
     np.testing.assert_allclose(value, expected, rtol=1e-4)
 
 
+def test_a_shift_is_added_to_every_feature(features):
+    x, target = features
+    loss = GramLoss(layers=["conv"], reduction=GramReduction.sum, shift=-1.0)
+    expected = [((numpy_gram(F - 1) - numpy_gram(target["conv"].numpy()[0] - 1)) ** 2).sum() for F in x["conv"].numpy()]
+    np.testing.assert_allclose(loss(x, loss.prepare(target)), expected, rtol=1e-4)
+
+
 def test_each_gram_is_divided_by_its_own_size_so_that_a_tiled_style_is_the_same_style(features):
     x, _ = features
     tiled = {"conv": tf.tile(x["conv"], [1, 2, 3, 1]), "image": tf.tile(x["image"], [1, 2, 3, 1])}
@@ -147,6 +154,7 @@ def test_total_variation_counts_vertical_and_horizontal_apart():
 LOSSES = (
     [ContentLoss(layers=["conv"], reduction=r) for r in ContentReduction]
     + [GramLoss(layers=["conv"], reduction=r) for r in GramReduction]
+    + [GramLoss(layers=["conv"], shift=-1.0)]
     + [MeanVarianceLoss(layers=["conv"], reduction=r) for r in MeanVarianceReduction]
     + [SlicedWassersteinLoss(layers=["conv"], reduction=r) for r in SlicedReduction]
     + [MomentsLoss(layers=["conv"], reduction=r) for r in MomentsReduction]

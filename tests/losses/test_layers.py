@@ -28,6 +28,29 @@ def test_layer_shares_by_hand_add_up_to_the_raw_loss(settings, expected):
 
 
 @pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {"a": 16.0, "b": 256.0}),
+        ({"chained": True}, {"a": 16.0, "b": 0.0}),
+        ({"chained": True, "layer_weights": [3.0, 0.0]}, {"a": 3 * 16.0, "b": -3 * 256.0}),
+        (
+            {"chained": True, "layer_weights": [1.0, 4.0], "over_layers": OverLayers.mean},
+            {"a": 8.0, "b": 3 / 2 * 256.0},
+        ),
+    ],
+)
+def test_chained_layers_count_less_the_layer_before_them(settings, expected):
+    """Σ w_l (E_l − E_{l+1}) with E of a 16 and of b 256: one filter, four positions of 1 and of 2."""
+    loss = GramLoss(layers=["a", "b"], reduction="sum", **settings)
+    shares = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS | {"image": FEATURES["image"]}))
+    assert {layer: float(value[0]) for layer, value in shares.items()} == expected
+    weights = [*settings.get("layer_weights", [1.0, 1.0])]
+    if settings.get("chained"):
+        mean = 2 if "over_layers" in settings else 1
+        assert sum(expected.values()) == (weights[0] * (16 - 256) + weights[1] * 256) / mean
+
+
+@pytest.mark.parametrize(
     ("reference", "styles", "expected"),
     [
         ("content", 3, ["content"]),
@@ -72,6 +95,7 @@ def test_targets_carry_no_gradient():
         (lambda: ContentLoss(layers=["image"]), ["image"]),
         (lambda: GramLoss(layers=["a", "b"], layer_weights=[1.0]), ["1 entries for 2 layers", "a, b"]),
         (lambda: GramLoss(layers=["a"], layer_weights=[-1.0]), ["-1.0", "at least 0"]),
+        (lambda: GramLoss(layers=["a"], shift=float("nan")), ["shift=nan", "finite"]),
         (lambda: GramLoss(layers=["a"], reference="styel"), ["styel", "style:N"]),
         (lambda: GramLoss(layers=["a"], reference="style:0"), ["style:0"]),
         (lambda: GramLoss(layers=["a"], reference="style:4").references(3), ["style:4", "3 style"]),

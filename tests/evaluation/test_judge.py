@@ -1,0 +1,165 @@
+"""The judge against its formulas, written again on Keras's own model; what it remembers; what it does without."""
+
+from dataclasses import fields
+
+import keras
+import numpy as np
+import pytest
+
+from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.errors import InputError
+from nst_tf.evaluation import Judge, Scores
+from nst_tf.evaluation.judge import REMEMBERED
+from nst_tf.evaluation.measures import similarity
+from nst_tf.images import Picture, read_picture, resize
+from nst_tf.reports.table import SCORES
+
+STYLE = [f"block{block}_conv1" for block in range(1, 6)]
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return Judge(VGG19(weights="random"))
+
+
+@pytest.fixture(scope="module")
+def material(pictures):
+    return tuple(read_picture(path) for path in pictures)
+
+
+def raw_features(picture):
+    """Features of a picture by Keras layer name, (M, N) in float64."""
+    extractor = VGG19(weights="random").extractor([*STYLE, "block4_conv2"])
+    batch = keras.applications.vgg19.preprocess_input(255 * picture[None].astype(np.float32))
+    features = extractor.model(batch)
+    return {name: np.asarray(x)[0].reshape(-1, x.shape[-1]).astype(np.float64) for name, x in features.items()}
+
+
+def relative_style(x, a):
+    ratios = []
+    for name in STYLE:
+        G, A = (f[name].T @ f[name] / len(f[name]) for f in (x, a))
+        ratios.append(((G - A) ** 2).mean() / (A**2).mean())
+    return np.mean(ratios)
+
+
+def test_scores_equal_their_formulas(judge, material):
+    content, style = material
+    picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
+    scores = judge.scores(picture, content, [style])
+    x, p, a = (raw_features(y) for y in (picture, content.pixels, style.pixels))
+    F, P = x["block4_conv2"], p["block4_conv2"]
+    assert scores.content == pytest.approx(((F - P) ** 2).mean() / (P**2).mean(), rel=1e-4)
+    assert scores.style == pytest.approx(relative_style(x, a), rel=1e-3)
+    assert scores.style_ratio == pytest.approx(relative_style(x, a) / relative_style(p, a), rel=1e-3)
+
+
+def test_an_untouched_photograph_and_the_painting_itself(judge, material):
+    content, style = material
+    untouched = judge.scores(content.pixels, content, [style])
+    assert untouched.content == pytest.approx(0, abs=1e-9)
+    assert untouched.style_ratio == pytest.approx(1)
+    assert judge.scores(style.pixels, content, [style]).style == pytest.approx(0, abs=1e-9)
+
+
+def test_a_picture_of_another_size_is_compared_at_its_own(judge, material):
+    content, style = material
+    small = resize(content.pixels, 16, 20)
+    assert judge.scores(small, content, [style]).content == pytest.approx(0, abs=1e-9)
+
+
+def test_several_paintings_count_by_their_shares(judge, material):
+    content, style = material
+    alone = [judge.scores(content.pixels, content, [s]).style for s in (style, content)]
+    both = judge.scores(content.pixels, content, [style, content], [0.25, 0.75]).style
+    assert both == pytest.approx(0.25 * alone[0] + 0.75 * alone[1], rel=1e-6)
+    colours = [judge.scores(content.pixels, content, [s]).histogram_distance for s in (style, content)]
+    both = judge.scores(content.pixels, content, [style, content], [0.25, 0.75]).histogram_distance
+    assert colours[1] == 0
+    assert both == pytest.approx(0.25 * colours[0])
+
+
+def test_scores_that_need_no_network(judge, material):
+    content, style = material
+    picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
+    scores = judge.scores(picture, content, [style])
+    assert scores.ssim == pytest.approx(similarity(picture, content.pixels), rel=1e-12)
+    channels = [np.sort(np.rint(255 * x).reshape(-1, 3), axis=0) / 255 for x in (picture, style.pixels)]
+    assert scores.histogram_distance == pytest.approx(np.abs(channels[0] - channels[1]).mean(), rel=1e-6)
+    moves = [np.abs(np.diff(picture, axis=axis)).mean() for axis in (0, 1)]
+    assert scores.total_variation == pytest.approx(sum(moves), rel=1e-6)
+    assert scores.judge == "vgg19, random"
+
+
+def test_without_a_photograph_or_a_painting_their_scores_are_left_out(judge, material):
+    content, style = material
+    picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
+    whole = judge.scores(picture, content, [style])
+    texture = judge.scores(picture, None, [style])
+    assert (texture.content, texture.ssim, texture.style_ratio) == (None, None, None)
+    assert (texture.style, texture.histogram_distance) == (whole.style, whole.histogram_distance)
+    reconstruction = judge.scores(picture, content, [])
+    assert (reconstruction.content, reconstruction.ssim) == (whole.content, whole.ssim)
+    assert (reconstruction.style, reconstruction.style_ratio, reconstruction.histogram_distance) == (None, None, None)
+
+
+def test_a_photograph_that_is_its_own_painting_has_no_ratio(judge, material):
+    content, _ = material
+    assert judge.scores(content.pixels, content, [content]).style_ratio is None
+
+
+def test_a_black_painting_gives_numbers(judge, material):
+    content, _ = material
+    scores = judge.scores(content.pixels, content, [Picture(np.zeros((32, 40, 3), np.float32))])
+    assert np.isfinite([scores.style, scores.style_ratio, scores.histogram_distance]).all()
+
+
+def test_photograph_and_paintings_are_looked_at_once_for_pictures_of_a_size(material, monkeypatch):
+    content, style = material
+    judge, seen = Judge(VGG19(weights="random")), []
+    look = judge._look
+    monkeypatch.setattr(judge, "_look", lambda image: seen.append(tuple(image.shape)) or look(image))
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        judge.scores(rng.uniform(size=(32, 40, 3)).astype(np.float32), content, [style])
+    assert len(seen) == 3 + 2  # three pictures; the photograph and the painting
+    seen.clear()
+    judge.scores(rng.uniform(size=(16, 20, 3)).astype(np.float32), content, [style])
+    assert seen == [(1, 16, 20, 3)] * 3
+    seen.clear()
+    judge.scores(rng.uniform(size=(32, 40, 3)).astype(np.float32), content, [content])
+    assert len(seen) == 3  # another painting
+
+
+def test_what_it_remembers_is_bounded_and_what_was_used_last_stays(material):
+    content, style = material
+    judge = Judge(VGG19(weights="random"))
+    rng = np.random.default_rng(0)
+    first = rng.uniform(size=(16, 16, 3)).astype(np.float32)
+    for width in range(16, 16 + REMEMBERED + 2):
+        judge.scores(rng.uniform(size=(16, width, 3)).astype(np.float32), content, [style])
+        judge.scores(first, content, [style])
+    shapes = [key[0] for key in judge._references]
+    assert len(shapes) == REMEMBERED
+    assert shapes[-1] == "(16, 16)"
+
+
+def test_the_network_of_the_package_judges_any_size(material):
+    content, style = material
+    judge = Judge(VGG19Lite())
+    for size in ((32, 40), (35, 45)):
+        untouched = judge.scores(resize(content.pixels, *size), content, [style])
+        assert untouched.style_ratio == pytest.approx(1)
+        assert untouched.content == pytest.approx(0, abs=1e-9)
+
+
+def test_a_picture_too_small_for_the_network_is_refused_in_one_line(material):
+    content, style = material
+    with pytest.raises(
+        InputError, match=r"20×16 pixels is too small for the judge vgg19_lite, embedded.*at least \d+$"
+    ):
+        Judge(VGG19Lite()).scores(resize(content.pixels, 16, 20), content, [style])
+
+
+def test_the_reports_know_every_score():
+    assert {field.name for field in fields(Scores)} == {*SCORES, "total_variation", "judge"}
