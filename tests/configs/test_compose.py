@@ -1,5 +1,7 @@
 """Every YAML composes, tells its story, and the names agree with the tables."""
 
+import itertools
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -8,7 +10,16 @@ from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
 from nst_tf.config import Config, configs_folder, fingerprint, flat, folder_name, from_hydra, register, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
-from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
+from nst_tf.losses import (
+    LOSSES,
+    Balance,
+    ContentLoss,
+    ContentReduction,
+    GramLoss,
+    GramReduction,
+    Smoothing,
+    TotalVariationLoss,
+)
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
 
@@ -65,6 +76,22 @@ def test_yaml_names_and_table_keys_agree(group, table):
     assert names(group) == set(table)
 
 
+@pytest.mark.parametrize(("group", "choices"), [("smoothing", Smoothing), ("balance", Balance)])
+def test_one_word_sets_a_choice_for_content_and_style_with_every_loss(group, choices, composed):
+    assert names(group) == {choice.name for choice in choices}
+    for choice, loss in itertools.product(choices, names("loss")):
+        losses = composed(f"loss={loss}", f"{group}={choice.name}").losses
+        assert {getattr(losses[name], group) for name in ("content", "style")} == {choice}
+
+
+def test_balance_by_the_target_makes_any_reduction_relative(composed):
+    losses = composed("loss=gatys", "balance=target").losses
+    assert (losses["content"].reduction, losses["style"].reduction) == (
+        ContentReduction.relative,
+        GramReduction.relative,
+    )
+
+
 def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
     losses = {type(loss) for option in names("loss") for loss in composed(f"loss={option}").losses.values()}
     assert losses == set(LOSSES.values())
@@ -76,7 +103,8 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
 def test_every_config_begins_with_its_purpose(path):
     comments = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
     assert comments, "no header"
-    if path.parent.name in ("experiment", "sweep", "backbone", "optimizer", "image", "schedule", "runtime", "tracking"):
+    told = ("experiment", "sweep", "backbone", "optimizer", "image", "schedule", "runtime", "tracking")
+    if path.parent.name in (*told, "smoothing", "balance"):
         assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
 
 
@@ -130,7 +158,7 @@ def test_flat_settings_are_plain_values(composed):
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99"],
+    ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99", "smoothing=softmax", "balance=gradient"],
 )
 def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) != fingerprint(composed(), [])
