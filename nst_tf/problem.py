@@ -1,12 +1,13 @@
 """What a run optimises: pictures, network, losses and optimiser, brought together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import tensorflow as tf
 
 from nst_tf.backbones import Extractor
-from nst_tf.images import Canvas, Picture
+from nst_tf.images import Canvas, Noise, Picture
 from nst_tf.losses import Loss
 from nst_tf.memory import Footprint
 from nst_tf.objective import Objective
@@ -51,12 +52,20 @@ class Problem:
         return content, self.canvas.styles(self.styles, content, factor)
 
     def objective(self, content: np.ndarray, styles: Sequence[np.ndarray]) -> Objective:
-        """What the optimiser lowers, its targets computed from `pictures`.
+        """What the optimiser lowers, its targets and the balance of its layers computed from `pictures`.
+
+        Layers are balanced at the start as the canvas gives it at this size, not at what a smaller scale left, so
+        that a continued run finds the same balance.
 
         Raises:
             InputError: See `Objective.prepare`.
         """
-        return self.workshop.objective(self.extractor, self.losses, content, styles, self.shares)
+        objective = self.workshop.objective(self.extractor, self.losses, content, styles, self.shares)
+        if not objective.sloped:
+            return objective
+        noise = replace(self.canvas, start="noise", start_weights=None, noise=Noise.uniform, noise_scale=1.0)
+        start, elsewhere = (canvas.start_image(content, styles, self.seed) for canvas in (self.canvas, noise))
+        return objective.balanced(tf.constant(start), tf.constant(elsewhere))
 
     def footprint(self) -> Footprint:
         """What decides how much memory the full size takes."""

@@ -2,10 +2,12 @@
 
 from nst_tf.losses.content import ContentLoss, ContentReduction
 from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
-from nst_tf.losses.loss import Blend, Features, LayerLoss, Loss, OverLayers, Targets
+from nst_tf.losses.layer_loss import Balance, Blend, LayerLoss, OverLayers
+from nst_tf.losses.loss import Features, Loss, Targets
 from nst_tf.losses.mean_variance import MeanVarianceLoss, MeanVarianceReduction
 from nst_tf.losses.moments import MomentsLoss, MomentsReduction
 from nst_tf.losses.sliced_wasserstein import SlicedReduction, SlicedWassersteinLoss
+from nst_tf.losses.smoothing import Smoothing
 from nst_tf.losses.total_variation import TotalVariationLoss, ValueRange, Variation
 
 LOSSES: dict[str, type[Loss]] = {
@@ -20,6 +22,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 __all__ = [
     "LOSSES",
+    "Balance",
     "Blend",
     "ContentLoss",
     "ContentReduction",
@@ -36,6 +39,7 @@ __all__ = [
     "OverLayers",
     "SlicedReduction",
     "SlicedWassersteinLoss",
+    "Smoothing",
     "Targets",
     "TotalVariationLoss",
     "ValueRange",

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from nst_tf.losses.loss import Features, LayerLoss, Targets
+from nst_tf.losses.layer_loss import LayerLoss
+from nst_tf.losses.loss import Features, Targets
 from nst_tf.tensors import elements, reciprocal, squared_sum
 
 

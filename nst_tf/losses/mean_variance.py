@@ -5,7 +5,8 @@ from enum import Enum
 
 import tensorflow as tf
 
-from nst_tf.losses.loss import Features, LayerLoss, Targets
+from nst_tf.losses.layer_loss import LayerLoss
+from nst_tf.losses.loss import Features, Targets
 from nst_tf.tensors import reciprocal, squared_sum
 
 EPSILON = 1e-5

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from nst_tf.checks import at_least
-from nst_tf.losses.loss import Features, LayerLoss, Targets
+from nst_tf.losses.layer_loss import LayerLoss
+from nst_tf.losses.loss import Features, Targets
 from nst_tf.tensors import elements, reciprocal, rows, squared_sum
 
 

@@ -35,11 +35,12 @@ JUDGED = "judged/"
 class TensorBoard(Observer):
     """Event files under `tensorboard/`.
 
-    Scalars: ``loss/total``; for each loss ``weighted/style``, ``raw/style`` and ``layers/style/conv1_1``;
-    ``gradient/norm``; ``speed/evaluations_per_second``; at the end ``cost/seconds``, ``cost/evaluations`` and
-    ``cost/peak_memory_mb``. Pictures: ``picture``. The resolved config is there as text, its values as HParams with the
-    run's end status, and a custom-scalars layout draws the total with its weighted terms, and each loss's layers, in
-    one chart each, over all runs that are shown.
+    Scalars: ``loss/total``; for each loss ``weighted/style``, ``raw/style`` and ``layers/style/conv1_1``, and where
+    it tells of its activations ``entropy/style/conv1_1`` and ``peak/style/conv1_1``; ``gradient/norm``;
+    ``speed/evaluations_per_second``; at the end ``cost/seconds``, ``cost/evaluations`` and ``cost/peak_memory_mb``.
+    Pictures: ``picture``. The resolved config is there as text, its values as HParams with the run's end status, and a
+    custom-scalars layout draws the total with its weighted terms, and each loss's layers, in one chart each, over all
+    runs that are shown.
 
     Attributes:
         every: Steps between scalars.
@@ -146,11 +147,19 @@ def scalars(moment: Moment) -> dict[str, float]:
 
 
 def _tag(column: str) -> str:
-    """``style`` to ``weighted/style``, ``style/raw`` to ``raw/style``, the rest under ``layers/``."""
-    name, _, layer = column.partition("/")
-    if not layer:
-        return f"weighted/{name}"
-    return f"raw/{name}" if layer == "raw" else f"layers/{column}"
+    """``style`` to ``weighted/style``, ``style/raw`` to ``raw/style``, ``style/conv1_1`` to ``layers/style/conv1_1``.
+
+    What a loss tells of a layer beside, ``style/conv1_1/entropy``, goes to ``entropy/style/conv1_1``.
+    """
+    name, *layer = column.split("/")
+    match layer:
+        case []:
+            return f"weighted/{name}"
+        case ["raw"]:
+            return f"raw/{name}"
+        case [layer, told]:
+            return f"{told}/{name}/{layer}"
+    return f"layers/{column}"
 
 
 def _layout(columns: Sequence[str]) -> layout_pb2.Layout:
@@ -164,7 +173,7 @@ def _layout(columns: Sequence[str]) -> layout_pb2.Layout:
 
 
 def _layer_tags(name: str, columns: Sequence[str]) -> Iterator[str]:
-    return (_tag(column) for column in columns if column.startswith(f"{name}/") and not column.endswith("/raw"))
+    return (tag for tag in map(_tag, columns) if tag.startswith(f"layers/{name}/"))
 
 
 def _chart(title: str, tags: Sequence[str]) -> layout_pb2.Chart:

@@ -1,5 +1,6 @@
 """Every YAML composes, tells its story, and the names agree with the tables."""
 
+import itertools
 import os
 import re
 
@@ -14,7 +15,16 @@ from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
 from nst_tf.evaluation import Judging
 from nst_tf.images import Fit
-from nst_tf.losses import LOSSES, ContentLoss, GramLoss, TotalVariationLoss
+from nst_tf.losses import (
+    LOSSES,
+    Balance,
+    ContentLoss,
+    ContentReduction,
+    GramLoss,
+    GramReduction,
+    Smoothing,
+    TotalVariationLoss,
+)
 from nst_tf.naming import folder_name, sweep_name
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
@@ -78,6 +88,22 @@ def test_yaml_names_and_table_keys_agree(group, table):
     assert names(group) == set(table)
 
 
+@pytest.mark.parametrize(("group", "choices"), [("smoothing", Smoothing), ("balance", Balance)])
+def test_one_word_sets_a_choice_for_content_and_style_with_every_loss(group, choices, composed):
+    assert names(group) == {choice.name for choice in choices}
+    for choice, loss in itertools.product(choices, names("loss")):
+        losses = composed(f"loss={loss}", f"{group}={choice.name}").losses
+        assert {getattr(losses[name], group) for name in ("content", "style")} == {choice}
+
+
+def test_balance_by_the_target_makes_any_reduction_relative(composed):
+    losses = composed("loss=gatys", "balance=target").losses
+    assert (losses["content"].reduction, losses["style"].reduction) == (
+        ContentReduction.relative,
+        GramReduction.relative,
+    )
+
+
 def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
     losses = {type(loss) for option in names("loss") for loss in composed(f"loss={option}").losses.values()}
     assert losses == set(LOSSES.values())
@@ -87,7 +113,7 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
 
 WITH_COMMAND = (
     *("experiment", "sweep", "backbone", "optimizer", "image", "schedule"),
-    *("runtime", "tracking", "evaluation", "method", "library"),
+    *("runtime", "tracking", "evaluation", "method", "library", "smoothing", "balance"),
 )
 
 
@@ -171,7 +197,7 @@ def test_flat_settings_are_plain_values(composed):
 
 @pytest.mark.parametrize(
     "override",
-    ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99"],
+    ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99", "smoothing=softmax", "balance=gradient"],
 )
 def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) != fingerprint(composed(), [])

@@ -21,6 +21,7 @@ OPTIMIZERS = {
 STEPS = 150
 SECOND_SCALE = [*OPTIMIZERS["adam"], "schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]"]
 MEAN = [*SECOND_SCALE, "schedule.average=0.99", "schedule.keep_state=true", "optimizer.clamp=true"]
+BALANCED = [*SECOND_SCALE, "image.start=noise", "balance=gradient", "weights=balanced", "smoothing=softmax"]
 
 
 def wait_for_step(folder, step, process):
@@ -60,8 +61,9 @@ def assert_same_run(one, other):
         (SECOND_SCALE, 97),
         (MEAN, 71),
         (MEAN, 103),
+        (BALANCED, 101),
     ],
-    ids=[*OPTIMIZERS, "second scale", "mean, first scale", "mean, second scale"],
+    ids=[*OPTIMIZERS, "second scale", "mean, first scale", "mean, second scale", "balanced, second scale"],
 )
 def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]

@@ -54,7 +54,7 @@ def run(tmp_path_factory, pictures):
         backbone=VGG19(weights="random"),
         losses={
             "content": ContentLoss(layers=["conv1_1"]),
-            "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=10.0),
+            "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=10.0, peaks=True),
         },
         image=Canvas(size=32),
         tracking={
@@ -75,6 +75,8 @@ TAGS = {
     "raw/style": "style/raw",
     "layers/style/conv1_1": "style/conv1_1",
     "layers/style/conv2_1": "style/conv2_1",
+    "entropy/style/conv1_1": "style/conv1_1/entropy",
+    "peak/style/conv2_1": "style/conv2_1/peak",
 }
 
 
