@@ -40,6 +40,9 @@ WEIGHED = (
 )
 """Of `VARIANTS`, whose seconds and whose memory are measured."""
 
+STARTUP_SIZE = 64
+"""In pixels, of the command whose start-up is measured."""
+
 HALF_FIRST = ("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]")
 
 RACERS = {
@@ -211,14 +214,14 @@ def startup(bench: Bench) -> None:
     """Seconds of a whole command of one step at 64 pixels: imports, weights, compiling, saving."""
     program = "from nst_tf.cli import main; main()"
     for name, network in {"vgg19_lite": (), "vgg19": ("backbone=vgg19", f"backbone.weights={bench.weights}")}.items():
-        if bench.ledger.values("startup", f"nst_tf {name}"):
+        if bench.ledger.values("startup", f"nst_tf {name}", STARTUP_SIZE):
             continue
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-c", program, f"content={bench.content}", f"style={bench.style}", *network]
-            command += ["image.size=64", "steps=1", "tracking=quiet", f"hydra.run.dir={folder}/run"]
+            command += [f"image.size={STARTUP_SIZE}", "steps=1", "tracking=quiet", f"hydra.run.dir={folder}/run"]
             start = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
-            bench.ledger.add(Entry("startup", f"nst_tf {name}", 64, time.perf_counter() - start, "s"))
+            bench.ledger.add(Entry("startup", f"nst_tf {name}", STARTUP_SIZE, time.perf_counter() - start, "s"))
 
 
 def race(bench: Bench) -> None:

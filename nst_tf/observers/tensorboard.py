@@ -151,8 +151,8 @@ def _tag(column: str) -> str:
 
     What a loss tells of a layer beside, ``style/conv1_1/entropy``, goes to ``entropy/style/conv1_1``.
     """
-    name, *layer = column.split("/")
-    match layer:
+    name, *rest = column.split("/")
+    match rest:
         case []:
             return f"weighted/{name}"
         case ["raw"]:
