@@ -36,7 +36,10 @@ TABLES: dict[str, dict[str, Any]] = {
 SCHEMAS = {"losses": "loss", "tracking": "observer"}
 """Schema groups of those that are called otherwise."""
 
-WHOLE = ("experiment", "sweep", "loss", "layers", "weights")
+OF_LOSSES = ("loss", "layers", "weights", "smoothing", "balance")
+"""Groups that set the losses together."""
+
+WHOLE = ("experiment", "sweep", *OF_LOSSES)
 """Groups that set what a picture holds already, several settings at a time."""
 
 
@@ -90,7 +93,7 @@ class Recorded:
         settings = {key: value for key, value in self._decisive().items() if key not in typed}
         additions, replaced = [], []
         for name in (name for name in TABLES if name in settings):
-            groups = ("loss", "layers", "weights") if name == "losses" else (name,)
+            groups = OF_LOSSES if name == "losses" else (name,)
             replaced += [{f"override /{group}": None} for group in groups]
             additions += [{f"/schema/{SCHEMAS.get(name, name)}@{place}": kind} for place, kind in self._placed(name)]
         seed = self.settings.get("seed")

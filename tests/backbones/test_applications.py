@@ -19,8 +19,9 @@ from nst_tf.backbones.segments import narrow_places
 from nst_tf.backbones.weights import he_normal
 
 NETWORKS = {name: network for name, network in BACKBONES.items() if network.__module__ == applications.__name__}
-HEAVY = pytest.param("inception_resnet_v2", marks=pytest.mark.slow)
-FILES = [HEAVY if name == "inception_resnet_v2" else name for name in NETWORKS]
+LIGHT = ("resnet50", "mobilenet", "mobilenet_v3_large")
+EACH = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+"""Every network; those that take long to build among the slow tests."""
 
 TAPS = {  # of a nested network Keras gives only what lies between the inner ones
     "convnext_tiny": ("convnext_tiny_stage_0_block_0_gelu", "convnext_tiny_stage_3_block_2_identity", "stage4"),
@@ -76,7 +77,7 @@ def assert_close(features, expected, tolerance=1e-3):
         np.testing.assert_allclose(tap, reference, rtol=tolerance, atol=tolerance * np.abs(reference).max())
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", EACH)
 def test_files_that_keras_wrote_give_the_features_that_keras_computes(name, tmp_path):
     """Loader, names, taps and preprocessing at once; and its other kind of file holds the same."""
     backbone = NETWORKS[name]
@@ -96,7 +97,7 @@ def test_files_that_keras_wrote_give_the_features_that_keras_computes(name, tmp_
         assert all(np.array_equal(*pair) for pair in zip(arrays, written[layer], strict=True))
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", EACH)
 def test_the_pretrained_file_is_the_one_that_keras_asks_for(name, monkeypatch):
     class AskedError(Exception):
         pass
@@ -130,7 +131,8 @@ def test_a_stage_is_the_last_narrow_layer_before_the_resolution_is_halved(name):
     assert network().aliases() == {f"stage{n}": stage for n, stage in enumerate(network.stages, 1)}
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "xception", "convnext_tiny", HEAVY])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["inception_v3", "xception", "convnext_tiny", "inception_resnet_v2"])
 def test_names_are_those_of_a_fresh_process_at_every_build(name):
     """Keras numbers unnamed layers through the whole process; files and users know only the first round."""
     application = NETWORKS[name].application
@@ -146,7 +148,7 @@ def test_names_are_those_of_a_fresh_process_at_every_build(name):
     assert tuple(x.name for x in again.operations[1:]) == NETWORKS[name]().architecture().layers
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", EACH)
 def test_random_networks_give_features_of_every_stage_and_a_gradient_of_the_pixels(name):
     stages = [f"stage{n}" for n in range(1, len(NETWORKS[name].stages) + 1)]
     extractor = NETWORKS[name](weights="random").extractor(stages)

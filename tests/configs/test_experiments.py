@@ -230,7 +230,13 @@ def test_every_experiment_has_its_formulas_here(request):
     assert set(PAPERS) == experiments - without_losses - {"demo"}
 
 
-@pytest.mark.parametrize("name", PAPERS)
+LONG = ("gupta2019_resnet50", "gupta2019_resnet50_12", "gupta2019_inception_v3", "gupta2019_vgg16", "gatys_pytorch")
+"""Deep networks to build, with formulas that others have too."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in PAPERS]
+)
 def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pictures, tmp_path):
     paper = PAPERS[name]
     three = "three" in name
