@@ -92,6 +92,7 @@ def test_what_is_no_form_is_not_compiled(changes, small_config, tmp_path, compil
     assert metrics(tmp_path / "second") != metrics(tmp_path / "first")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 
 def test_one_style(command_line, saved_model):
     content, style = command_line.small[:2]
@@ -10,11 +12,13 @@ def test_one_style(command_line, saved_model):
     code, out, error = command_line("experiment=library_one_style", "steps=300", "name=one")
     assert (code, error) == (0, "")
     assert out.startswith("Without effect with method=library: steps=300\n")
-    assert "completed: one forward pass\n  picture      outputs/runs/one/stylized.png\n" in out
+    assert "completed: one forward pass\n  picture " in out
+    assert "outputs/runs/one/stylized.png\n" in out
     record = json.loads((command_line.folder / "outputs" / "runs" / "one" / "run.json").read_text())
     assert (record["height"], record["width"], record["steps"]) == (32, 32, 1)
 
 
+@pytest.mark.slow
 def test_manual_and_library_one_style_and_three_in_one_report(command_line, saved_model, pictures):
     command_line.small = [
         *(f"content={pictures[0]}", f"style=[{pictures[1]},{pictures[0]},sample:grass]"),

@@ -26,6 +26,7 @@ def made(command_line):
     return folder
 
 
+@pytest.mark.slow
 def test_a_picture_is_made_again_bit_for_bit(made, command_line):
     picture = f"rerun={made.relative_to(command_line.folder)}/stylized.png"
     code, _, error = command_line(picture, "name=again")
@@ -43,6 +44,7 @@ def test_a_picture_is_made_again_bit_for_bit(made, command_line):
     assert (pixels(longer) != pixels(made)).any()
 
 
+@pytest.mark.slow
 def test_a_grid_around_a_picture(made, command_line):
     picture = f"rerun={made}/stylized.png"
     code, _, error = command_line(picture, "losses.style.weight=30,1000", "hydra.sweep.dir=around", "-m")

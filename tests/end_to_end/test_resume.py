@@ -50,20 +50,26 @@ def assert_same_run(one, other):
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
+KILLED = {
+    "adam": (OPTIMIZERS["adam"], 11),
+    "lbfgs": (OPTIMIZERS["lbfgs"], 17),
+    "sgd": (OPTIMIZERS["sgd"], 23),
+    "rmsprop": (OPTIMIZERS["rmsprop"], 5),
+    "scipy_lbfgs": (OPTIMIZERS["scipy_lbfgs"], 8),
+    "second scale": (SECOND_SCALE, 97),
+    "mean, first scale": (MEAN, 71),
+    "mean, second scale": (MEAN, 103),
+    "balanced, second scale": (BALANCED, 101),
+}
+"""What is run, and at which step it is killed."""
+
+
 @pytest.mark.parametrize(
     ("overrides", "kill_at"),
     [
-        (OPTIMIZERS["adam"], 11),
-        (OPTIMIZERS["lbfgs"], 17),
-        (OPTIMIZERS["sgd"], 23),
-        (OPTIMIZERS["rmsprop"], 5),
-        (OPTIMIZERS["scipy_lbfgs"], 8),
-        (SECOND_SCALE, 97),
-        (MEAN, 71),
-        (MEAN, 103),
-        (BALANCED, 101),
+        pytest.param(*case, marks=[pytest.mark.slow] if name != "lbfgs" else [], id=name)
+        for name, case in KILLED.items()
     ],
-    ids=[*OPTIMIZERS, "second scale", "mean, first scale", "mean, second scale", "balanced, second scale"],
 )
 def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]
@@ -84,7 +90,7 @@ def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     assert_same_run(folder, command_line.folder / "whole")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_an_interrupted_run_has_a_picture_and_goes_on(number, command_line):
     command = [f"steps={STEPS}", "tracking.checkpoints.every=50", "tracking.snapshots.every=0"]
     process = command_line.start(*command, "hydra.run.dir=run")

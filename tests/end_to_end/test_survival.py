@@ -55,6 +55,7 @@ def assert_runs_are_those_of_their_own(command_line, overrides):
         np.testing.assert_array_equal(*pictures, err_msg=weight)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
     """In one process, killed in its second run; in no folder that the command names."""
     command = [*GRID, "losses.style.weight=1,2,3", "-m"]
@@ -77,6 +78,7 @@ def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
     assert_runs_are_those_of_their_own(command_line, GRID)
 
 
+@pytest.mark.slow
 def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
     pytest.importorskip("joblib")
     threads = ["runtime.threads=1"]  # so that bits can be compared
@@ -104,6 +106,7 @@ def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
     assert_runs_are_those_of_their_own(command_line, [*GRID, *threads])
 
 
+@pytest.mark.slow
 def test_an_interruption_under_joblib_ends_every_run_in_good_order(command_line):
     pytest.importorskip("joblib")
     process = command_line.start("launcher=joblib", "steps=200000", "seed=1,2,3,4", "tracking=quiet", "-m")

@@ -21,7 +21,9 @@ def reported(command_line):
         return {row["run"]: row["status"] for row in csv.DictReader(file)}
 
 
-@pytest.mark.parametrize("launcher", [[], ["launcher=joblib"]], ids=["in process", "joblib"])
+@pytest.mark.parametrize(
+    "launcher", [[], pytest.param(["launcher=joblib"], marks=pytest.mark.slow)], ids=["in process", "joblib"]
+)
 def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, command_line):
     if launcher:
         pytest.importorskip("joblib")
@@ -61,6 +63,7 @@ def test_a_sweep_of_nothing_but_refusals_leaves_no_report(command_line):
     assert not (command_line.folder / "sweep" / "report").exists()
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_costs_no_run(command_line):
     (command_line.folder / "sweep").mkdir()
     (command_line.folder / "sweep" / "report").write_text("")
@@ -69,12 +72,14 @@ def test_a_report_that_cannot_be_written_costs_no_run(command_line):
     assert next(line for line in error.splitlines() if "report" in line).startswith("warning: no report: InputError")
 
 
+@pytest.mark.slow
 def test_a_report_can_be_left_out(command_line):
     code, _, error = command_line("steps=1", "seed=1,2", "hydra.sweep.dir=sweep", "~hydra.callbacks.report", "-m")
     assert (code, error) == (0, "")
     assert not (command_line.folder / "sweep" / "report").exists()
 
 
+@pytest.mark.slow
 def test_the_printed_command_repeats_a_run_bit_for_bit(command_line):
     code, _, error = command_line(
         "steps=2", "seed=1,2", "image.start=noise", "hydra.sweep.dir=sweep", "name=grid", "-m"

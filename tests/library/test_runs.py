@@ -85,7 +85,7 @@ def test_only_what_the_method_looks_at_is_a_setting_of_the_run(library_config):
     settings = flat(library_config())
     assert {key.partition(".")[0] for key in settings} == {
         *("content", "style", "style_weights", "style_count", "method", "name"),
-        *("image", "runtime", "tracking", "library"),
+        *("image", "runtime", "tracking", "evaluation", "library"),
     }
     assert not [key for key in settings if key.startswith("image.s") and key != "image.size"]
     assert "library.weights" not in flat(Config())
