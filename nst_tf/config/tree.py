@@ -1,0 +1,133 @@
+"""The Config tree: what one experiment is."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from nst_tf.backbones import Backbone, VGG19Lite
+from nst_tf.checks import at_least, choice
+from nst_tf.errors import InputError
+from nst_tf.evaluation import Judging
+from nst_tf.images import Canvas
+from nst_tf.library import Magenta
+from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
+from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.optimizers import LBFGS, Optimizer
+from nst_tf.printed import Printed
+from nst_tf.runtime import Runtime
+from nst_tf.schedule import Schedule
+
+
+def relative_losses() -> dict[str, Loss]:
+    """Content at conv4_2, Gram matrices at eleven layers up to conv5_1, each distance relative to its target."""
+    style = [
+        *("conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3"),
+        *("conv4_1", "conv4_2", "stage4", "conv5_1"),
+    ]
+    return {
+        "content": ContentLoss(weight=1.0, layers=["conv4_2"], reduction=ContentReduction.relative),
+        "style": GramLoss(weight=70.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
+    }
+
+
+class Method(Enum):
+    """How a picture is made: by optimising its pixels, or by a network that was trained for it, in one pass."""
+
+    optimise = "optimise"
+    library = "library"
+
+
+@dataclass
+class Config:
+    """One experiment.
+
+    Attributes:
+        content: A path or ``sample:NAME``; None where no loss looks at it: then the first style sets the shape.
+        style: A path or ``sample:NAME``, or a list of them; None where no loss looks at one.
+        style_weights: One share a style, divided by their sum; None for equal shares.
+        style_count: How many of the styles take part, from the first on; None for all.
+        method: ``optimise`` or ``library``, by name or as a `Method`.
+        name: The run's folder below ``outputs/runs``.
+        steps: Solver steps, over all scales.
+        seed: Of everything random: noise and random weights.
+        backbone: The network whose features are compared.
+        losses: Named components of the objective.
+        optimizer: What moves the pixels.
+        image: Sizes, colours and start.
+        schedule: Scales, and rules that end a run early.
+        runtime: Device, threads, determinism.
+        tracking: Named observers.
+        evaluation: Whether and by whom the picture is scored at the end.
+        library: The network of ``method=library``, which looks at content, styles, sizes and colours alone.
+        printed: Named figures of a paper, which a report sets beside the measured ones.
+    """
+
+    content: str | None = None
+    style: Any = None
+    style_weights: list[float] | None = None
+    style_count: int | None = None
+    method: Method = Method.optimise
+    name: str = "stylized"
+    steps: int = 200
+    seed: int = 0
+    backbone: Backbone = field(default_factory=VGG19Lite)
+    losses: dict[str, Loss] = field(default_factory=relative_losses)
+    optimizer: Optimizer = field(default_factory=LBFGS)
+    image: Canvas = field(default_factory=Canvas)
+    schedule: Schedule = field(default_factory=Schedule)
+    runtime: Runtime = field(default_factory=Runtime)
+    tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    evaluation: Judging = field(default_factory=Judging)
+    library: Magenta = field(default_factory=Magenta)
+    printed: dict[str, Printed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.method = choice("method", self.method, Method)
+        at_least("steps", self.steps, 1)
+        at_least("seed", self.seed, 0)
+        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self._given_styles):
+            raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
+        self._check_style_count()
+        self._check_style_weights()
+        if self.schedule.keep_state and not self.optimizer.inheritable:
+            raise InputError(
+                f"schedule.keep_state=true: what {type(self.optimizer).__name__} remembers of one size is no use at "
+                "another: set it to false, or choose optimizer=adam, sgd or rmsprop"
+            )
+
+    def _check_style_weights(self) -> None:
+        if self.style_weights is None:
+            return
+        if len(self.style_weights) != len(self._given_styles):
+            raise InputError(
+                f"style_weights has {len(self.style_weights)} entries for {len(self._given_styles)} style(s): "
+                "give one a style, or leave it out for equal shares"
+            )
+        if min(self.style_weights) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
+            raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
+
+    def _check_style_count(self) -> None:
+        if self.style_count is None:
+            return
+        at_least("style_count", self.style_count, 1)
+        if 0 < len(self._given_styles) < self.style_count:
+            raise InputError(
+                f"style_count={self.style_count}: style names {len(self._given_styles)}; give 'style=[a.jpg,b.jpg,…]'"
+            )
+
+    @property
+    def _given_styles(self) -> list[str]:
+        if self.style is None:
+            return []
+        return [self.style] if isinstance(self.style, str) else list(self.style)
+
+    @property
+    def styles(self) -> list[str]:
+        """Where the styles that take part come from; empty where there is none."""
+        return self._given_styles[: self.style_count]
+
+    @property
+    def shares(self) -> list[float]:
+        """One share a style, summing to 1."""
+        weights = (self.style_weights or [1.0] * len(self._given_styles))[: self.style_count]
+        return [weight / sum(weights) for weight in weights]
