@@ -18,7 +18,7 @@ test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
 	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser and not cluster"
 
 test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -n 2 --dist loadscope -m slow
 
 test-timing: $(VENV)/dev.stamp  ## what the engine costs in time, on an idle machine
 	$(RUN) -m pytest -s -m timing
