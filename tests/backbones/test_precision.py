@@ -66,7 +66,14 @@ def test_recomputed_features_and_gradients_are_the_same(network, precision):
     np.testing.assert_allclose(again[1], kept[1], rtol=1e-4, atol=1e-5 * np.abs(kept[1]).max())
 
 
-@pytest.mark.parametrize(("network", "depth"), [(ResNet50, 5), (InceptionV3, 4), (EfficientNetV2B0, 3)])
+@pytest.mark.parametrize(
+    ("network", "depth"),
+    [
+        pytest.param(ResNet50, 5, marks=pytest.mark.slow),
+        pytest.param(InceptionV3, 4, marks=pytest.mark.slow),
+        (EfficientNetV2B0, 3),
+    ],
+)
 def test_recomputed_gradients_are_the_same_through_branches(network, depth):
     layers = [f"stage{n}" for n in range(1, depth + 1)]
     kept, again = (network(weights="random").extractor(layers, recompute=recompute) for recompute in (False, True))

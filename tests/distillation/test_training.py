@@ -140,12 +140,14 @@ def assert_same_training(one, other):
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on_bit_for_bit(small, whole, tmp_path, at_step_3):
     with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
         distill(small(), tmp_path / "run")
     assert_same_training(distill(small(), tmp_path / "run"), whole)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_leaves_its_weights_and_goes_on(small, whole, tmp_path, at_step_3):
     with at_step_3(lambda: signal.raise_signal(signal.SIGINT)):
         stopped = distill(small(), tmp_path / "run")
@@ -154,6 +156,7 @@ def test_an_interrupted_training_leaves_its_weights_and_goes_on(small, whole, tm
     assert_same_training(distill(small(), tmp_path / "run"), whole)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_named(small, tmp_path, at_step_3):
     with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
         distill(small(), tmp_path / "run")
