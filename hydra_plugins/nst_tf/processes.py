@@ -125,10 +125,21 @@ def _dead() -> type[Exception]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the runs; load TensorFlow, silently, before a run's settings are unpacked and load it."""
+    """Leave Ctrl-C to the run that a process has."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _load()
+
+
+def begin_on_ray() -> None:
+    """Let a worker of Ray, wherever its cluster was started, work where the command was given."""
+    os.chdir(os.environ["NST_TF_FOLDER"])
+    _load()
+
+
+def _load() -> None:
+    """Load TensorFlow, silently, before a run's settings are unpacked and load it."""
     from nst_tf.cli import quiet  # not while Hydra looks for plugins
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with quiet():
         pass
 

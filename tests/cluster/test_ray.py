@@ -31,7 +31,7 @@ def cluster(environment, tmp_path, tools):
         limits = ["--num-cpus=1", "--object-store-memory=78643200", "--disable-usage-stats", "--block"]
         with (tmp_path / f"node-{len(nodes)}.out").open("w") as out:
             node = [*command, "start", *words, *limits]
-            nodes.append(subprocess.Popen(node, stdout=out, stderr=out, env=settings, start_new_session=True))
+            nodes.append(subprocess.Popen(node, stdout=out, stderr=out, env=settings, cwd="/", start_new_session=True))
 
     def status(workers):
         asked = [*command, "status", f"--address={address}"]
