@@ -29,8 +29,8 @@ test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark, with PyTorch
 test-browser: $(VENV)/dev.stamp  ## the tests of the report's page, in Chromium where there is one
 	$(RUN) -m pytest -m browser
 
-test-cluster: $(VENV)/cluster.stamp  ## sweeps on a Slurm and a Ray started for the purpose, where they can be
-	$(RUN) -m pytest -m cluster
+test-cluster: $(VENV)/cluster.stamp  ## sweeps on a Slurm and a Ray started for the purpose, and the search by Optuna
+	$(RUN) -m pytest -s tests/cluster tests/end_to_end/test_search.py
 
 benchmark: $(VENV)/bench.stamp  ## measure against PyTorch on this machine, half an hour; writes docs/benchmarks.md
 	$(RUN) scripts/benchmark.py

@@ -28,6 +28,13 @@ register_resolvers()  # a process of a sweep, wherever it is, knows them as soon
 EXIT_CODES = {"failed": 1, "refused": 2, "interrupted": 130}
 """Exit status by the end of a run: an error, something given that cannot be used, asked to stop; 0 for the others."""
 
+ENVIRONMENT = {
+    "HYDRA_FULL_ERROR": "1",  # errors come to us whole, for one line
+    "RAY_USAGE_STATS_ENABLED": "0",  # a Ray that a sweep starts reports to nobody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and hides no GPU from a run that asked for none of its own
+}
+"""What libraries are told unless the person has told them otherwise."""
+
 log = logging.getLogger(__name__)
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -73,7 +80,8 @@ def _command(task: str, statuses: list[str]) -> str:
             raise Ended(status)
         return None if status in EXIT_CODES else searched()
 
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # errors come to us whole, for one line
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     try:
         hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
     except RuntimeError as error:

@@ -153,6 +153,8 @@ class Job(Generic[Settings]):
         """
         steps, settings = self.settings.steps, flat(self.settings) | chosen(self.settings)
         started = Started(self.folder, steps, resumed_at, columns, self.text, settings, self.record["device"])
+        if resumed_at is not None:
+            log.info("Continues from its checkpoint at step %d", resumed_at)
         watchers = Watchers(self.observers)
         event: Event
         for event in itertools.chain([started], events):

@@ -1,6 +1,5 @@
 """What a search for settings is to lower."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -29,14 +28,17 @@ def check(minimise: Sequence[str], *, judged: bool) -> None:
         raise InputError(f"hydra.sweeper.minimise={list(minimise)}: scores need evaluation=on")
 
 
-def score(run: RunFolder, names: Sequence[str]) -> float:
-    """The sum of some of a run's `NAMES`, which a search lowers; NaN where one is missing or not finite.
+def score(run: RunFolder, names: Sequence[str]) -> float | None:
+    """The sum of some of a run's `NAMES`, which a search lowers.
 
     Args:
         run: A run that is over.
         names: Which.
+
+    Returns:
+        None where one is missing or not finite, which a search counts as a trial that failed.
     """
     record = run.read_record()
     known = {OWN: record["final"]["total"], **record.get("scores", {})}
-    values = [known.get(name) for name in names]
-    return sum(math.nan if value is None else value for value in values)
+    values = [value for name in names if (value := known.get(name)) is not None]
+    return sum(values) if len(values) == len(names) else None

@@ -39,7 +39,7 @@ class SweepReport(Callback):
         folder = Path(config.hydra.sweep.dir)
         self.begun.append(folder)
         with contextlib.suppress(OSError):
-            write_experiment(folder / "tensorboard", varied(config), list(config.losses), self._scores(config))
+            write_experiment(folder / "tensorboard", varied(config), weighted(config), self._scores(config))
 
     def _scores(self, config: DictConfig) -> list[str]:
         from nst_tf.reports.table import SCORES
@@ -66,3 +66,12 @@ def varied(config: DictConfig) -> list[str]:
     typed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
     keys = [override.get_key_element() for override in typed if override.is_sweep_override()]
     return list(dict.fromkeys([*(config.hydra.sweeper.get("params") or {}), *keys]))
+
+
+def weighted(config: DictConfig) -> list[str]:
+    """Losses that a run of a sweep can have: without those of weight 0, unless what varies may change that."""
+    keys = varied(config)
+    single = [key for key in keys if "." in key or (key in config and not OmegaConf.is_dict(config[key]))]
+    if single != keys:  # whole groups vary, an experiment perhaps
+        return list(config.losses)
+    return [name for name, loss in config.losses.items() if loss.weight or f"losses.{name}.weight" in keys]

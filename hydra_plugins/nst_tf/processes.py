@@ -101,8 +101,9 @@ class Processes(Launcher):
                         os.kill(process, signal.SIGINT)
 
     def _close(self) -> None:
-        idle = [self._pools.get() for _ in range(self._pools.qsize())]
-        for pool in [*idle, *self._running]:  # a run is still there only after a second Ctrl-C
+        for _ in range(self._pools.qsize()):
+            self._pools.get().shutdown()
+        for pool in list(self._running):  # a run is still there only after a second Ctrl-C
             pool.shutdown(kill_workers=True)
 
 
@@ -113,7 +114,7 @@ def _pool() -> Any:
         from joblib.externals.loky.backend import get_context
     except ImportError as error:
         raise InputError("joblib is not installed: pip install 'nst-tf[joblib]'") from error
-    return ProcessPoolExecutor(1, context=get_context("loky"), initializer=_ignore_ctrl_c)
+    return ProcessPoolExecutor(1, context=get_context("loky"), initializer=_begin)
 
 
 def _dead() -> type[Exception]:
@@ -123,8 +124,24 @@ def _dead() -> type[Exception]:
     return BrokenProcessPool
 
 
-def _ignore_ctrl_c() -> None:
+def _begin() -> None:
+    """Leave Ctrl-C to the run that a process has."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _load()
+
+
+def begin_on_ray() -> None:
+    """Let a worker of Ray, wherever its cluster was started, work where the command was given."""
+    os.chdir(os.environ["NST_TF_FOLDER"])
+    _load()
+
+
+def _load() -> None:
+    """Load TensorFlow, silently, before a run's settings are unpacked and load it."""
+    from nst_tf.cli import quiet  # not while Hydra looks for plugins
+
+    with quiet():
+        pass
 
 
 def _in_process(context: HydraContext, task: TaskFunction, config: DictConfig, singletons: dict[Any, Any]) -> JobReturn:

@@ -1,6 +1,7 @@
 """A run as a line on the terminal."""
 
 import sys
+import threading
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -15,6 +16,7 @@ class Progress(Observer):
 
     def started(self, event: Started) -> None:
         """Open the bar at the step the run begins from."""
+        tqdm.set_lock(threading.RLock())  # its own is one of all processes, which one that is killed leaves behind
         self._bar = tqdm(
             total=event.steps,
             initial=event.resumed_at or 0,

@@ -1,5 +1,7 @@
 """The report's page as a person uses it: by mouse, by keyboard, in the dark, on a telephone."""
 
+from itertools import pairwise
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -134,6 +136,13 @@ def test_the_curves_change_scale_axis_and_loss(opened):
     page.get_by_label("step", exact=True).focus()
     page.keyboard.press("ArrowRight")
     assert plotted(page)["x"] == [1, 2, 3]
+
+
+def test_a_logarithmic_axis_is_labelled_by_one_two_and_five(opened):
+    labels = opened().locator("#curves .ytick text")
+    assert labels.evaluate_all("texts => texts.map(text => text.textContent)") == ["0.5", "1", "2", "5", "10"]
+    boxes = [labels.nth(n).bounding_box() for n in range(5)]
+    assert all(above["y"] + above["height"] < below["y"] for below, above in pairwise(boxes))
 
 
 def test_dark_follows_the_system_until_the_switch_is_used_and_is_remembered(opened):

@@ -15,32 +15,41 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 def environment(tmp_path):
     """Ray's tokens and temporary files stay in the test's folder."""
     pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="needs the extra `ray`: pip install 'nst-tf[ray]'")
-    return {"HOME": str(tmp_path), "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    return {"HOME": str(tmp_path), "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @pytest.fixture
 def cluster(environment, tmp_path, tools):
     """Address of a head and a second node, a worker each."""
-    address = f"127.0.0.1:{tools[2]()}"
+    _, wait_until, free_port = tools
+    address = f"127.0.0.1:{free_port()}"
     place = Path("/tmp") / f"ray-{os.getpid()}"  # sockets' paths have to be short
+    command, settings = [sys.executable, "-m", "ray.scripts.scripts"], os.environ | environment
+    nodes = []
 
-    def ray(*words):
-        command = [sys.executable, "-m", "ray.scripts.scripts", *words]
-        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def start(*words):
+        limits = ["--num-cpus=1", "--object-store-memory=78643200", "--disable-usage-stats", "--block"]
+        with (tmp_path / f"node-{len(nodes)}.out").open("w") as out:
+            node = [*command, "start", *words, *limits]
+            nodes.append(subprocess.Popen(node, stdout=out, stderr=out, env=settings, cwd="/", start_new_session=True))
 
-    limits = ["--num-cpus=1", "--object-store-memory=78643200", "--disable-usage-stats"]
-    port = address.partition(":")[2]
-    ray("start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={place}", *limits)
+    def status(workers):
+        asked = [*command, "status", f"--address={address}"]
+        told = subprocess.run(asked, env=settings, capture_output=True, text=True)
+        assert all(node.poll() is None for node in nodes), told.stderr
+        return told.stdout if f"0.0/{workers}.0 CPU" in told.stdout else ""
+
     try:
-        ray("start", f"--address={address}", *limits)
-        status = ray("status", f"--address={address}")
-        print(status)
-        assert "0.0/2.0 CPU" in status
+        port = address.partition(":")[2]
+        start("--head", "--node-ip-address=127.0.0.1", f"--port={port}", f"--temp-dir={place}")
+        wait_until(lambda: status(1), seconds=120)
+        start(f"--address={address}")
+        print(wait_until(lambda: status(2), seconds=120))
         yield address
     finally:
-        ray("stop", "--force")
+        for node in reversed(nodes):  # these, and no other Ray that may be here
+            node.terminate()
+            node.wait(timeout=60)
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -59,5 +68,7 @@ def test_a_sweep_on_a_cluster_that_is_there(cluster, environment, tmp_path, tool
 
 def test_a_sweep_that_starts_ray_for_itself(environment, tmp_path, tools):
     sweep = tools[0](tmp_path, environment)
-    assert sweep("launcher=ray").returncode == 0
+    done = sweep("launcher=ray")
+    assert done.returncode == 0
+    assert "Usage stats collection is enabled" not in done.stdout + done.stderr
     assert len({record["process"] for record in sweep.assert_complete()}) == 2

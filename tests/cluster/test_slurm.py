@@ -71,15 +71,17 @@ def slurm(tmp_path, needs, tools):
         told = subprocess.run(["sinfo", "-h", "-o", "%T"], env=os.environ | environment, capture_output=True, text=True)
         return told.stdout.strip() == "idle"
 
-    start("munged", "--foreground", "--force", *munge)
-    wait_until((folder / "munge.socket").exists)
-    start("slurmctld", "-D", "-c")
-    start("slurmd", "-D", "-N", host)
-    wait_until(idle)
-    yield environment
-    for daemon in reversed(daemons):
-        daemon.send_signal(signal.SIGTERM)
-        daemon.wait(timeout=60)
+    try:
+        start("munged", "--foreground", "--force", *munge)
+        wait_until((folder / "munge.socket").exists)
+        start("slurmctld", "-D", "-c")
+        start("slurmd", "-D", "-N", host)
+        wait_until(idle)
+        yield environment
+    finally:
+        for daemon in reversed(daemons):
+            daemon.send_signal(signal.SIGTERM)
+            daemon.wait(timeout=60)
 
 
 def test_a_sweep_on_slurm(slurm, tmp_path, tools):
@@ -89,6 +91,14 @@ def test_a_sweep_on_slurm(slurm, tmp_path, tools):
     records = sweep.assert_complete()
     jobs = list((tmp_path / "outputs" / "sweeps").glob("*/.submitit/*/*_result.pkl"))
     assert len(jobs) == len(records)  # each was a job of the array
+    command = ["squeue", "--states=all", "--array", "--format=%i %T %N %M"]
+
+    def ended():
+        told = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True).stdout
+        return told if told.count("COMPLETED") == len(records) else ""
+
+    print("$", *command)
+    print(tools[1](ended))  # as Slurm itself has it
 
     again = sweep("launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.timeout_min=10")
     assert again.returncode == 0

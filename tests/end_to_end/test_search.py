@@ -13,8 +13,9 @@ pytest.importorskip(
 
 SEARCH = [
     *("sweep=search_weights", "name=search", "steps=150", "tracking.checkpoints.every=5", "tracking.snapshots.every=0"),
-    *("image.size=32", "losses.content.layers=[conv2_1]", "losses.style.layers=[conv1_1,conv2_1]"),
+    *("image.size=40", "losses.content.layers=[conv2_1]", "losses.style.layers=[conv1_1,conv2_1]"),
     *("losses.style.layer_weights=null", "tracking.tensorboard.every=0", "hydra.sweeper.n_trials=4"),
+    "optimizer=adam",  # which takes all its steps, whatever the weight
 ]
 
 
@@ -72,6 +73,14 @@ def test_a_search_that_was_killed_goes_on(command):
     assert code == 0, error
     assert runs(folder) == after
     assert "completed" not in out
+
+
+def test_a_search_without_a_score_is_one_line(command):
+    code, out, error = command(*SEARCH, "steps=1", "image.size=24", "hydra.sweeper.n_trials=2")
+    assert code == 2
+    assert out.count("completed: 1 step\n") == 2  # the second is tried although the first was too small for the judge
+    assert "error: hydra.sweeper.minimise=['content', 'style_ratio']: no run of the search has that" in error
+    assert "Traceback" not in error
 
 
 def test_what_is_no_score_is_refused(command):

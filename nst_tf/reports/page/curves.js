@@ -24,6 +24,14 @@
     };
   }
 
+  // Between one decade and four: 1, 2, 5. Left alone, Plotly writes all nine digits, one over the other.
+  function ticks(loss, scale) {
+    if (scale !== "log") return { exponentformat: "power" };
+    const values = curves.flatMap((curve) => curve.columns[loss] ?? []).filter((value) => value > 0);
+    const decades = Math.log10(Math.max(...values) / Math.min(...values));
+    return { tickformat: "~g", ...(decades >= 1 && { dtick: decades < 4 ? "D2" : Math.ceil(decades / 8) }) };
+  }
+
   function layout(per, loss, scale) {
     const style = getComputedStyle(place);
     const axis = { gridcolor: style.borderTopColor, zeroline: false, linecolor: style.borderTopColor, automargin: true };
@@ -39,7 +47,7 @@
       legend: narrow ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 } : {},
       hoverlabel: { namelength: -1 },
       xaxis: { ...axis, title: { text: labels[per] }, rangemode: "tozero" },
-      yaxis: { ...axis, title: { text: loss }, type: scale, exponentformat: "power" },
+      yaxis: { ...axis, title: { text: loss }, type: scale, ...ticks(loss, scale) },
     };
   }
 
