@@ -169,7 +169,7 @@ def _row(
     return Row(
         system=system,
         run=[text.translate(ESCAPED) for text in _recorded(run)],
-        words=shlex.join(words).replace("|", r"\|"),
+        words=shlex.join(map(_breakable, words)).replace("|", r"\|"),
         printed=[_figure(one.figure, one.printed, one.printed_ratio) for one in besides if one.printed is not None],
         measured=[
             *_measured(run),
@@ -179,6 +179,11 @@ def _row(
         departures=[line for word in words if (line := _because(word, known))],
         picture=picture,
     )
+
+
+def _breakable(word: str) -> str:
+    """A list of plain names with spaces, at which a line can break and which Hydra reads alike."""
+    return word if set(word) & set("'\"\\") else word.replace(",", ", ")
 
 
 def _recorded(run: Run) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf.config import configs_folder
+from nst_tf.config import composed, configs_folder
 from nst_tf.errors import InputError
 from nst_tf.printed import Measure, Printed
 from nst_tf.reports.reproduction import write_reproduction
@@ -117,8 +118,6 @@ def test_printed_figures_stand_beside_measured_ones_with_ratios_where_asked(writ
 
 
 def test_the_printed_figures_of_the_experiments_are_on_the_page(write, page):
-    from nst_tf.config import composed
-
     write("a", "gupta2019_vgg19", printed=composed("experiment=gupta2019_vgg19").printed)
     assert "loss after the first iteration 8079787520" in row_of(page(), "gupta2019_vgg19")["printed"]
 
@@ -188,6 +187,15 @@ def test_commands_name_files_alone_and_share_what_all_typed(write, page, tmp_pat
     assert "/home" not in text
     assert str(tmp_path) not in text
     assert "name=papers" not in text
+
+
+def test_a_long_list_has_spaces_where_a_line_can_break(write, page):
+    layers = ["losses.style.layers=[conv1_1,conv2_1]", "image.start='/a/b,c.png'"]
+    write("a", "malathi", *layers)
+    write("b", "nguyen_le")
+    words = shlex.split(row_of(page(), "malathi")["command"])
+    assert words[1:] == ["losses.style.layers=[conv1_1, conv2_1]", "image.start='b,c.png'"]
+    assert composed(words[1]).losses["style"].layers == composed(layers[0]).losses["style"].layers
 
 
 def test_what_was_typed_beside_the_experiment_is_told_with_its_reason(write, page):
