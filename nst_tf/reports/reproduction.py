@@ -169,7 +169,7 @@ def _row(
     return Row(
         system=system,
         run=[text.translate(ESCAPED) for text in _recorded(run)],
-        words=shlex.join(map(_breakable, words)).replace("|", r"\|"),
+        words=shlex.join(_breakable(_without_file(word, run)) for word in words).replace("|", r"\|"),
         printed=[_figure(one.figure, one.printed, one.printed_ratio) for one in besides if one.printed is not None],
         measured=[
             *_measured(run),
@@ -179,6 +179,13 @@ def _row(
         departures=[line for word in words if (line := _because(word, known))],
         picture=picture,
     )
+
+
+def _without_file(word: str, run: Run) -> str:
+    """``FILE`` for a file of weights, whose name the row tells as it was recorded."""
+    key, weights = parsed(word)[0], run.record.get("weights")
+    given = isinstance(weights, dict) and weights.get("weights") == weights.get("path")
+    return f"{key}=FILE" if given and key in ("backbone.weights", "library.weights") else word
 
 
 def _breakable(word: str) -> str:

@@ -177,13 +177,14 @@ def test_a_run_without_a_picture_has_a_dash(write, page):
 
 
 def test_commands_name_files_alone_and_share_what_all_typed(write, page, tmp_path):
-    write("a", "malathi", "backbone.weights=/home/ann/vgg19.h5", "steps=2", "evaluation.weights='/home/ann/my j/j.h5'")
-    write("b", "nguyen_le", "steps=3", "evaluation.weights='/home/ann/my j/j.h5'")
+    judge = "evaluation.weights='/home/ann/my j/j.h5'"
+    write("a", "malathi", "backbone.weights=/home/ann/my_vgg19.h5", "steps=2", judge)
+    write("b", "nguyen_le", "backbone.weights=random", "steps=3", judge, record={"weights": VGG16})
     text = page()
     words = "content=photo.jpg 'style=[a.jpg,b.jpg]' evaluation=on"
     assert f"\npython scripts/stylize.py {words} 'evaluation.weights='\"'\"'j.h5'\"'\"'' …\n" in text
-    assert row_of(text, "malathi")["command"] == "experiment=malathi backbone.weights=vgg19.h5 steps=2"
-    assert row_of(text, "nguyen_le")["command"] == "experiment=nguyen_le steps=3"
+    assert row_of(text, "malathi")["command"] == "experiment=malathi backbone.weights=FILE steps=2"
+    assert row_of(text, "nguyen_le")["command"] == "experiment=nguyen_le backbone.weights=random steps=3"
     assert "/home" not in text
     assert str(tmp_path) not in text
     assert "name=papers" not in text
