@@ -2,7 +2,7 @@
 
 import logging
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ import jinja2
 from nst_tf.errors import InputError
 from nst_tf.files import write_text
 from nst_tf.naming import NOT_TELLING, is_under
-from nst_tf.printed import Measure, Printed
+from nst_tf.reports import facts
 from nst_tf.reports.axes import parsed
 from nst_tf.reports.commands import portable
 from nst_tf.reports.documents import ESCAPED
 from nst_tf.reports.pictures import write_small
-from nst_tf.reports.printed import Beside, figure_text, measured, set_beside
+from nst_tf.reports.printed import Beside, set_beside
 from nst_tf.reports.reading import Run, find_runs
 from nst_tf.reports.systems import Known, System, read_systems
 from nst_tf.runs import FINAL
@@ -28,9 +28,6 @@ PAGE = Path(__file__).with_name("reproduction.md.jinja")
 
 LONGEST = 256
 """Side of a picture on the page at most, in pixels."""
-
-SCORES = ("content", "style_ratio", "ssim", "histogram_distance", "total_variation")
-"""What is shown of the judge's; a style score without its ratio says little."""
 
 
 @dataclass(frozen=True)
@@ -120,11 +117,11 @@ def _rendered(known: Known, chosen: Sequence[tuple[System, Run]], page: Path, co
     shared = _shared(runs)
     pictures = _pictures(runs, page, known)
     besides = set_beside(runs)
-    rows = {system.experiment: [_awaited(system)] for system in known.systems}
-    for number, (system, run) in enumerate(chosen):
-        own = [beside for beside in besides if beside.run == number]
-        row = _row(system, run, known, shared, own, pictures[number])
-        rows[system.experiment] = [*(one for one in rows[system.experiment] if one.run), row]
+    rows: list[Row] = []
+    for system in known.systems:
+        own = [number for number, (one, _) in enumerate(chosen) if one is system]
+        made = [_row(system, runs[n], known, shared, [b for b in besides if b.run == n], pictures[n]) for n in own]
+        rows += made or [_awaited(system)]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
         command=command,
@@ -132,8 +129,8 @@ def _rendered(known: Known, chosen: Sequence[tuple[System, Run]], page: Path, co
         departures=[line for override in shared if (line := _because(override, known))],
         machines=_distinct(run.record.get("machine") for run in runs),
         versions=_distinct(_versions(run.record.get("versions")) for run in runs),
-        judges=_distinct(_score(run, "judge") for run in runs),
-        rows=[row for system in known.systems for row in rows[system.experiment]],
+        judges=_distinct(facts.score(run, "judge") for run in runs),
+        rows=rows,
     )
 
 
@@ -168,14 +165,11 @@ def _row(
     words = [word for word in portable(run) if word not in shared]
     return Row(
         system=system,
-        run=[text.translate(ESCAPED) for text in _recorded(run)],
+        run=[text.translate(ESCAPED) for text in facts.recorded(run)],
         words=shlex.join(_breakable(_without_file(word, run)) for word in words).replace("|", r"\|"),
-        printed=[_figure(one.figure, one.printed, one.printed_ratio) for one in besides if one.printed is not None],
-        measured=[
-            *_measured(run),
-            *(_figure(one.figure, one.measured, one.measured_ratio) for one in besides if one.measured is not None),
-        ],
-        judged=list(_judged(run)),
+        printed=list(facts.figures(besides, "printed")),
+        measured=[*facts.measured(run), *facts.figures(besides, "measured")],
+        judged=list(facts.judged(run)),
         departures=[line for word in words if (line := _because(word, known))],
         picture=picture,
     )
@@ -191,53 +185,6 @@ def _without_file(word: str, run: Run) -> str:
 def _breakable(word: str) -> str:
     """A list of plain names with spaces, at which a line can break and which Hydra reads alike."""
     return word if set(word) & set("'\"\\") else word.replace(",", ", ")
-
-
-def _recorded(run: Run) -> Iterator[str]:
-    """Network, weights, size and precision, as far as the run recorded them."""
-    weights = run.record.get("weights")
-    if isinstance(weights, dict):
-        yield f"{weights.get('name')}, weights {Path(str(weights.get('weights'))).name}"
-    if {"height", "width"} <= run.record.keys():
-        yield f"{run.record['height']}x{run.record['width']}"
-    if run.settings.get("method") != "library" and run.record.get("precision"):
-        yield str(run.record["precision"])
-
-
-def _measured(run: Run) -> Iterator[str]:
-    """How it ended, first and last loss, seconds an iteration where no printed figure stands beside them."""
-    if not run.stands:
-        yield f"**{run.status}**: {str(run.record.get('reason')).translate(ESCAPED)}"
-    last, steps = run.final.get("total"), run.counted("steps")
-    if last is not None and not run.metrics.empty:
-        yield f"total {run.metrics.total.iloc[0]:.4g} → {last:.4g}"
-    yield "one iteration" if steps == 1 else f"{steps} iterations, {run.counted('evaluations')} evaluations"
-    told = any(figure.measure is Measure.seconds_per_step for figure in run.printed.values())
-    if not told and (seconds := _seconds(run)) is not None:
-        yield f"{figure_text(seconds)} s an iteration"
-
-
-def _seconds(run: Run) -> float | None:
-    """Mean time of the iterations after the first logged one, which has tracing in it; of a single one its own."""
-    later = run.metrics[run.metrics.step > 0].step
-    if len(later):
-        return measured(run.metrics, Printed(measure=Measure.seconds_per_step, step=int(later.iloc[0])))
-    return run.counted("seconds") if run.counted("steps") == 1 else None
-
-
-def _judged(run: Run) -> Iterator[str]:
-    for name in SCORES:
-        if isinstance(value := _score(run, name), int | float):
-            yield f"{name.replace('_', ' ')} {value:.3g}"
-
-
-def _score(run: Run, name: str) -> Any:
-    scores = run.record.get("scores")
-    return scores.get(name) if isinstance(scores, dict) else None
-
-
-def _figure(name: str, value: float | None, ratio: float | None) -> str:
-    return f"{name} {figure_text(value)}" + (f" (ratio {figure_text(ratio)})" if ratio is not None else "")
 
 
 def _because(override: str, known: Known) -> str | None:
