@@ -1,9 +1,16 @@
-"""The processor, as Linux tells of it."""
+"""The machine, and its processor as Linux tells of it."""
 
 import platform
 from pathlib import Path
 
+import psutil
+
 CPUINFO = Path("/proc/cpuinfo")
+
+
+def machine() -> str:
+    """What a time was measured on: ``2 cores, Intel(R) Xeon(R) Processor, 24 GiB``."""
+    return f"{psutil.cpu_count()} cores, {name()}, {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def name() -> str:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import filelock
 import numpy as np
 
+from nst_tf import processor
 from nst_tf.config import Config, chosen, fingerprint, flat, to_yaml
 from nst_tf.distillation import Distillation
 from nst_tf.engine import reason_of
@@ -195,6 +196,7 @@ def first_record(
         "reason": "",
         "name": settings.name,
         "host": platform.node(),
+        "machine": processor.machine(),
         "process": os.getpid(),
         "device": device,
         "versions": versions(),

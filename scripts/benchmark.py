@@ -8,13 +8,12 @@ import argparse
 import importlib.util
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arguments import OneLineParser
+from arguments import OneLineParser, shown_command
 
 from nst_tf.cli import EXIT_CODES, reported
 
@@ -105,12 +104,7 @@ def _write_page(bench: "Bench", page: Path) -> None:
     plot = page.parent / "gallery" / f"{page.stem}.png"
     plot.parent.mkdir(parents=True, exist_ok=True)
     names = [Path(name).stem for name in (bench.content, bench.style)]
-    write_page(bench.ledger, page, plot, f"python {shlex.join(['scripts/benchmark.py', *_shown()])}", *names)
-
-
-def _shown() -> list[str]:
-    """What was typed, paths without their folders."""
-    return [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    write_page(bench.ledger, page, plot, shown_command("scripts/benchmark.py"), *names)
 
 
 if __name__ == "__main__":

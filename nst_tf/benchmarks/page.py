@@ -5,7 +5,6 @@ from pathlib import Path
 
 import jinja2
 import pandas
-import psutil
 from matplotlib.figure import Figure
 
 from nst_tf import processor
@@ -68,7 +67,7 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, content: st
     _draw(frame, plot)
     text = jinja2.Template(PAGE, trim_blocks=True, keep_trailing_newline=True).render(
         command=command,
-        machine=f"{psutil.cpu_count()} cores, {processor.name()}, {psutil.virtual_memory().total / 2**30:.0f} GiB",
+        machine=processor.machine(),
         versions=", ".join(f"{name} {version}" for name, version in {**versions(), **_torch()}.items()),
         content=content,
         style=style,

@@ -1,5 +1,6 @@
-"""The command that makes a run again."""
+"""The command that makes a run again, here or elsewhere."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -21,6 +22,26 @@ def rerun(run: Run) -> str | None:
         return None
     words = [_renamed(override, run.label) for override in run.overrides]
     return shlex.join(["python", "scripts/stylize.py", *words, *_single(run.overrides)])
+
+
+def portable(run: Run) -> list[str]:
+    """What to type for a run like this one on another machine: file names in place of paths, and no ``name``."""
+    kept = [override for override in run.overrides if parsed(override)[0] != "name"]
+    return [*(_without_folders(override) for override in kept), *_single(run.overrides)]
+
+
+ENTRY = re.compile(r"""'(?:\\.|[^\\'])*'|"(?:\\.|[^\\"])*"|(?:\\.|[^\\,\[\]'"])+""")
+"""A text within a value, or within a list of these, in Hydra's grammar: quoted, or bare with escapes."""
+
+
+def _without_folders(override: str) -> str:
+    key, equals, value = override.partition("=")
+    return key + equals + ENTRY.sub(lambda entry: _last_name(entry[0]), value)
+
+
+def _last_name(entry: str) -> str:
+    quote = entry[0] if entry[0] in "'\"" else ""
+    return quote + entry.removeprefix(quote).rstrip("/").rpartition("/")[2]
 
 
 def _renamed(override: str, label: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from nst_tf.errors import InputError
+from nst_tf.files import write_whole
 from nst_tf.images import Picture, read_picture, resize, write_picture
 from nst_tf.reports.reading import Run
 
@@ -143,17 +144,41 @@ def _inputs(run: Run) -> dict[str, tuple[str, str]]:
     }
 
 
-def _small(path: Path) -> tuple[Image.Image, int, int]:
-    """A picture of at most `THUMBNAIL` pixels, and the width and height it had."""
+def write_small(path: Path, source: Path, longest: int) -> bool:
+    """Write a small JPEG of a picture.
+
+    Args:
+        path: The JPEG.
+        source: The picture.
+        longest: Side of the small one at most, in pixels.
+
+    Returns:
+        Whether the picture could be read; one that cannot is a line in the log.
+    """
+    try:
+        small, _, _ = _small(source, longest)
+    except (OSError, SyntaxError, ValueError) as error:
+        log.warning("'%s' cannot be shown: %s", source, error)
+        return False
+    write_whole(path, _jpeg(small))
+    return True
+
+
+def _small(path: Path, longest: int = THUMBNAIL) -> tuple[Image.Image, int, int]:
+    """A picture of at most so many pixels a side, and the width and height it had."""
     with Image.open(path) as image:
         width, height = image.size
-        image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
         opaque = Image.new("RGB", image.size, "white")
         opaque.paste(image, mask=image.getchannel("A") if "A" in image.getbands() else None)
     return opaque, width, height
 
 
 def _data(image: Image.Image) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(_jpeg(image)).decode()}"
+
+
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()

@@ -41,7 +41,8 @@ def test_it_carries_every_config_and_every_module(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in ROOT.glob("configs/**/*.yaml"):
         assert f"nst_tf/{path.relative_to(ROOT)}" in names
-    for pattern in ("nst_tf/**/*.py", "hydra_plugins/**/*.py", "nst_tf/reports/page/*"):
+    reports = ("nst_tf/reports/page/*", "nst_tf/reports/*.jinja", "nst_tf/reports/*.yaml")
+    for pattern in ("nst_tf/**/*.py", "hydra_plugins/**/*.py", *reports):
         assert {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} <= names
 
 

@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from nst_tf.config import composed, configs_folder, fingerprint
-from nst_tf.reports.commands import rerun
+from nst_tf.reports.commands import portable, rerun
 from nst_tf.reports.reading import find_runs
 
 NASTY = [
@@ -56,3 +56,30 @@ def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_ru
         hydra = compose("config", overrides=words, return_hydra_config=True).hydra
     assert hydra.mode.name == "RUN"
     assert fingerprint(composed(*words), []) == fingerprint(config, [])
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("content=/home/ann/photo.jpg", "content=photo.jpg"),
+        ("content=photo.jpg", "content=photo.jpg"),
+        (r"content=/a\,b/of\ ann/it\'s.jpg", r"content=it\'s.jpg"),
+        ("style=[/a/b.jpg,c/d.jpg,e.jpg]", "style=[b.jpg,d.jpg,e.jpg]"),
+        ("style=['/a, [b]/c.jpg',\"d'/e.jpg\",f/g.jpg]", "style=['c.jpg',\"e.jpg\",g.jpg]"),
+        (r"style=sample\:night_swirls", r"style=sample\:night_swirls"),
+        ("library.weights=/home/ann/magenta/", "library.weights=magenta"),
+        ("+schema/part@printed.x=printed", "+schema/part@printed.x=printed"),
+        ("losses.style.layers=[conv1_1,conv2_1]", "losses.style.layers=[conv1_1,conv2_1]"),
+    ],
+)
+def test_elsewhere_files_go_by_their_names(override, words, made_up_run, tmp_path):
+    made_up_run(tmp_path / "run", [override, "name=lighthouse"])
+    assert portable(find_runs([tmp_path])[0]) == [words]
+
+
+def test_what_is_typed_elsewhere_composes_to_the_files_names(made_up_run, tmp_path):
+    made_up_run(tmp_path / "run", ["content='/a, b/c d.jpg'", "style=[/a/b.jpg,'c/it is.jpg']", "sweep=pooling"])
+    *words, mode = portable(find_runs([tmp_path])[0])
+    assert mode == "hydra.mode=RUN"
+    config = composed(*words)
+    assert (config.content, config.style) == ("c d.jpg", ["b.jpg", "it is.jpg"])

@@ -1,0 +1,281 @@
+"""The page of the papers' systems, out of made-up runs: figures by hand, what is missing, what is never told."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.config import composed, configs_folder
+from nst_tf.errors import InputError
+from nst_tf.printed import Measure, Printed
+from nst_tf.reports.reproduction import write_reproduction
+from nst_tf.reports.systems import read_systems
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduction.py"
+SHARED = ("content=/home/ann/photo.jpg", "style=[/home/ann/a.jpg,/home/ann/b.jpg]", "evaluation=on", "name=papers")
+SCORES = {"content": 0.5, "style": 0.1, "style_ratio": 0.25, "ssim": None, "judge": "vgg19, a_judge.h5 12345678"}
+VGG19 = {"name": "vgg19", "weights": "/home/ann/my_vgg19.h5", "path": "/home/ann/my_vgg19.h5", "sha256": "0"}
+VGG16 = VGG19 | {"name": "vgg16", "weights": "random", "path": None}
+
+
+def paper(loss, seconds):
+    return {
+        "first_loss": Printed(loss, step=1),
+        "step_seconds": Printed(seconds, Measure.seconds_per_step, relative=True),
+    }
+
+
+@pytest.fixture
+def write(made_up_run, tmp_path):
+    """Writes a run of an experiment: losses 4, 2, 1 after steps 0, 1, 2, which end at 0, 0.5 and 1 second."""
+
+    def run(name, experiment, *overrides, record=None, **arguments):
+        told = {"weights": VGG19, "machine": "8 cores, Abacus, 16 GiB", "scores": SCORES} | (record or {})
+        typed = [*SHARED, f"experiment={experiment}", *overrides]
+        return made_up_run(tmp_path / "runs" / name, typed, record=told, **arguments)
+
+    return run
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Writes the page and gives its text."""
+
+    def made():
+        path = tmp_path / "docs" / "reproduction.md"
+        write_reproduction([tmp_path / "runs"], path, "python scripts/reproduction.py runs")
+        return path.read_text(encoding="utf-8")
+
+    return made
+
+
+COLUMNS = ("system", "printed", "measured", "picture", "differs")
+SYSTEM = re.compile(r"\*\*(?P<number>\w+)\*\* (?P<title>.+?)<br>`(?P<command>.+?)`(<br><sub>(?P<run>.+)</sub>)?")
+
+
+def rows(text):
+    """Cells of the table by column, in its order; parts of the first and third by names of their own."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    found = [dict(zip(COLUMNS, (cell.strip() for cell in row), strict=True)) for row in cells]
+    for row in found:
+        row |= SYSTEM.fullmatch(row["system"]).groupdict()
+        row["measured"], _, row["judged"] = row["measured"].partition("<br>judged: ")
+    return found
+
+
+def row_of(text, experiment):
+    found = [row for row in rows(text) if f"experiment={experiment}" in row["command"].split()]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_a_row_for_every_system_in_the_papers_order(write, page):
+    write("one", "malathi")
+    systems = read_systems().systems
+    text = page()
+    assert [row["number"] for row in rows(text)] == [system.number for system in systems]
+    for row, system in zip(rows(text), systems, strict=True):
+        assert row["command"].split()[0] == f"experiment={system.experiment}"
+        assert row["title"] == system.title
+        assert row["differs"].startswith(system.differs)
+        assert row["printed"].endswith(system.says)
+    assert "```\npython scripts/reproduction.py runs\n```" in text
+
+
+def test_a_row_tells_what_its_run_measured(write, page):
+    write("one", "malathi", "steps=2")
+    row = row_of(page(), "malathi")
+    assert row["measured"] == "total 4 → 1<br>2 iterations, 3 evaluations<br>0.5 s an iteration"
+    assert row["judged"] == "content 0.5, style ratio 0.25"
+    assert row["run"].startswith("vgg19, weights my\\_vgg19.h5<br>24x32<br>")
+
+
+def test_a_system_without_a_run_says_so_and_has_no_figures(write, page):
+    write("one", "malathi")
+    row = row_of(page(), "chandra2019")
+    assert row["command"] == "experiment=chandra2019"
+    assert row["measured"] == "no run yet: the command fills this in"
+    assert (row["judged"], row["picture"]) == ("–", "–")
+
+
+def test_printed_figures_stand_beside_measured_ones_with_ratios_where_asked(write, page):
+    write("a", "gupta2019_vgg19", printed=paper(50.0, 100.0))
+    write("b", "gupta2019_resnet50", printed=paper(None, 25.0), totals=(4.0, 3.0))
+    text = page()
+    vgg, resnet = row_of(text, "gupta2019_vgg19"), row_of(text, "gupta2019_resnet50")
+    assert vgg["printed"].startswith("first loss 50<br>step seconds 100 (ratio 1)<br>")
+    ours = "first loss 2<br>step seconds 0.5 (ratio 1)"
+    assert vgg["measured"] == f"total 4 → 1<br>2 iterations, 3 evaluations<br>{ours}"
+    assert resnet["printed"].startswith("step seconds 25 (ratio 0.25)<br>")
+    assert resnet["measured"] == "total 4 → 3<br>one iteration<br>first loss 3<br>step seconds 0.5 (ratio 1)"
+
+
+def test_the_printed_figures_of_the_experiments_are_on_the_page(write, page):
+    write("a", "gupta2019_vgg19", printed=composed("experiment=gupta2019_vgg19").printed)
+    assert "loss after the first iteration 8079787520" in row_of(page(), "gupta2019_vgg19")["printed"]
+
+
+def test_a_run_of_the_library_has_seconds_and_no_loss(write, page):
+    weights = {"name": "magenta", "weights": "hub"}
+    run = write("one", "library_one_style", totals=(1.0, 1.0), record={"weights": weights}, method="library")
+    run.metrics.unlink()
+    record = run.read_record()
+    run.write_record(record | {"steps": 1, "evaluations": 1, "seconds": 0.39, "final": {"total": None}})
+    row = row_of(page(), "library_one_style")
+    assert row["measured"] == "one iteration<br>0.39 s an iteration"
+    assert row["run"] == "magenta, weights hub<br>24x32"
+
+
+def test_of_several_runs_the_latest_that_came_to_an_end_counts(write, page):
+    at = [{"started_at": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2, 3)]
+    write("a", "malathi", record=at[1], totals=(8.0, 2.0))
+    write("b", "malathi", record=at[0], totals=(8.0, 5.0))
+    write("c", "malathi", record=at[2], totals=(8.0, 7.0), status="failed")
+    assert row_of(page(), "malathi")["measured"].startswith("total 8 → 2<br>")
+
+
+def test_another_network_is_a_row_of_its_own(write, page):
+    write("a", "aradwad_gauri", record={"weights": VGG16})
+    write("b", "aradwad_gauri", "backbone=vgg19")
+    found = [row for row in rows(page()) if row["number"] == "1a"]
+    assert [row["run"].partition(",")[0] for row in found] == ["vgg16", "vgg19"]
+    assert len({row["picture"] for row in found}) == 2
+    assert "`backbone`: another network" in found[1]["differs"]
+    assert "`backbone`" not in found[0]["differs"]
+
+
+def test_a_run_that_went_wrong_says_how(write, page):
+    write("a", "malathi", status="diverged", reason="the loss | grew")
+    assert row_of(page(), "malathi")["measured"].startswith("**diverged**: the loss \\| grew<br>total 4 → 1<br>")
+
+
+def test_pictures_are_small_jpegs_beside_the_page_and_earlier_ones_go(write, page, tmp_path):
+    gallery = tmp_path / "docs" / "gallery" / "reproduction"
+    run = write("a", "malathi")
+    Image.fromarray(np.full((300, 600, 3), (200, 40, 90), np.uint8)).save(run.picture)
+    gallery.mkdir(parents=True)
+    for name in ("malathi-resnet50.jpg", "of_somebody.jpg"):
+        (gallery / name).write_bytes(b"")
+    title = "Malathi, A Neural Approach for Image Styling"
+    assert row_of(page(), "malathi")["picture"] == f"![{title}](gallery/reproduction/malathi-vgg19.jpg)"
+    assert sorted(path.name for path in gallery.iterdir()) == ["malathi-vgg19.jpg", "of_somebody.jpg"]
+    with Image.open(gallery / "malathi-vgg19.jpg") as image:
+        assert (image.format, image.size) == ("JPEG", (256, 128))
+        assert np.abs(np.asarray(image, float) - (200, 40, 90)).max() < 4
+
+
+def test_a_run_without_a_picture_has_a_dash(write, page):
+    write("a", "malathi").picture.unlink()
+    assert row_of(page(), "malathi")["picture"] == "–"
+
+
+def test_commands_name_files_alone_and_share_what_all_typed(write, page, tmp_path):
+    judge = "evaluation.weights='/home/ann/my j/j.h5'"
+    write("a", "malathi", "backbone.weights=/home/ann/my_vgg19.h5", "steps=2", judge)
+    write("b", "nguyen_le", "backbone.weights=random", "steps=3", judge, record={"weights": VGG16})
+    text = page()
+    words = "content=photo.jpg 'style=[a.jpg,b.jpg]' evaluation=on"
+    assert f"\npython scripts/stylize.py {words} 'evaluation.weights='\"'\"'j.h5'\"'\"'' …\n" in text
+    assert row_of(text, "malathi")["command"] == "experiment=malathi backbone.weights=FILE steps=2"
+    assert row_of(text, "nguyen_le")["command"] == "experiment=nguyen_le backbone.weights=random steps=3"
+    assert "/home" not in text
+    assert str(tmp_path) not in text
+    assert "name=papers" not in text
+
+
+def test_a_long_list_has_spaces_where_a_line_can_break(write, page):
+    layers = ["losses.style.layers=[conv1_1,conv2_1]", "image.start='/a/b,c.png'"]
+    write("a", "malathi", *layers)
+    write("b", "nguyen_le")
+    words = shlex.split(row_of(page(), "malathi")["command"])
+    assert words[1:] == ["losses.style.layers=[conv1_1, conv2_1]", "image.start='b,c.png'"]
+    assert composed(words[1]).losses["style"].layers == composed(layers[0]).losses["style"].layers
+
+
+def test_what_was_typed_beside_the_experiment_is_told_with_its_reason(write, page):
+    write("a", "malathi", "runtime.precision=mixed_float16", "image.fit=exact", "steps=2")
+    write("b", "nguyen_le", "runtime.precision=mixed_float16")
+    text = page()
+    assert "- Every run: `runtime.precision=mixed_float16`: features in float16, for speed.\n" in text
+    assert row_of(text, "malathi")["differs"].endswith(
+        "<br>`image.fit=exact`<br>`steps`: another number of steps than the experiment's"
+    )
+    assert "runtime.precision" not in row_of(text, "nguyen_le")["differs"]
+
+
+def test_machine_versions_and_judge_are_those_of_the_runs(write, page):
+    write("a", "malathi")
+    write(
+        "b", "nguyen_le", record={"machine": "2 cores, Slide Rule, 4 GiB", "scores": SCORES | {"judge": "vgg19_lite"}}
+    )
+    text = page()
+    assert "Machine: 2 cores, Slide Rule, 4 GiB; or 8 cores, Abacus, 16 GiB." in text
+    assert "Judged by: vgg19\\_lite; or vgg19, a\\_judge.h5 12345678;" in text
+    assert re.search(r"Versions: nst\\_tf \S+, python 3\.\d+\.\d+, tensorflow 2", text)
+
+
+def test_runs_of_no_system_are_left_out_with_a_word(write, page, caplog):
+    write("a", "malathi")
+    write("b", "crowsonkb")
+    assert "experiment=crowsonkb" not in page()
+    assert caplog.messages == ["Runs of no paper's system are left out: experiment=crowsonkb"]
+
+
+def test_runs_of_no_system_alone_are_refused(write, page, made_up_run, tmp_path):
+    made_up_run(tmp_path / "runs" / "plain", ["content=photo.jpg"])
+    with pytest.raises(InputError, match=r"No run of a paper's system in .*sweep=papers"):
+        page()
+
+
+def test_the_script_writes_the_page_without_tensorflow(write, tmp_path):
+    write("a", "malathi")
+    code = (
+        f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); import reproduction\n"
+        f"sys.argv[1:] = [{str(tmp_path / 'runs')!r}, '--output', 'page.md']\n"
+        "reproduction.reproduction(reproduction.parser().parse_args())\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "  page         page.md\n"), done.stderr
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "\npython scripts/reproduction.py runs --output page.md\n" in text
+    assert (tmp_path / "gallery" / "page" / "malathi-vgg19.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "No such folder: 'nothing'"),
+        (["empty"], "No run in 'empty'"),
+        (["other"], "No run of a paper's system in 'other'"),
+        (["runs", "--output", "runs/a/run.json/page.md"], "Cannot write 'runs/a/run.json/page.md'"),
+        ([], "the following arguments are required: FOLDER"),
+    ],
+)
+def test_what_makes_no_page_is_one_line(arguments, words, write, made_up_run, tmp_path):
+    write("a", "malathi")
+    made_up_run(tmp_path / "other", ["experiment=gatys2016"])
+    (tmp_path / "empty").mkdir()
+    command = [sys.executable, str(SCRIPT), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ)
+    assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("error") or "arguments" in line]
+    assert len(done.stderr.splitlines()) <= 2  # what is left out is a line of its own
+
+
+def test_the_page_of_the_project_is_of_this_table():
+    """Rows of docs/reproduction.md are the table's systems, and its pictures lie beside it."""
+    path = configs_folder().parent / "docs" / "reproduction.md"
+    found = rows(path.read_text(encoding="utf-8"))
+    assert list(dict.fromkeys(row["title"] for row in found)) == [system.title for system in read_systems().systems]
+    for row in found:
+        for file in re.findall(r"\]\((gallery/\S+)\)", row["picture"]):
+            with Image.open(path.parent / file) as image:
+                assert max(image.size) <= 256
