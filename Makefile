@@ -63,8 +63,9 @@ $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(RUN) -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
+# The extra `joblib` too, so that pip looks for versions that suit all of them.
 $(VENV)/cluster.stamp: $(VENV)/dev.stamp
-	$(RUN) -m pip install --quiet --editable '.[slurm,ray,optuna]'
+	$(RUN) -m pip install --quiet --editable '.[joblib,slurm,ray,optuna]'
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
