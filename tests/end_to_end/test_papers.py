@@ -1,0 +1,31 @@
+"""Every system of the papers in one command, and the page of its runs in another: random filters, small pictures."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nst_tf.reports.systems import read_systems
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduction.py"
+OVERRIDES = (
+    *("sweep=papers", "content=sample:astronaut", "style=[sample:wedges,sample:river_dots,sample:night_swirls]"),
+    *("backbone.weights=random", "evaluation.weights=embedded", "image.size=80", "steps=1", "hydra.sweep.dir=sweep"),
+)
+
+
+@pytest.mark.slow
+def test_two_commands_give_the_page_of_every_system(command_line, saved_model):
+    command_line.small = []
+    code, out, error = command_line(*OVERRIDES, f"library.weights={saved_model}", seconds=280)
+    systems = read_systems().systems
+    assert (code, out.count("Judged by vgg19_lite, embedded")) == (0, len(systems)), error
+    command = [sys.executable, str(SCRIPT), "sweep", "--output", "reproduction.md"]
+    done = subprocess.run(command, cwd=command_line.folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (command_line.folder / "reproduction.md").read_text(encoding="utf-8")
+    assert "no run yet" not in text
+    assert text.count("judged: content ") == len(systems)
+    pictures = sorted(path.name for path in (command_line.folder / "gallery" / "reproduction").iterdir())
+    assert [name.partition("-")[0] for name in pictures] == sorted(system.experiment for system in systems)
