@@ -17,6 +17,7 @@ def rows(path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_command_gives_every_figure_beside_the_papers(command_line):
     command_line.small = []
     code, out, error = command_line(*OVERRIDES, seconds=600)
