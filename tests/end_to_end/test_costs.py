@@ -17,7 +17,7 @@ from nst_tf.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(1200)
 
-STEPS = 60
+STEPS = 30
 WARM_UP = 10
 
 
