@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,7 @@ def stylize(
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
     job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
-    with alone(run), job.told():
-        result = job.done(run.picture) or _optimise(job, problem)
-        _judge(job, problem, result)
-        return result
+    return _kept(job, problem, lambda: _optimise(job, problem))
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -156,6 +153,14 @@ def _inputs(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[st
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
 
 
+def _kept(job: Job[Config], problem: Problem | ForwardPass, make: Callable[[], Result]) -> Result:
+    """Alone in the run's folder: what is there already, or what is made now; judged if that is asked for."""
+    with alone(job.folder), job.told():
+        result = job.done(job.folder.picture) or make()
+        _judge(job, problem, result)
+        return result
+
+
 def _optimise(job: Job[Config], problem: Problem) -> Result:
     """Run the engine in the folder; nothing is written before start, targets and state are known to be sound."""
     state = job.state()
@@ -180,10 +185,7 @@ def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Seque
     hashes = [picture["sha256"] for picture in inputs.values()]
     record = first_record(config, device, inputs, hashes, config.library.identity(), precision="float32")
     job = Job(config, overrides, run, record)
-    with alone(run), job.told():
-        result = job.done(run.picture) or _pass(job, problem)
-        _judge(job, problem, result)
-        return result
+    return _kept(job, problem, lambda: _pass(job, problem))
 
 
 def _pass(job: Job[Config], problem: ForwardPass) -> Result:

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -16,6 +18,11 @@ NOT_TELLING = (
     *ELSEWHERE,
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""
+
+
+def name_of(thing: Any, table: Mapping[str, Any]) -> str | None:
+    """The name under which a table has a thing's class; None for a class of one's own."""
+    return next((name for name, kind in table.items() if type(thing) is kind), None)
 
 
 def is_under(key: str, names: tuple[str, ...]) -> bool:

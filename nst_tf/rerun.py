@@ -16,6 +16,7 @@ from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text
 from nst_tf.library import Magenta
 from nst_tf.losses import LOSSES
+from nst_tf.naming import name_of
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS
 from nst_tf.runs import RunFolder, versions
@@ -62,7 +63,7 @@ def _kinds(name: str, component: Any) -> Any:
     """The name of a component's class in its table, or of each of several; None for a class of one's own."""
     if isinstance(component, dict):
         return {key: _kinds(name, value) for key, value in component.items()}
-    return next((key for key, kind in TABLES[name].items() if type(component) is kind), None)
+    return name_of(component, TABLES[name])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nst_tf.backbones.applications import (
     Xception,
 )
 from nst_tf.backbones.backbone import Backbone
-from nst_tf.backbones.download import cache_folder, digest
+from nst_tf.backbones.download import digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.preprocessing import Preprocessing
 from nst_tf.backbones.surgery import Padding, Pooling
@@ -59,6 +59,5 @@ __all__ = [
     "ResNet50",
     "VGG19Lite",
     "Xception",
-    "cache_folder",
     "digest",
 ]

@@ -13,7 +13,7 @@ from nst_tf.backbones import BACKBONES
 from nst_tf.config.tree import Config, Method
 from nst_tf.distillation import Distillation
 from nst_tf.errors import InputError
-from nst_tf.naming import is_under
+from nst_tf.naming import is_under, name_of
 from nst_tf.optimizers import OPTIMIZERS
 from nst_tf.rerun import OF_LOSSES
 
@@ -76,10 +76,7 @@ def chosen(config: Config | Distillation) -> dict[str, str]:
         "backbone": (config.backbone, BACKBONES),
         "optimizer": (config.optimizer, OPTIMIZERS),
     }
-    return {
-        group: next((name for name, kind in table.items() if type(part) is kind), type(part).__name__)
-        for group, (part, table) in parts.items()
-    }
+    return {group: name_of(part, table) or type(part).__name__ for group, (part, table) in parts.items()}
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
