@@ -6,17 +6,18 @@ the package itself loads neither TensorFlow nor Keras.
 
 from typing import TYPE_CHECKING, Any
 
+from nst_tf._version import __version__
+
 if TYPE_CHECKING:
     from nst_tf.api import Result, stylize
-    from nst_tf.config import Config
+    from nst_tf.config.tree import Config
 
-__version__ = "0.1.0"
 __all__ = ["Config", "Result", "__version__", "stylize"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Config":
-        from nst_tf.config import Config
+        from nst_tf.config.tree import Config
 
         return Config
     if name in ("Result", "stylize"):

@@ -1,5 +1,7 @@
 """From Python: stylise a photograph, or distil the embedded network; each run in its folder."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import logging
@@ -9,23 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import digest
-from nst_tf.config import Config, Method, without_effect
-from nst_tf.distillation import Distillation, Material, build, export, read_material, terms
-from nst_tf.engine import Engine, reason_of, step_of
-from nst_tf.errors import InputError
+from nst_tf.config.rerun import COMPONENT_TABLES, picture_text
+from nst_tf.config.settings import recorded_settings, unused_overrides
+from nst_tf.config.tree import Config, Method
+from nst_tf.distillation.building import TrainingPictures, build_trainer, export, read_training_pictures
+from nst_tf.distillation.settings import Distillation
+from nst_tf.distillation.trainer import term_names as distillation_terms
+from nst_tf.evaluation.recording import record_scores
+from nst_tf.feedforward import ForwardPass
 from nst_tf.images import Picture, read_picture, write_picture
-from nst_tf.library import ForwardPass
-from nst_tf.memory import check_fits, fitting_factor, is_easy, reset_peak_memory
-from nst_tf.objective import active, columns, taps
-from nst_tf.observers import Finished, Moment, Progressed
-from nst_tf.problem import Problem
-from nst_tf.recording import Job, Result, alone, first_record, keep_scores
-from nst_tf.rerun import TABLES, note
-from nst_tf.runs import RunFolder
-from nst_tf.workshop import Workshop
+from nst_tf.observers import Observer, ordered_observers
+from nst_tf.optimization.cache import RunCache
+from nst_tf.optimization.engine import Engine, checkpoint_step
+from nst_tf.optimization.footprint import check_fits, fitting_factor, is_easy
+from nst_tf.optimization.problem import Problem
+from nst_tf.optimization.terms import active_losses, tapped_layers, term_names
+from nst_tf.runs.events import Finished, Iterate, Progressed
+from nst_tf.runs.folder import RunFolder
+from nst_tf.runs.session import Result, Session, first_record, run_lock
+from nst_tf.system.failures import describe_failure
+from nst_tf.system.memory import reset_peak_memory
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +43,7 @@ def stylize(
     config: Config,
     folder: str | Path | None = None,
     overrides: Sequence[str] = (),
-    workshop: Workshop | None = None,
+    cache: RunCache | None = None,
 ) -> Result:
     """Run one experiment in its folder; continue it there if it was cut short.
 
@@ -42,7 +51,7 @@ def stylize(
         config: The experiment.
         folder: Its run folder; by default ``outputs/runs/NAME``.
         overrides: What was typed to get this config, kept for the record.
-        workshop: What runs of one process share, ``Workshop(keeps=True)``: then one that differs from the run before
+        cache: What runs of one process share, ``RunCache(keeps=True)``: then one that differs from the run before
             in weights, learning rate or start alone spares network, targets and compiling.
 
     Returns:
@@ -59,20 +68,21 @@ def stylize(
     config.evaluation.check()
     device = config.runtime.prepare()
     reset_peak_memory(device)
-    if idle := without_effect(config, overrides):
+    if idle := unused_overrides(config, overrides):
         log.info("Without effect with method=%s: %s", config.method.name, ", ".join(idle))
     if config.method is Method.library:
         return _stylize_at_once(config, folder, overrides, device)
-    workshop = workshop or Workshop()
-    workshop.begin_run()
-    problem = problem_of(config, workshop)
-    weights = config.backbone.identity() if taps(config.losses) else None
+    cache = cache or RunCache()
+    cache.begin_run()
+    problem = build_problem(config, cache)
+    weights = config.backbone.identity() if tapped_layers(config.losses) else None
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     problem, memory = _fitted(problem, device, run.read_record().get("size_factor"))
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
-    job = Job(config, overrides, run, first_record(config, device, inputs, hashes, weights) | memory)
-    return _kept(job, problem, lambda: _optimise(job, problem))
+    settings = recorded_settings(config, overrides, hashes, weights)
+    session = Session(settings, _observers(config), run, first_record(settings, device, inputs, weights) | memory)
+    return _kept(config, session, problem, lambda: _optimise(config, session, problem))
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -96,15 +106,15 @@ def _wanted(config: Config) -> set[str]:
     """Names of the pictures that are looked at, as a loss refers to them."""
     if config.method is Method.library:
         return {"content", "style:1"}
-    return {name for loss in active(config.losses).values() for name in loss.references(len(config.styles) or 1)}
+    return {name for loss in active_losses(config.losses).values() for name in loss.references(len(config.styles) or 1)}
 
 
-def problem_of(config: Config, workshop: Workshop | None = None) -> Problem:
+def build_problem(config: Config, cache: RunCache | None = None) -> Problem:
     """What the engine optimises: an experiment with its pictures read and its network built."""
-    workshop = workshop or Workshop()
+    cache = cache or RunCache()
     content, styles = read_inputs(config)
     return Problem(
-        extractor=workshop.extractor(config.backbone, taps(config.losses), config.runtime),
+        extractor=cache.extractor(config.backbone, tapped_layers(config.losses), config.runtime),
         losses=config.losses,
         optimizer=config.optimizer,
         canvas=config.image,
@@ -114,7 +124,7 @@ def problem_of(config: Config, workshop: Workshop | None = None) -> Problem:
         content=content,
         styles=styles,
         shares=config.shares,
-        workshop=workshop,
+        cache=cache,
     )
 
 
@@ -127,7 +137,7 @@ def _fitted(problem: Problem, device: str, kept: float | None) -> tuple[Problem,
         InputError: It does not fit, and ``image.fit_memory`` is off.
     """
     if not is_easy(problem.footprint(), device):
-        problem.workshop.clear()
+        problem.cache.clear()
     factor = kept or (fitting_factor(problem.footprint(), device) if problem.canvas.fit_memory else 1.0)
     if factor < 1:
         problem = dataclasses.replace(problem, canvas=problem.canvas.smaller(factor))
@@ -153,26 +163,30 @@ def _inputs(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[st
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
 
 
-def _kept(job: Job[Config], problem: Problem | ForwardPass, make: Callable[[], Result]) -> Result:
+def _observers(config: Config | Distillation) -> list[Observer]:
+    return ordered_observers(config.tracking.values())
+
+
+def _kept(config: Config, session: Session, problem: Problem | ForwardPass, make: Callable[[], Result]) -> Result:
     """Alone in the run's folder: what is there already, or what is made now; judged if that is asked for."""
-    with alone(job.folder), job.told():
-        result = job.done(job.folder.picture) or make()
-        _judge(job, problem, result)
+    with run_lock(session.folder), session.record_failure():
+        result = session.finished_result(session.folder.picture) or make()
+        _judge(config, session, problem, result)
         return result
 
 
-def _optimise(job: Job[Config], problem: Problem) -> Result:
+def _optimise(config: Config, session: Session, problem: Problem) -> Result:
     """Run the engine in the folder; nothing is written before start, targets and state are known to be sound."""
-    state = job.state()
-    events = Engine(problem, job.periods, job.record["device"]).run(state)
+    state = session.state()
+    events = Engine(problem, session.periods, session.record["device"]).run(state)
     first = next(events)
-    _announce(job.record)
-    job.begin()
-    resumed_at = None if state is None else step_of(state)
-    end = job.watch(itertools.chain([first], events), columns(problem.losses), resumed_at)
-    picture = end.moment.picture()
-    _write(job, problem, end, picture)
-    return job.end(end, height=picture.shape[0], width=picture.shape[1])
+    _announce(session.record)
+    session.begin()
+    resumed_at = None if state is None else checkpoint_step(state)
+    end = session.observe(itertools.chain([first], events), term_names(problem.losses), resumed_at)
+    picture = end.iterate.picture()
+    _write(config, session, problem, end, picture)
+    return session.end(end, height=picture.shape[0], width=picture.shape[1])
 
 
 def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Sequence[str], device: str) -> Result:
@@ -183,54 +197,59 @@ def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Seque
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
-    record = first_record(config, device, inputs, hashes, config.library.identity(), precision="float32")
-    job = Job(config, overrides, run, record)
-    return _kept(job, problem, lambda: _pass(job, problem))
+    weights = config.library.identity()
+    settings = recorded_settings(config, overrides, hashes, weights, precision="float32")
+    session = Session(settings, _observers(config), run, first_record(settings, device, inputs, weights))
+    return _kept(config, session, problem, lambda: _pass(config, session, problem))
 
 
-def _pass(job: Job[Config], problem: ForwardPass) -> Result:
+def _pass(config: Config, session: Session, problem: ForwardPass) -> Result:
     """Make the picture in the folder; nothing is written before it is there."""
-    network = job.settings.library.network(job.settings.runtime.threads)
+    network = config.library.network(config.runtime.threads)
     if network.size:
         log.info("library.weights: computes at %dx%d, whatever the picture's size", *reversed(network.size))
     try:
-        with tf.device(job.record["device"]):
+        with tf.device(session.record["device"]):
             begun = time.perf_counter()
             picture = problem.picture(network)[0]
             seconds = time.perf_counter() - begun
     except (tf.errors.OpError, MemoryError, RuntimeError, ValueError) as error:
-        raise InputError(f"library.weights: {reason_of(error)}") from error
-    job.begin()
+        raise InputError(f"library.weights: {describe_failure(error)}") from error
+    session.begin()
     nan = float("nan")
-    moment = Moment(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
-    end = job.watch(iter([Progressed(moment), Finished("completed", "one forward pass", moment)]), [], None)
-    _write(job, problem, end, picture)
-    return job.end(end, height=picture.shape[0], width=picture.shape[1])
+    iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
+    end = session.observe(iter([Progressed(iterate), Finished("completed", "one forward pass", iterate)]), [], None)
+    _write(config, session, problem, end, picture)
+    return session.end(end, height=picture.shape[0], width=picture.shape[1])
 
 
-def _judge(job: Job[Config], problem: Problem | ForwardPass, result: Result) -> None:
+def _judge(config: Config, session: Session, problem: Problem | ForwardPass, result: Result) -> None:
     """Score the picture as it was saved; where that fails, the run stands as it is, without scores."""
-    settings = job.settings.evaluation
+    settings = config.evaluation
     if not settings.enabled or result.status == "interrupted" or "scores" in result.record:
         return
     try:
         picture = read_picture(str(result.folder.picture)).pixels
-        content = None if job.settings.content is None else problem.content
-        with tf.device(job.record["device"]):
+        content = None if config.content is None else problem.content
+        with tf.device(session.record["device"]):
             scores = settings.judge().scores(picture, content, problem.styles, problem.shares)
-        keep_scores(result.folder, result.record, scores)
+        record_scores(result.folder, result.record, scores)
         log.info("Judged by %s", scores)
     except Exception as error:
-        reason = error if isinstance(error, InputError) else reason_of(error)
+        reason = error if isinstance(error, InputError) else describe_failure(error)
         log.warning("The picture was not judged: %s", reason)
 
 
-def _write(job: Job[Config], problem: Problem | ForwardPass, end: Finished, picture: np.ndarray) -> None:
+def _write(
+    config: Config, session: Session, problem: Problem | ForwardPass, end: Finished, picture: np.ndarray
+) -> None:
     """Write the picture, in it all that is needed to repeat the run."""
-    components = {name: getattr(job.settings, name) for name in TABLES}
-    text = note(job.text, components, job.record | {"status": end.status, "steps": end.moment.step})
+    components = {name: getattr(config, name) for name in COMPONENT_TABLES}
+    text = picture_text(
+        session.settings.yaml, components, session.record | {"status": end.status, "steps": end.iterate.step}
+    )
     alpha = problem.canvas.alpha(problem.content, *picture.shape[:2])
-    write_picture(job.folder.picture, picture, alpha=alpha, text=text)
+    write_picture(session.folder.picture, picture, alpha=alpha, text=text)
 
 
 def distill(settings: Distillation, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
@@ -249,22 +268,22 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     """
     device = settings.runtime.prepare()
     reset_peak_memory(device)
-    material = read_material(settings)
+    pictures = read_training_pictures(settings)
     teacher = settings.teacher.identity()
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
-    record = first_record(settings, device, material.counts, [material.sha256], teacher)
-    job = Job(settings, overrides, run, record)
-    with alone(run):
-        return job.done(run.weights) or _train(job, material)
+    recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher)
+    session = Session(recorded, _observers(settings), run, first_record(recorded, device, pictures.counts, teacher))
+    with run_lock(run):
+        return session.finished_result(run.weights) or _train(settings, session, pictures)
 
 
-def _train(job: Job[Distillation], material: Material) -> Result:
+def _train(settings: Distillation, session: Session, pictures: TrainingPictures) -> Result:
     """Train in the folder; nothing is written before teacher and state are known to be sound."""
-    state = job.state()
-    with tf.device(job.record["device"]):
-        trainer = build(job.settings, material, job.periods, state)
-        job.begin()
+    state = session.state()
+    with tf.device(session.record["device"]):
+        trainer = build_trainer(settings, pictures, session.periods, state)
+        session.begin()
         resumed_at = None if state is None else trainer.step
-        end = job.watch(trainer.run(), terms(job.settings), resumed_at)
-        export(trainer.student, job.folder.weights)
-    return job.end(end, sha256=digest(job.folder.weights, "sha256"))
+        end = session.observe(trainer.run(), distillation_terms(settings), resumed_at)
+        export(trainer.student, session.folder.weights)
+    return session.end(end, sha256=digest(session.folder.weights, "sha256"))

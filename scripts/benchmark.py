@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from arguments import OneLineParser, shown_command
 
-from nst_tf.cli import EXIT_CODES, reported
+from nst_tf.cli.main import EXIT_CODES, report_errors
 
 if TYPE_CHECKING:
-    from nst_tf.benchmarks.measurements import Bench
+    from benchmarks.measurements import Bench
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -69,12 +69,12 @@ def _checked(arguments: argparse.Namespace) -> "tuple[Bench, list[Callable[[Benc
     Raises:
         InputError: PyTorch is not installed, or an argument cannot be used.
     """
-    from nst_tf.errors import InputError
+    from nst_tf.util.errors import InputError
 
     if importlib.util.find_spec("torch") is None:
         raise InputError("torch not installed: pip install -e .[bench]")
-    from nst_tf.benchmarks.ledger import Ledger
-    from nst_tf.benchmarks.measurements import MEASUREMENTS, Bench
+    from benchmarks.ledger import Ledger
+    from benchmarks.measurements import MEASUREMENTS, Bench
 
     names = arguments.measurements or list(MEASUREMENTS)
     for name in names:
@@ -99,7 +99,7 @@ def _checked(arguments: argparse.Namespace) -> "tuple[Bench, list[Callable[[Benc
 
 def _write_page(bench: "Bench", page: Path) -> None:
     """The page, and its plot in `gallery/` beside it."""
-    from nst_tf.benchmarks.page import write_page
+    from benchmarks.page import write_page
 
     plot = page.parent / "gallery" / f"{page.stem}.png"
     plot.parent.mkdir(parents=True, exist_ok=True)
@@ -108,4 +108,4 @@ def _write_page(bench: "Bench", page: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(EXIT_CODES.get(reported(lambda: benchmark(parser().parse_args())), 0))
+    sys.exit(EXIT_CODES.get(report_errors(lambda: benchmark(parser().parse_args())), 0))

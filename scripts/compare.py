@@ -8,7 +8,7 @@ import sys
 
 from arguments import OneLineParser
 
-from nst_tf.cli import EXIT_CODES, reported
+from nst_tf.cli.main import EXIT_CODES, report_errors
 
 
 def parser() -> OneLineParser:
@@ -36,4 +36,4 @@ def compare(arguments: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(EXIT_CODES.get(reported(lambda: compare(parser().parse_args())), 0))
+    sys.exit(EXIT_CODES.get(report_errors(lambda: compare(parser().parse_args())), 0))

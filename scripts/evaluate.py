@@ -13,9 +13,10 @@ from typing import Any
 
 from arguments import OneLineParser
 
-from nst_tf.cli import EXIT_CODES, quiet, reported
-from nst_tf.errors import InputError
-from nst_tf.runs import RunFolder
+from nst_tf.cli.main import EXIT_CODES, report_errors
+from nst_tf.runs.folder import RunFolder
+from nst_tf.system.startup import load_tensorflow_quietly
+from nst_tf.util.errors import InputError
 
 
 def parser() -> OneLineParser:
@@ -55,19 +56,20 @@ class Material:
 
 def evaluate(arguments: argparse.Namespace) -> str:
     """Print a CSV table of scores, a row for each path."""
-    with quiet():
-        from nst_tf.evaluation import Judging, Scores
-    from nst_tf.recording import alone, keep_scores
+    with load_tensorflow_quietly():
+        from nst_tf.evaluation import EvaluationConfig, Scores
+    from nst_tf.evaluation.recording import record_scores
+    from nst_tf.runs.session import run_lock
 
     rows = [_material(path, arguments) for path in arguments.paths]
-    judge = Judging(weights=arguments.weights).judge()
+    judge = EvaluationConfig(weights=arguments.weights).judge()
     table = csv.DictWriter(sys.stdout, ["picture", *(field.name for field in fields(Scores))], lineterminator="\n")
     table.writeheader()
     for row in rows:
         scores = judge.scores(*_pictures(row), row.shares)
         if row.run is not None and arguments.write:
-            with alone(row.run):
-                keep_scores(row.run, row.run.read_record(), scores)
+            with run_lock(row.run):
+                record_scores(row.run, row.run.read_record(), scores)
         rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in asdict(scores).items()}
         table.writerow({"picture": row.picture} | rounded)
     return "completed"
@@ -75,7 +77,7 @@ def evaluate(arguments: argparse.Namespace) -> str:
 
 def _material(path: str, arguments: argparse.Namespace) -> Material:
     """What an argument names; refused where it is neither a run that is over nor a picture with its material."""
-    from nst_tf.config import read_pictures
+    from nst_tf.config.settings import read_recorded_pictures
 
     if not Path(path).is_dir():
         if not (arguments.content and arguments.style):
@@ -84,7 +86,7 @@ def _material(path: str, arguments: argparse.Namespace) -> Material:
             )
         return Material(path, arguments.content, arguments.style, None)
     run = RunFolder(Path(path))
-    config = read_pictures(run.config)
+    config = read_recorded_pictures(run.config)
     if run.read_record().get("status", "running") == "running":
         raise InputError(f"'{path}' is a run that is not over: continue it, or score its snapshots as pictures")
     return Material(str(run.picture), config.content, config.styles, config.shares, run)
@@ -113,4 +115,4 @@ def _pictures(row: Material) -> tuple[Any, Any, list[Any]]:
 
 
 if __name__ == "__main__":
-    sys.exit(EXIT_CODES.get(reported(lambda: evaluate(parser().parse_args())), 0))
+    sys.exit(EXIT_CODES.get(report_errors(lambda: evaluate(parser().parse_args())), 0))

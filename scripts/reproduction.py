@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arguments import OneLineParser, shown_command
 
-from nst_tf.cli import EXIT_CODES, reported
+from nst_tf.cli.main import EXIT_CODES, report_errors
 
 PAGE = Path(__file__).parents[1] / "docs" / "reproduction.md"
 
@@ -37,4 +37,4 @@ def reproduction(arguments: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(EXIT_CODES.get(reported(lambda: reproduction(parser().parse_args())), 0))
+    sys.exit(EXIT_CODES.get(report_errors(lambda: reproduction(parser().parse_args())), 0))

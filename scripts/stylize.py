@@ -1,6 +1,6 @@
 """Stylise a photograph: `python scripts/stylize.py content=photo.jpg style=painting.jpg`."""
 
-from nst_tf.cli import main
+from nst_tf.cli.main import main
 
 if __name__ == "__main__":
     main()

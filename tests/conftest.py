@@ -10,13 +10,15 @@ from PIL import Image
 
 from nst_tf import Config
 from nst_tf.backbones import VGG19
+from nst_tf.config.settings import recorded_settings
 from nst_tf.images import Canvas, read_picture, write_picture
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
-from nst_tf.observers import OBSERVERS, Finished, Metrics, Moment, Progressed
+from nst_tf.observers import OBSERVERS, Metrics, ordered_observers
 from nst_tf.optimizers import Adam
-from nst_tf.recording import Job, first_record
-from nst_tf.runs import RunFolder
-from nst_tf.runtime import Precision, Runtime
+from nst_tf.runs.events import Finished, Iterate, Progressed
+from nst_tf.runs.folder import RunFolder
+from nst_tf.runs.session import Session, first_record
+from nst_tf.system.runtime import Precision, Runtime
 
 
 @pytest.fixture(scope="session")
@@ -127,18 +129,20 @@ def made_up_run(pictures):
         names = {"content": pictures[0], "style:1": pictures[1]}
         inputs = {role: {"source": path, "sha256": read_picture(path).sha256} for role, path in names.items()}
         run = RunFolder(folder)
-        job = Job(config, overrides, run, first_record(config, "/CPU:0", inputs, [], None))
-        job.begin()
+        settings = recorded_settings(config, overrides, [], None)
+        observers = ordered_observers(config.tracking.values())
+        session = Session(settings, observers, run, first_record(settings, "/CPU:0", inputs, None))
+        session.begin()
         moments = [
-            Moment(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
+            Iterate(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
             for n, total in enumerate(totals)
         ]
         running = status == "running"
         end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", moments[-1])
-        job.watch(iter([*(Progressed(moment) for moment in moments[:-1]), end]), list(terms_of(1.0)), None)
+        session.observe(iter([*(Progressed(moment) for moment in moments[:-1]), end]), list(terms_of(1.0)), None)
         if not running:
-            write_picture(run.picture, end.moment.picture())
-            job.end(end, **({"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})))
+            write_picture(run.picture, end.iterate.picture())
+            session.end(end, **({"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})))
         return run
 
     def terms_of(total):

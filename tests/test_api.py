@@ -13,17 +13,17 @@ import tensorflow as tf
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.api import problem_of
+from nst_tf.api import build_problem
 from nst_tf.backbones import VGG19
-from nst_tf.errors import InputError
 from nst_tf.images import Canvas, read_picture, read_text, resize
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
-from nst_tf.objective import Objective
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
+from nst_tf.optimization.objective import Objective
+from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS
-from nst_tf.recording import Watchers
-from nst_tf.runtime import Runtime
-from nst_tf.schedule import Schedule
+from nst_tf.runs.session import ObserverList
+from nst_tf.system.runtime import Runtime
+from nst_tf.util.errors import InputError
 
 
 def rows(folder):
@@ -33,7 +33,7 @@ def rows(folder):
 
 def loss_of(config, picture):
     """The total of a picture (1, H, W, 3) under a config."""
-    problem = problem_of(config)
+    problem = build_problem(config)
     return float(problem.objective(*problem.pictures()).values(tf.constant(picture))[0][0])
 
 
@@ -234,7 +234,7 @@ def test_the_next_scale_goes_on_with_the_moments_of_the_last_if_asked(small_conf
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_state_is_kept_across_scales_only_where_it_means_something(name, small_config):
     settings = {"optimizer": OPTIMIZERS[name](), "schedule": Schedule(keep_state=True)}
-    if OPTIMIZERS[name].inheritable:
+    if OPTIMIZERS[name].supports_warm_start:
         small_config(**settings)
         return
     with pytest.raises(InputError, match=r"^schedule.keep_state=true: .*optimizer=adam"):
@@ -288,7 +288,7 @@ def test_transparency_fits_a_picture_that_was_interrupted_at_a_coarse_scale(smal
         signal.raise_signal(signal.SIGINT)
         return prepare(*arguments)
 
-    monkeypatch.setattr("nst_tf.objective.Objective.prepare", interrupted)
+    monkeypatch.setattr("nst_tf.optimization.objective.Objective.prepare", interrupted)
     schedule = Schedule(scales=[0.5, 1.0])
     config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(size=64))
     assert stylize(config, tmp_path / "run").status == "interrupted"
@@ -323,7 +323,7 @@ def test_smoothed_and_balanced_losses_are_the_same_in_every_precision_and_recomp
     """Between photograph and painting, balanced at noise: they differ by the rounding of half precision."""
 
     def terms(precision, recompute=False):
-        problem = problem_of(
+        problem = build_problem(
             small_config(
                 losses={
                     "content": ContentLoss(layers=["conv2_1"], **settings),
@@ -336,7 +336,7 @@ def test_smoothed_and_balanced_losses_are_the_same_in_every_precision_and_recomp
         content, styles = problem.pictures()
         return problem.objective(content, styles).values(tf.constant((content + styles[0]) / 2))[1]
 
-    settings = {"smoothing": "softmax", "temperature": 0.3, "balance": "gradient", "peaks": True}
+    settings = {"smoothing": "softmax", "temperature": 0.3, "balance": "gradient", "diagnostics": True}
     exact, other = terms("float32"), terms(*runtime)
     assert list(exact) == list(other)
     for name, value in exact.items():
@@ -353,7 +353,7 @@ def test_the_precision_decides_whether_a_run_is_another(small_config, tmp_path):
 
 
 def test_a_picture_too_large_is_refused_or_made_to_fit(small_config, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("nst_tf.memory.available_mb", lambda device: 2.0)
+    monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: 2.0)
     with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest.*image\.fit_memory=true"):
         stylize(small_config(image=Canvas(size=400)), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
@@ -361,7 +361,7 @@ def test_a_picture_too_large_is_refused_or_made_to_fit(small_config, tmp_path, m
     result = stylize(config, tmp_path / "run")
     assert 30 < result.record["width"] < 200
     assert result.record["width"] == int(result.record["size_factor"] * 400)
-    monkeypatch.setattr("nst_tf.memory.available_mb", lambda device: 1e6)
+    monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: 1e6)
     config.steps += 2
     assert stylize(config, tmp_path / "run").record["width"] == result.record["width"]  # goes on at its size
 
@@ -401,7 +401,7 @@ def test_watchers_let_a_failing_observer_go_and_tell_the_others():
         def notify(self, event):
             heard.append(event)
 
-    watchers = Watchers([Broken(), Listening()])
+    watchers = ObserverList([Broken(), Listening()])
     for event in ("one", "two"):
         watchers.notify(event)
     assert heard == ["one", "two"]
@@ -439,7 +439,7 @@ def test_out_of_memory_before_the_first_loss_is_one_line(small_config, tmp_path,
     def full(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nwith shape [1, 9]")
 
-    monkeypatch.setattr("nst_tf.objective.Objective.prepare", full)
+    monkeypatch.setattr("nst_tf.optimization.objective.Objective.prepare", full)
     with pytest.raises(InputError, match=r"^out of memory: choose a smaller image\.size$"):
         stylize(small_config(), tmp_path / "run")
 
@@ -462,7 +462,7 @@ def test_an_interruption_while_a_scale_is_prepared_loses_nothing(name, scale, sm
         return prepare(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("nst_tf.objective.Objective.prepare", interrupted)
+        patch.setattr("nst_tf.optimization.objective.Objective.prepare", interrupted)
         first = stylize(small_config(**config), tmp_path / "run")
     assert first.status == "interrupted"
     assert first.record["steps"] == 2 * scale

@@ -6,14 +6,14 @@ from typing import Any
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 
 class Search(OptunaSweeper):
     """Hydra's sweeper with Optuna, which goes on with a study that is there.
 
     Args:
-        minimise: Some of `nst_tf.search.NAMES`.
+        minimise: Some of `nst_tf.evaluation.search.NAMES`.
         settings: Hydra's own.
     """
 
@@ -23,7 +23,7 @@ class Search(OptunaSweeper):
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
         """Refuse what no run will have as a score."""
-        from nst_tf.search import check  # not while Hydra looks for plugins
+        from nst_tf.evaluation.search import check  # not while Hydra looks for plugins
 
         check(self._minimise, judged=config.evaluation.enabled)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)

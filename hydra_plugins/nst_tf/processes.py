@@ -18,8 +18,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from nst_tf.errors import InputError, Killed
-from nst_tf.runs import RunFolder
+from nst_tf.runs.folder import RunFolder
+from nst_tf.util.errors import InputError, RunKilled
 
 NUDGE_SECONDS = 0.5
 """Between requests to stop; a run that is still loading hears only a later one."""
@@ -138,9 +138,9 @@ def begin_on_ray() -> None:
 
 def _load() -> None:
     """Load TensorFlow, silently, before a run's settings are unpacked and load it."""
-    from nst_tf.cli import quiet  # not while Hydra looks for plugins
+    from nst_tf.system.startup import load_tensorflow_quietly
 
-    with quiet():
+    with load_tensorflow_quietly():
         pass
 
 
@@ -162,7 +162,7 @@ def _killed(config: DictConfig, error: Exception) -> JobReturn:
         if record.get("status") == "running":
             folder.write_record(record | {"status": "killed", "reason": reason})
     result = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.FAILED)
-    result.return_value = Killed(f"run {config.hydra.job.num}: {reason}; the same command goes on with it")
+    result.return_value = RunKilled(f"run {config.hydra.job.num}: {reason}; the same command goes on with it")
     return result
 
 

@@ -16,10 +16,10 @@ from nst_tf.backbones.applications import (
     Xception,
 )
 from nst_tf.backbones.backbone import Backbone
+from nst_tf.backbones.choices import Padding, Pooling
 from nst_tf.backbones.download import digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.preprocessing import Preprocessing
-from nst_tf.backbones.surgery import Padding, Pooling
 from nst_tf.backbones.vgg import VGG16, VGG19
 from nst_tf.backbones.vgg19_lite import VGG19Lite
 from nst_tf.backbones.weights import MissingWeights

@@ -1,13 +1,13 @@
 """Networks of ``keras.applications`` beside VGG: their names, where their stages end, what they were trained on."""
 
-import functools
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 
-import keras
-
 from nst_tf.backbones.backbone import Backbone
 from nst_tf.backbones.download import Pretrained
+from nst_tf.backbones.keras_application import KerasApplication
 from nst_tf.backbones.preprocessing import Preprocessing
 
 
@@ -16,7 +16,7 @@ class ResNet50(Backbone):
     """He, Zhang, Ren & Sun 2016, *Deep Residual Learning for Image Recognition*."""
 
     name: ClassVar[str] = "resnet50"
-    application = staticmethod(keras.applications.ResNet50)
+    application = staticmethod(KerasApplication("ResNet50"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:4d473c1dd8becc155b73f8504c6f6626"
     )
@@ -32,7 +32,7 @@ class InceptionV3(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "inception_v3"
-    application = staticmethod(keras.applications.InceptionV3)
+    application = staticmethod(KerasApplication("InceptionV3"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:bcbd6486424b2319ff4ef7d526e38f63"
     )
@@ -46,7 +46,7 @@ class InceptionResNetV2(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "inception_resnet_v2"
-    application = staticmethod(keras.applications.InceptionResNetV2)
+    application = staticmethod(KerasApplication("InceptionResNetV2"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "inception_resnet_v2/inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
         "md5:d19885ff4a710c122648d3b5c3b684e4",
@@ -63,7 +63,7 @@ class MobileNet(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "mobilenet"
-    application = staticmethod(keras.applications.MobileNet)
+    application = staticmethod(KerasApplication("MobileNet"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras("mobilenet/mobilenet_1_0_224_tf_no_top.h5", None)
     stages: ClassVar[tuple[str, ...]] = (
         *("conv_pw_1_relu", "conv_pw_3_relu", "conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
@@ -77,7 +77,7 @@ class Xception(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "xception"
-    application = staticmethod(keras.applications.Xception)
+    application = staticmethod(KerasApplication("Xception"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "xception/xception_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:b0042744bf5b25fce3cb969f33bebb97"
     )
@@ -91,7 +91,7 @@ class DenseNet121(Backbone):
     preprocessing: Preprocessing = Preprocessing.torch
 
     name: ClassVar[str] = "densenet121"
-    application = staticmethod(keras.applications.DenseNet121)
+    application = staticmethod(KerasApplication("DenseNet121"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "densenet/densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:30ee3e1110167f948a6b9946edeeb738"
     )
@@ -105,7 +105,7 @@ class EfficientNetV2B0(Backbone):
     preprocessing: Preprocessing = Preprocessing.torch
 
     name: ClassVar[str] = "efficientnet_v2_b0"
-    application = staticmethod(functools.partial(keras.applications.EfficientNetV2B0, include_preprocessing=False))
+    application = staticmethod(KerasApplication("EfficientNetV2B0", include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "efficientnet_v2/efficientnetv2-b0_notop.h5", "md5:893217f2bb855e2983157299931e43ff"
     )
@@ -122,7 +122,7 @@ class ConvNeXtTiny(Backbone):
     preprocessing: Preprocessing = Preprocessing.torch
 
     name: ClassVar[str] = "convnext_tiny"
-    application = staticmethod(functools.partial(keras.applications.ConvNeXtTiny, include_preprocessing=False))
+    application = staticmethod(KerasApplication("ConvNeXtTiny", include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "convnext/convnext_tiny_notop.h5", "sha256:d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1"
     )
@@ -139,7 +139,7 @@ class MobileNetV3Large(Backbone):
     preprocessing: Preprocessing = Preprocessing.tf
 
     name: ClassVar[str] = "mobilenet_v3_large"
-    application = staticmethod(functools.partial(keras.applications.MobileNetV3Large, include_preprocessing=False))
+    application = staticmethod(KerasApplication("MobileNetV3Large", include_preprocessing=False))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5", "md5:07fb09a5933dd0c8eaafa16978110389"
     )

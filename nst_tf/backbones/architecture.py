@@ -1,18 +1,17 @@
 """What is known of a network without building it or reading its weights."""
 
+from __future__ import annotations
+
 import functools
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
 from nst_tf.backbones.blueprint import kind
 from nst_tf.backbones.graph import is_input
+from nst_tf.util.lazy import keras
 
 Shapes = tuple[tuple[int, ...], ...]
-
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,14 @@ class Architecture:
     kinds: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Any) -> "Architecture":
+    def of(cls, model: Any) -> Architecture:
         """Describe a functional Keras model, without its input layer."""
+        convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
         operations = [operation for operation in model.operations if not is_input(operation)]
         weighted = [operation for operation in operations if getattr(operation, "weights", None)]
         return cls(
             layers=tuple(operation.name for operation in operations),
-            convolutions=tuple(x.name for x in operations if isinstance(x, CONVOLUTIONS)),
+            convolutions=tuple(x.name for x in operations if isinstance(x, convolutions)),
             weights=tuple((x.name, tuple(tuple(w.shape) for w in x.weights)) for x in weighted),
             kinds=tuple(kind(x) for x in weighted),
         )

@@ -1,5 +1,7 @@
 """What every pretrained network offers: features by layer name."""
 
+from __future__ import annotations
+
 import difflib
 import functools
 import logging
@@ -7,12 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import keras
-
-from nst_tf.backbones import half, mirrored
+from nst_tf.backbones import float16
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.blueprint import blueprint
+from nst_tf.backbones.choices import Padding, Pooling
 from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.gradients import Network
@@ -20,10 +21,10 @@ from nst_tf.backbones.graph import operations
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
 from nst_tf.backbones.segments import Segment, chained, segments
 from nst_tf.backbones.sizes import smallest_input
-from nst_tf.backbones.surgery import Padding, Pooling, altered
 from nst_tf.backbones.weights import MissingWeights
-from nst_tf.checks import accept_names, at_least
-from nst_tf.errors import InputError
+from nst_tf.util.checks import at_least, coerce_choices
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import keras
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Backbone:
 
     def __post_init__(self) -> None:
         """Accept the names of choices as well as the choices, and reject what cannot be used."""
-        accept_names(self, "backbone.")
+        coerce_choices(self, "backbone.")
         at_least("backbone.seed", self.seed, 0)
         if not self.weights:
             raise InputError(f"backbone.weights is empty; it takes {self.pretrained.keyword}, random or a path")
@@ -112,6 +113,8 @@ class Backbone:
         Raises:
             InputError: Unknown layer, or weights that are absent, damaged or of another network.
         """
+        from nst_tf.backbones.transposed_conv import finalize_kernels
+
         taps = {layer: self.resolve(layer) for layer in layers}
         if not taps:
             return Extractor(taps, None, lambda x: {}, [], PREPROCESSORS[self.preprocessing])
@@ -121,7 +124,7 @@ class Backbone:
             weights_.randomize(model, self.architecture(), self.seed)
         else:
             weights_.load(model, self.name, self.architecture(), path, self.missing_weights, self.seed)
-        mirrored.settle(model)
+        finalize_kernels(model)
         self._warn_of_preprocessing()
         scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
         pieces = segments(model) if recompute else [Segment(model)]
@@ -150,14 +153,16 @@ class Backbone:
     def _guarded(self, model: Any, network: Network) -> Network:
         """A network in float16 that stays in its range."""
         if self.homogeneous:
-            half.shrink(model)
-        return half.guarded(network, half.HEADROOM if self.homogeneous else 1.0)
+            float16.shrink(model)
+        return float16.with_gradient_scaling(network, float16.HEADROOM if self.homogeneous else 1.0)
 
     def _build(self, names: set[str], precision: str) -> Any:
+        from nst_tf.backbones.surgery import modified_copy
+
         whole = blueprint(type(self).application)
         found = operations(whole)
         cut = keras.Model(whole.input, {name: found[name].output for name in names}, name=self.name)
-        return altered(cut, self.pooling, self.padding, precision, frozen=True)
+        return modified_copy(cut, self.pooling, self.padding, precision, frozen=True)
 
     def _names(self) -> dict[str, str]:
         architecture = self.architecture()

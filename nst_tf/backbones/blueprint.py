@@ -1,15 +1,15 @@
 """A network's layers and shapes before it has weights, under names that are the same at every build."""
 
+from __future__ import annotations
+
 import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from nst_tf.backbones.graph import is_input
+from nst_tf.util.lazy import keras, tf
 
 
 @functools.cache

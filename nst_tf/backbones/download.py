@@ -11,7 +11,7 @@ from typing import ClassVar
 import pooch
 from filelock import FileLock
 
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 

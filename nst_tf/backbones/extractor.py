@@ -1,14 +1,15 @@
 """From a picture to the features of named layers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from nst_tf.backbones.gradients import Network
 from nst_tf.backbones.segments import Segment
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
 """A network with a backward pass of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TypeAlias
 
-import tensorflow as tf
+from nst_tf.util.lazy import tf
 
-Network = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+Network: TypeAlias = "Callable[[tf.Tensor], dict[str, tf.Tensor]]"
 """A network's input ``(B, H, W, 3)`` to features ``(B, h, w, C)`` by layer name."""
 
-Backward = Callable[..., tf.Tensor]
+Backward: TypeAlias = "Callable[..., tf.Tensor]"
 """Gradients with respect to the features to the gradient with respect to the input."""
 
 
-def own_gradient(forward: Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], Backward]]) -> Network:
+def frozen_gradient(forward: Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], Backward]]) -> Network:
     """`tf.custom_gradient` for a frozen network: its weights get no gradient, and none is computed."""
 
     @tf.custom_gradient

@@ -1,8 +1,10 @@
 """A functional Keras model as a graph: layers, and the bare operations (``x + y``) between them."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import keras
+from nst_tf.util.lazy import keras
 
 
 def operations(model: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from nst_tf.backbones.architecture import Architecture, Shapes
 from nst_tf.backbones.blueprint import split
-from nst_tf.errors import InputError
-from nst_tf.files import write_whole
+from nst_tf.util.errors import InputError
+from nst_tf.util.files import write_atomically
 
 
-class Entry(NamedTuple):
+class StoredLayer(NamedTuple):
     """A layer in a file.
 
     Attributes:
@@ -68,7 +68,7 @@ def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]]) -> None:
             group.attrs["name"] = layer
             for n, weight in enumerate(weights):
                 group.create_dataset(str(n), data=weight, compression="gzip", compression_opts=9, shuffle=True)
-    write_whole(path, buffer.getbuffer())
+    write_atomically(path, buffer.getbuffer())
 
 
 @functools.lru_cache(maxsize=2)
@@ -98,7 +98,7 @@ def _array(dataset: Any) -> np.ndarray:
     return array
 
 
-def _entries(file: Any, architecture: Architecture) -> list[Entry]:
+def _entries(file: Any, architecture: Architecture) -> list[StoredLayer]:
     """Layers with weights in the file's order."""
     root = file.get("model_weights", file)
     if "layer_names" in root.attrs:
@@ -111,7 +111,7 @@ def _entries(file: Any, architecture: Architecture) -> list[Entry]:
     return [entry for entry in entries if entry.datasets]
 
 
-def _legacy_entries(name: str, group: Any, architecture: Architecture) -> list[Entry]:
+def _legacy_entries(name: str, group: Any, architecture: Architecture) -> list[StoredLayer]:
     """One layer, or those of a network inside the network, which the names of its weights tell apart."""
     paths = [_text(path) for path in group.attrs["weight_names"]]
     inner = {
@@ -119,18 +119,18 @@ def _legacy_entries(name: str, group: Any, architecture: Architecture) -> list[E
         for layer, of in itertools.groupby(paths, lambda path: path.rpartition("/")[0])
     }
     if set(inner) <= set(architecture.weighted):
-        return [Entry(*layer) for layer in inner.items()]
-    return [Entry(name, [group[path] for path in paths])]
+        return [StoredLayer(*layer) for layer in inner.items()]
+    return [StoredLayer(name, [group[path] for path in paths])]
 
 
-def _keras3_entries(layers: Any) -> list[Entry]:
+def _keras3_entries(layers: Any) -> list[StoredLayer]:
     """Groups are called ``conv2d``, ``conv2d_1``, …; the layer's own name is an attribute in newer files."""
     entries = []
     for key, group in layers.items():
         values = group.get("vars", {})
         stem, number = split(key)
         name = _text(values.attrs.get("name", key)) if values else key
-        entries.append(Entry(name, [values[i] for i in sorted(values, key=int)], (stem.replace("_", ""), number)))
+        entries.append(StoredLayer(name, [values[i] for i in sorted(values, key=int)], (stem.replace("_", ""), number)))
         entries += _keras3_entries(group.get("layers", {}))
     return entries
 
@@ -139,7 +139,7 @@ def _text(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
-def _match(entries: list[Entry], architecture: Architecture) -> dict[str, list[Any]]:
+def _match(entries: list[StoredLayer], architecture: Architecture) -> dict[str, list[Any]]:
     layers = [entry for entry in entries if not _is_classifier(entry, architecture)]
     if len(layers) != len(architecture.weights):
         raise _MismatchError(f"holds {len(layers)} layers with weights instead of {len(architecture.weights)}")
@@ -149,12 +149,12 @@ def _match(entries: list[Entry], architecture: Architecture) -> dict[str, list[A
     return found
 
 
-def _is_classifier(entry: Entry, architecture: Architecture) -> bool:
+def _is_classifier(entry: StoredLayer, architecture: Architecture) -> bool:
     known = entry.name in architecture.weighted or entry.number in architecture.counted
     return entry.datasets[0].ndim == 2 and not known
 
 
-def _names(entries: list[Entry], architecture: Architecture) -> Sequence[str]:
+def _names(entries: list[StoredLayer], architecture: Architecture) -> Sequence[str]:
     """The network's name of each layer of a file."""
     own = [entry.name for entry in entries]
     if set(own) == set(architecture.weighted):

@@ -1,11 +1,12 @@
 """From a picture in RGB [0, 1] to the numbers a pretrained network was trained on."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.imagenet import CAFFE_MEAN, TORCH_MEAN, TORCH_STD
+from nst_tf.util.imagenet import CAFFE_MEAN, TORCH_MEAN, TORCH_STD
+from nst_tf.util.lazy import tf
 
 
 class Preprocessing(Enum):

@@ -1,14 +1,14 @@
 """A network in pieces that are computed again in the backward pass, so that their features need not be kept."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import keras
-import tensorflow as tf
-
-from nst_tf.backbones.gradients import Backward, Network, own_gradient
+from nst_tf.backbones.gradients import Backward, Network, frozen_gradient
 from nst_tf.backbones.graph import edges, operations
+from nst_tf.util.lazy import keras, tf
 
 SIDE = 256
 """Of the picture at which layers' sizes are compared."""
@@ -76,7 +76,7 @@ def recomputed(network: Network) -> Network:
 
         return network(x), backward
 
-    return own_gradient(run)
+    return frozen_gradient(run)
 
 
 def narrows(model: Any) -> list[str]:

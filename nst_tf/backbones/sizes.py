@@ -1,11 +1,11 @@
 """How small a picture may be."""
 
+from __future__ import annotations
+
 from typing import Any
 
-import keras
-
 from nst_tf.backbones.graph import edges, is_input
-from nst_tf.backbones.surgery import Reflecting, ReflectPadding2D
+from nst_tf.util.lazy import keras
 
 
 def smallest_input(model: Any) -> int:
@@ -26,6 +26,8 @@ def _smallest(model: Any, axis: int) -> int:
 
 def _before(operation: Any, after: int, axis: int) -> int:
     """Pixels that an operation must be given to put out ``after``."""
+    from nst_tf.backbones.surgery import Reflecting, ReflectPadding2D
+
     if isinstance(operation, keras.layers.Reshape | keras.layers.GlobalAveragePooling2D):
         return 1
     if isinstance(operation, keras.layers.ZeroPadding2D):

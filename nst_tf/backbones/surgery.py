@@ -1,26 +1,12 @@
 """Replace pooling and padding inside any functional Keras model."""
 
-from enum import Enum
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nst_tf.backbones import mirrored
-
-
-class Pooling(Enum):
-    """How a block is reduced; Gatys et al. 2016 found average pooling slightly more pleasing."""
-
-    max = "max"
-    average = "average"
-
-
-class Padding(Enum):
-    """What a convolution sees beyond the border; zeros leave visible edges in some styles."""
-
-    zero = "zero"
-    reflect = "reflect"
+from nst_tf.backbones import transposed_conv
+from nst_tf.backbones.choices import Padding, Pooling
 
 
 class Reflecting(keras.layers.Layer):
@@ -83,7 +69,9 @@ REFLECTING = {
 CONVOLUTIONS = tuple(REFLECTING)
 
 
-def altered(model: Any, pooling: Pooling, padding: Padding, precision: str = "float32", *, frozen: bool = False) -> Any:
+def modified_copy(
+    model: Any, pooling: Pooling, padding: Padding, precision: str = "float32", *, frozen: bool = False
+) -> Any:
     """Copy a model, freshly initialised, with the pooling, padding and precision asked for.
 
     With ``max`` and ``zero`` the copy computes what the model does. Average pooling keeps the geometry
@@ -96,7 +84,7 @@ def altered(model: Any, pooling: Pooling, padding: Padding, precision: str = "fl
             layers of zero padding.
         precision: Keras's name of the layers' dtype policy; ``mixed_bfloat16`` computes in bfloat16 on float32 weights.
         frozen: The copy is never trained: its convolutions hold their weights in the type they compute in, and take
-            the faster route of `MirroredConv2D` where there is one.
+            the faster route of `TransposedConv2D` where there is one.
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
@@ -113,7 +101,7 @@ def altered(model: Any, pooling: Pooling, padding: Padding, precision: str = "fl
 
 def rebuild(model: Any, pooling: Pooling, padding: Padding, precision: str = "float32") -> Any:
     """As `altered`, with the model's weights, and trainable."""
-    copy = altered(model, pooling, padding, precision)
+    copy = modified_copy(model, pooling, padding, precision)
     for layer in filter(lambda layer: layer.weights, copy.layers):
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return copy
@@ -129,8 +117,8 @@ def _replace(operation: Any, pooling: Pooling, padding: Padding, precision: str,
         return ReflectPadding2D.from_config(config)
     if padding is Padding.reflect and _is_padded_convolution(operation):
         return REFLECTING[type(operation)].from_config({**config, "padding": "valid"})
-    if frozen and mirrored.serves(operation, precision):
-        return mirrored.MirroredConv2D.from_config(config)
+    if frozen and transposed_conv.is_faster_transposed(operation, precision):
+        return transposed_conv.TransposedConv2D.from_config(config)
     return type(operation).from_config(config)
 
 

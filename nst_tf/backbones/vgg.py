@@ -1,15 +1,16 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman 2015), the networks of Gatys et al. and most of what followed."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-import keras
-
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.backbone import Backbone
 from nst_tf.backbones.download import Pretrained
+from nst_tf.backbones.keras_application import KerasApplication
 
 CHANNELS = (3, 64, 128, 256, 512, 512)  # of the picture, then of each block
 
@@ -60,7 +61,7 @@ class VGG16(VGG):
 
     name: ClassVar[str] = "vgg16"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 3, 3, 3)
-    application = staticmethod(keras.applications.VGG16)
+    application = staticmethod(KerasApplication("VGG16"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:6d6bbae143d832006294945121d1f1fc"
     )
@@ -72,7 +73,7 @@ class VGG19(VGG):
 
     name: ClassVar[str] = "vgg19"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 4, 4, 4)
-    application = staticmethod(keras.applications.VGG19)
+    application = staticmethod(KerasApplication("VGG19"))
     pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
         "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:253f8cb515780f3b799900260a226db6"
     )

@@ -1,15 +1,16 @@
 """vgg19_lite: a slim network that speaks for VGG-19, small enough to lie in this package."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import keras
-
 from nst_tf.backbones.architecture import Architecture
+from nst_tf.backbones.choices import Padding, Pooling
 from nst_tf.backbones.download import Embedded
-from nst_tf.backbones.surgery import Padding, Pooling
 from nst_tf.backbones.vgg import VGG, VGG19
+from nst_tf.util.lazy import keras
 
 FILTERS = (24, 48, 80, 168, 320)
 """Of the narrow convolutions of each block; VGG-19 has 64, 128, 256, 512, 512."""

@@ -1,18 +1,20 @@
 """Fill a network with weights: published, a file's, or seeded noise."""
 
+from __future__ import annotations
+
 import logging
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from nst_tf.backbones import hdf5
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.download import Embedded, Pretrained
 from nst_tf.backbones.graph import edges
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import keras
 
 log = logging.getLogger(__name__)
 

@@ -10,22 +10,21 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-import nst_tf
 from nst_tf.backbones import BACKBONES
+from nst_tf.config.overrides import register_resolvers
+from nst_tf.config.rerun import read_recorded_run
 from nst_tf.config.tree import Config
-from nst_tf.distillation import Distillation
-from nst_tf.errors import InputError
-from nst_tf.evaluation import Judging
+from nst_tf.distillation.settings import Distillation
+from nst_tf.evaluation import EvaluationConfig
+from nst_tf.feedforward import Magenta
 from nst_tf.images import Canvas
-from nst_tf.library import Magenta
 from nst_tf.losses import LOSSES
-from nst_tf.naming import register_resolvers
 from nst_tf.observers import OBSERVERS
+from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import OPTIMIZERS
-from nst_tf.printed import Printed
-from nst_tf.rerun import read_recorded
-from nst_tf.runtime import Runtime
-from nst_tf.schedule import Schedule
+from nst_tf.runs.published import PublishedFigure
+from nst_tf.system.runtime import Runtime
+from nst_tf.util.errors import InputError
 
 
 def from_hydra(config: DictConfig) -> Any:
@@ -57,14 +56,14 @@ def _refuse_unknown(node: Any, path: str) -> None:
         _refuse_unknown(node._get_node(key), f"{path}{key}.")
 
 
-def composed(*overrides: str) -> Config:
+def compose_config(*overrides: str) -> Config:
     """The config of an experiment, composed as the command line does: ``composed("experiment=gatys2016", "steps=5")``.
 
     Raises:
         InputError: A value out of range. Hydra's own errors for what it does not know.
     """
-    register()
-    arguments, _ = repeating(overrides)
+    register_schemas()
+    arguments, _ = expand_rerun(overrides)
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
         return from_hydra(compose("config", overrides=["name=composed", *arguments]))
 
@@ -73,7 +72,7 @@ RERUN = "rerun=picture"
 """What Hydra sees of ``rerun=PATH``: an option that holds what the picture says."""
 
 
-def repeating(arguments: Sequence[str]) -> tuple[list[str], str]:
+def expand_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
     """Make ``rerun=PATH`` known to Hydra.
 
     Args:
@@ -91,7 +90,7 @@ def repeating(arguments: Sequence[str]) -> tuple[list[str], str]:
         return list(arguments), ""
     if len(asked) > 1 or not isinstance(sources[0], str):
         raise InputError(f"{' '.join(asked)}: give one picture or run folder")
-    recorded = read_recorded(sources[0])
+    recorded = read_recorded_run(sources[0])
     typed = {text.lstrip("+~").partition("=")[0] for text in arguments if "=" in text and text not in asked}
     node = recorded.node(typed)
     recorded.check(typed)
@@ -107,7 +106,7 @@ def _source(override: str) -> Any:
 
 def configs_folder() -> Path:
     """Where the YAML files lie: inside the package when installed, beside it in a checkout."""
-    package = Path(nst_tf.__file__).parent
+    package = Path(__file__).parents[1]
     inside, beside = package / "configs", package.parent / "configs"
     return inside if inside.is_dir() else beside
 
@@ -122,7 +121,7 @@ def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfi
     return schema
 
 
-def register() -> None:
+def register_schemas() -> None:
     """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
     parts = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "library")
@@ -137,9 +136,9 @@ def register() -> None:
             "image": Canvas,
             "schedule": Schedule,
             "runtime": Runtime,
-            "evaluation": Judging,
+            "evaluation": EvaluationConfig,
             "library": Magenta,
-            "printed": Printed,
+            "printed": PublishedFigure,
         },
     }
     for group, table in tables.items():

@@ -10,12 +10,13 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from nst_tf.backbones import BACKBONES
+from nst_tf.config.overrides import matches_key, registered_name
+from nst_tf.config.rerun import OF_LOSSES
 from nst_tf.config.tree import Config, Method
-from nst_tf.distillation import Distillation
-from nst_tf.errors import InputError
-from nst_tf.naming import is_under, name_of
+from nst_tf.distillation.settings import Distillation
 from nst_tf.optimizers import OPTIMIZERS
-from nst_tf.rerun import OF_LOSSES
+from nst_tf.runs.session import RecordedSettings
+from nst_tf.util.errors import InputError
 
 
 def to_yaml(config: Config | Distillation) -> str:
@@ -23,7 +24,7 @@ def to_yaml(config: Config | Distillation) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
-def read_pictures(path: Path) -> Config:
+def read_recorded_pictures(path: Path) -> Config:
     """What a run's `config.yaml` says of its pictures: content, styles, shares; all else at its default.
 
     Raises:
@@ -37,7 +38,7 @@ def read_pictures(path: Path) -> Config:
         raise InputError(f"'{path}' is not the config of a run: give a run folder") from error
 
 
-def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
+def flatten(config: Config | Distillation) -> dict[str, str | bool | int | float]:
     """Dotted keys to plain values, lists as text: what TensorBoard's HParams take.
 
     Settings that the method does not look at are left out, and printed figures, which set nothing.
@@ -45,7 +46,7 @@ def flat(config: Config | Distillation) -> dict[str, str | bool | int | float]:
     container: Any = OmegaConf.to_container(OmegaConf.structured(config))
     container.pop("printed", None)
     unread = UNREAD[config.method] if isinstance(config, Config) else ()
-    return {key: value for key, value in _leaves("", container) if not is_under(key, unread)}
+    return {key: value for key, value in _leaves("", container) if not matches_key(key, unread)}
 
 
 UNREAD: dict[Method, tuple[str, ...]] = {
@@ -60,15 +61,15 @@ UNREAD: dict[Method, tuple[str, ...]] = {
 """Settings that a method does not look at."""
 
 
-def without_effect(config: Config, overrides: Sequence[str]) -> list[str]:
+def unused_overrides(config: Config, overrides: Sequence[str]) -> list[str]:
     """Those of the overrides that set what the method does not look at: settings, or groups that hold nothing else."""
     settings = UNREAD[config.method]
     groups = tuple(name.rstrip(".") for name in settings if name.endswith("."))
     unread = (*settings, *groups, *(OF_LOSSES if "losses" in groups else ()))
-    return [text for text in overrides if is_under(text.lstrip("+~").partition("=")[0], unread)]
+    return [text for text in overrides if matches_key(text.lstrip("+~").partition("=")[0], unread)]
 
 
-def chosen(config: Config | Distillation) -> dict[str, str]:
+def component_names(config: Config | Distillation) -> dict[str, str]:
     """Network and optimiser by their names in the tables, which `flat` does not tell; none of a distillation."""
     if not isinstance(config, Config):
         return {}
@@ -76,7 +77,7 @@ def chosen(config: Config | Distillation) -> dict[str, str]:
         "backbone": (config.backbone, BACKBONES),
         "optimizer": (config.optimizer, OPTIMIZERS),
     }
-    return {group: name_of(part, table) or type(part).__name__ for group, (part, table) in parts.items()}
+    return {group: registered_name(part, table) or type(part).__name__ for group, (part, table) in parts.items()}
 
 
 def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
@@ -102,12 +103,40 @@ ASIDE = (
 """Settings that do not decide a picture, and those that hashes or the precision in use speak for."""
 
 
+def recorded_settings(
+    config: Config | Distillation,
+    overrides: Sequence[str],
+    hashes: Sequence[str],
+    weights: Mapping[str, str | None] | None,
+    precision: str | None = None,
+) -> RecordedSettings:
+    """Return what a run's folder records of its settings.
+
+    Args:
+        config: The settings.
+        overrides: The overrides that were typed to get them.
+        hashes: SHA-256 of every input but the weights.
+        weights: Identity of the network's weights, as `Backbone.identity` gives it; None without a network.
+        precision: What the network computes in; by default `Runtime.policy`.
+    """
+    precision = precision or config.runtime.policy()
+    return RecordedSettings(
+        name=config.name,
+        steps=config.steps,
+        yaml=to_yaml(config),
+        flat=flatten(config) | component_names(config),
+        fingerprint=fingerprint(config, [*hashes, str(weights and weights["sha256"]), precision]),
+        precision=precision,
+        overrides=overrides,
+    )
+
+
 def fingerprint(config: Config | Distillation, hashes: list[str]) -> str:
     """SHA-256 over all that decides what a run makes: settings, the hashes of its inputs and weights, the precision.
 
     Left out: the name, what watches, where it computes, and how long a picture of one scale goes on.
     """
-    settings: dict[str, Any] = dict(flat(config))
+    settings: dict[str, Any] = dict(flatten(config))
     aside = ASIDE + (("steps",) if isinstance(config, Config) and len(config.schedule.scales) == 1 else ())
-    kept = sorted(f"{key}={value}" for key, value in settings.items() if not is_under(key, aside))
+    kept = sorted(f"{key}={value}" for key, value in settings.items() if not matches_key(key, aside))
     return hashlib.sha256("\n".join([*kept, *hashes]).encode()).hexdigest()

@@ -5,20 +5,20 @@ from enum import Enum
 from typing import Any
 
 from nst_tf.backbones import Backbone, VGG19Lite
-from nst_tf.checks import at_least, choice
-from nst_tf.errors import InputError
-from nst_tf.evaluation import Judging
+from nst_tf.evaluation import EvaluationConfig
+from nst_tf.feedforward import Magenta
 from nst_tf.images import Canvas
-from nst_tf.library import Magenta
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import LBFGS, Optimizer
-from nst_tf.printed import Printed
-from nst_tf.runtime import Runtime
-from nst_tf.schedule import Schedule
+from nst_tf.runs.published import PublishedFigure
+from nst_tf.system.runtime import Runtime
+from nst_tf.util.checks import at_least, choice
+from nst_tf.util.errors import InputError
 
 
-def relative_losses() -> dict[str, Loss]:
+def default_losses() -> dict[str, Loss]:
     """Content at conv4_2, Gram matrices at eleven layers up to conv5_1, each distance relative to its target."""
     style = [
         *("conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3"),
@@ -71,15 +71,15 @@ class Config:
     steps: int = 200
     seed: int = 0
     backbone: Backbone = field(default_factory=VGG19Lite)
-    losses: dict[str, Loss] = field(default_factory=relative_losses)
+    losses: dict[str, Loss] = field(default_factory=default_losses)
     optimizer: Optimizer = field(default_factory=LBFGS)
     image: Canvas = field(default_factory=Canvas)
     schedule: Schedule = field(default_factory=Schedule)
     runtime: Runtime = field(default_factory=Runtime)
     tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
-    evaluation: Judging = field(default_factory=Judging)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     library: Magenta = field(default_factory=Magenta)
-    printed: dict[str, Printed] = field(default_factory=dict)
+    printed: dict[str, PublishedFigure] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.method = choice("method", self.method, Method)
@@ -89,7 +89,7 @@ class Config:
             raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
         self._check_style_count()
         self._check_style_weights()
-        if self.schedule.keep_state and not self.optimizer.inheritable:
+        if self.schedule.keep_state and not self.optimizer.supports_warm_start:
             raise InputError(
                 f"schedule.keep_state=true: what {type(self.optimizer).__name__} remembers of one size is no use at "
                 "another: set it to false, or choose optimizer=adam, sgd or rmsprop"

@@ -14,7 +14,7 @@ from nst_tf.distillation.pruning import prune
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import TAPS, Student
 from nst_tf.distillation.trainer import Trainer
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ PHOTOGRAPH_ZOOM, PAINTING_ZOOM = (0.8, 2.2), (0.8, 6.0)
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingPictures:
     """What a student is shown.
 
     Attributes:
@@ -38,7 +38,7 @@ class Material:
     sha256: str
 
 
-def read_material(settings: Distillation) -> Material:
+def read_training_pictures(settings: Distillation) -> TrainingPictures:
     """Read the pictures.
 
     Raises:
@@ -54,7 +54,7 @@ def read_material(settings: Distillation) -> Material:
     digest = hashlib.sha256()
     for pixels in (*photographs, *paintings):
         digest.update(pixels.tobytes())
-    return Material(
+    return TrainingPictures(
         photographs=Crops(photographs, settings.size, PHOTOGRAPH_ZOOM),
         paintings=Crops(paintings, settings.size, PAINTING_ZOOM),
         counts={"photographs": len(photographs), "paintings": len(paintings)},
@@ -62,8 +62,11 @@ def read_material(settings: Distillation) -> Material:
     )
 
 
-def build(
-    settings: Distillation, material: Material, periods: Sequence[int], state: Mapping[str, np.ndarray] | None = None
+def build_trainer(
+    settings: Distillation,
+    pictures: TrainingPictures,
+    periods: Sequence[int],
+    state: Mapping[str, np.ndarray] | None = None,
 ) -> Trainer:
     """A trainer whose student has its first weights, or those of a state.
 
@@ -74,9 +77,9 @@ def build(
     teacher = settings.teacher.extractor(TAPS, precision)
     student = Student(_channels(settings), precision)
     if state is None:
-        explained = prune(student, settings.teacher, _start_batches(settings, material), precision)
+        explained = prune(student, settings.teacher, _start_batches(settings, pictures), precision)
         log.info("The first weights explain %s", ", ".join(f"{tap} {part:.1%}" for tap, part in explained.items()))
-    trainer = Trainer(settings, student, teacher, material.photographs, material.paintings, periods)
+    trainer = Trainer(settings, student, teacher, pictures.photographs, pictures.paintings, periods)
     if state is not None:
         trainer.restore(state)
     return trainer
@@ -99,10 +102,10 @@ def _channels(settings: Distillation) -> dict[str, int]:
     return {tap: shapes[settings.teacher.resolve(tap)][0][-1] for tap in TAPS}
 
 
-def _start_batches(settings: Distillation, material: Material) -> list[np.ndarray]:
+def _start_batches(settings: Distillation, pictures: TrainingPictures) -> list[np.ndarray]:
     """Two thirds photographs, one third paintings, eight at a time."""
     generator = np.random.default_rng([settings.seed, 2**32])
     third = settings.start_pictures // 3
-    photographs = material.photographs.draw(settings.start_pictures - third, generator)
-    pictures = np.concatenate([photographs, material.paintings.draw(third, generator)]) if third else photographs
-    return np.array_split(pictures, max(1, len(pictures) // 8))
+    photographs = pictures.photographs.draw(settings.start_pictures - third, generator)
+    drawn = np.concatenate([photographs, pictures.paintings.draw(third, generator)]) if third else photographs
+    return np.array_split(drawn, max(1, len(drawn) // 8))

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nst_tf.errors import InputError
 from nst_tf.images import SAMPLES, read_picture, to_bytes
+from nst_tf.util.errors import InputError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 FLIPPED, TURNED = 0.5, 0.1  # shares of crops that are mirrored, and transposed

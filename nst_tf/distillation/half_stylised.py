@@ -4,14 +4,16 @@ What the optimiser exploits is where student and teacher disagree. So a pool of 
 against the student of the moment, and they are part of what it is trained on.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.distillation.crops import Crops
 from nst_tf.distillation.matching import COMPARED, CONTENT, grams, through_head, transfer_loss
 from nst_tf.distillation.student import Student, fold
+from nst_tf.util.lazy import tf
 
 GROUP = 8  # pictures moved at a time
 STEPS = 15  # of Adam, each time

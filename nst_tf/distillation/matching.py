@@ -3,11 +3,13 @@
 Features are ``(B, h, w, N)``; every error is relative, per picture, ``(B,)`` float32: 0 is equal, 1 is silence.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
-import tensorflow as tf
-
-from nst_tf.tensors import positions, squared_sum
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import positions, squared_sum
 
 CONTENT = "conv4_2"
 STYLE = tuple(f"conv{block}_1" for block in range(1, 6))
@@ -15,7 +17,7 @@ COMPARED = (*STYLE, CONTENT)  # the layers of Gatys et al. 2016
 
 POSITIONS = 1300  # at most so many positions a picture are compared; more teach nothing new
 
-Features = Mapping[str, tf.Tensor]
+Features: TypeAlias = "Mapping[str, tf.Tensor]"
 
 
 def thin(features: tf.Tensor) -> tf.Tensor:

@@ -1,14 +1,15 @@
 """Where training starts: the teacher's own filters, the most telling ones of each layer, fitted in closed form."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import Backbone
 from nst_tf.backbones.preprocessing import caffe
 from nst_tf.distillation.student import FEATURE_SCALE, INPUT_SCALE, TAPS, Student
+from nst_tf.util.lazy import keras, tf
 
 ROWS = 250  # positions a picture that the fits look at
 RIDGE = 1e-4  # of the mean eigenvalue

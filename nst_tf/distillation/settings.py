@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from nst_tf.backbones import VGG19, Backbone
-from nst_tf.checks import above, at_least
 from nst_tf.distillation.half_stylised import GROUP
-from nst_tf.errors import InputError
 from nst_tf.images import SAMPLES
 from nst_tf.observers import OBSERVERS, Observer
-from nst_tf.runtime import Precision, Runtime
+from nst_tf.system.runtime import Precision, Runtime
+from nst_tf.util.checks import above, at_least
+from nst_tf.util.errors import InputError
 
 
 @dataclass

@@ -1,15 +1,16 @@
 """The network under training: narrow convolutions, and linear heads to the teacher's features."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import VGG19Lite
 from nst_tf.backbones.preprocessing import caffe
 from nst_tf.backbones.surgery import rebuild
 from nst_tf.backbones.vgg19_lite import narrow, vgg19_lite
+from nst_tf.util.lazy import keras, tf
 
 TAPS = tuple(name for name in VGG19Lite().aliases() if name.startswith("conv"))
 """The student's layers, ``conv1_1`` … ``conv5_1``; each is trained to tell the teacher's of the same name."""

@@ -1,12 +1,12 @@
 """The loop: teacher and student see the same pictures, and the student follows."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import Extractor
 from nst_tf.distillation.crops import Crops
@@ -23,17 +23,18 @@ from nst_tf.distillation.matching import (
 )
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
-from nst_tf.observers import Finished, Moment, Progressed
-from nst_tf.runs import fitting_checkpoint
-from nst_tf.signals import Interrupted, StopRequest
+from nst_tf.runs.events import Finished, Iterate, Progressed
+from nst_tf.runs.folder import checkpoint_errors
+from nst_tf.system.signals import Interrupted, StopRequest
+from nst_tf.util.lazy import keras, tf
 
 WARM_UP = 100  # steps
 AVERAGING = 0.995  # of the weights that are kept
 SHEET = 4  # half-stylised pictures a side of the picture that observers are shown
 
 
-def terms(settings: Distillation) -> list[str]:
-    """Columns of the record, as those of `nst_tf.objective.columns`: weighted, raw, and layer by layer."""
+def term_names(settings: Distillation) -> list[str]:
+    """Columns of the record, as those of `nst_tf.optimization.objective.columns`: weighted, raw, and layer by layer."""
     names = ["features", "features/raw", *(f"features/{tap}" for tap in TAPS)]
     names += ["gram", "gram/raw", *(f"gram/{tap}" for tap in STYLE)]
     return [*names, "direction", "direction/raw"] if settings.direction else names
@@ -64,10 +65,10 @@ class Trainer:
         self._photographs, self._paintings = photographs, paintings
         self._pool = HalfStylised(student, photographs, paintings, settings.pool, settings.size)
         self._adam = _adam(settings)
-        self._adam.build(student.variables)
+        self._adam.build_trainer(student.variables)
         self._averages = [tf.Variable(variable.value) for variable in student.variables]
         self._step, self._seconds, self._request = 0, 0.0, StopRequest()
-        self._row = dict.fromkeys(["total", "gradient_norm", *terms(settings)], float("nan"))
+        self._row = dict.fromkeys(["total", "gradient_norm", *term_names(settings)], float("nan"))
 
     @property
     def step(self) -> int:
@@ -81,7 +82,7 @@ class Trainer:
             `Progressed` wherever a period divides the step; one `Finished` last. Then the student has the averaged
             weights.
         """
-        with self._request.heard():
+        with self._request.catch_signals():
             outcome = ("completed", f"{self._settings.steps} steps")
             try:
                 self._fill_pool()
@@ -91,22 +92,22 @@ class Trainer:
                         outcome = ("diverged", f"the gradient became {self._row['gradient_norm']} at step {self._step}")
                         break
                     if any(self._step % period == 0 for period in self._periods):
-                        yield Progressed(self._moment())
+                        yield Progressed(self._iterate())
             except Interrupted:
                 outcome = ("interrupted", "asked to stop")
-        yield Finished(*outcome, self._moment())
+        yield Finished(*outcome, self._iterate())
         for variable, average in zip(self.student.variables, self._averages, strict=True):
             variable.assign(average)
 
     def _fill_pool(self) -> None:
         if self._step == 0 and self._settings.half_stylised:
             for turn in range(self._settings.pool // GROUP):
-                self._request.look_up()
+                self._request.raise_if_stopped()
                 self._pool.move(turn, self._generator(turn - self._settings.pool))
 
     def _advance(self) -> None:
         """One step; every so often the pool goes on first. What is random depends on the step alone."""
-        self._request.look_up()
+        self._request.raise_if_stopped()
         start, settings = time.perf_counter(), self._settings
         generator = self._generator(self._step)
         if settings.half_stylised and self._step % settings.move_every == 0:
@@ -178,9 +179,9 @@ class Trainer:
         followed = transfer_gradient(student, image, content, style, weight)
         return direction_error(followed, tf.stop_gradient(transfer_gradient(teacher, image, content, style, weight)))
 
-    def _moment(self) -> Moment:
+    def _iterate(self) -> Iterate:
         values = dict(self._row)
-        return Moment(
+        return Iterate(
             step=self._step,
             steps=self._settings.steps,
             evaluations=self._step,
@@ -202,12 +203,12 @@ class Trainer:
         return {f"{group}/{n}": variable for group, each in groups.items() for n, variable in enumerate(each)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state that a `Moment` gave.
+        """Go on from a state that a `Iterate` gave.
 
         Raises:
             InputError: The state is not one of this training.
         """
-        with fitting_checkpoint():
+        with checkpoint_errors():
             for name, variable in self._variables().items():
                 variable.assign(state[name])
             self._pool.restore({name: state[f"pool/{name}"] for name in self._pool.state()})

@@ -1,19 +1,21 @@
 """One fixed network for all pictures, and the scores it and plain measures give."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from nst_tf.backbones import VGG19, Backbone
 from nst_tf.backbones.weights import SOURCES
-from nst_tf.errors import InputError
 from nst_tf.evaluation.measures import histogram, histogram_distance, similarity, total_variation
 from nst_tf.images import Canvas, Fit, Picture
-from nst_tf.tensors import gram, positions, reciprocal
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import gram, positions, reciprocal
 
 CONTENT_LAYER = "conv4_2"
 STYLE_LAYERS = tuple(f"conv{block}_1" for block in range(1, 6))

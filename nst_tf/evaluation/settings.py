@@ -4,14 +4,14 @@ import functools
 from dataclasses import dataclass
 
 from nst_tf.backbones import BACKBONES, VGG19, Backbone, VGG19Lite
-from nst_tf.errors import InputError
 from nst_tf.evaluation.judge import Judge
+from nst_tf.util.errors import InputError
 
 AUTO = "auto"
 
 
 @dataclass
-class Judging:
+class EvaluationConfig:
     """The judge of a run.
 
     Attributes:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from nst_tf.checks import above, accept_names, at_least
 from nst_tf.images import colour as colours
 from nst_tf.images.checks import MIN_SIDE, refuse, require_side
 from nst_tf.images.choices import Colour, Fit, StyleFit
 from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
 from nst_tf.images.resizing import resize
+from nst_tf.util.checks import above, at_least, coerce_choices
 
 # Style and content, both (1, H, W, 3) -> the style in the content's colours.
 COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -73,7 +73,7 @@ class Canvas:
     colour: Colour = Colour.free
 
     def __post_init__(self) -> None:
-        accept_names(self, "image.")
+        coerce_choices(self, "image.")
         for key in ("size", "height", "width", "style_size"):
             require_side(key, getattr(self, key))
         for key in ("height", "width"):

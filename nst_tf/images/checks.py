@@ -1,6 +1,6 @@
 """Range checks whose message names the config key."""
 
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 MIN_SIDE = 16  # pixels; below it a network's deep layers have no extent left
 

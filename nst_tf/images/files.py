@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from nst_tf.errors import InputError
-from nst_tf.files import write_whole
+from nst_tf.util.errors import InputError
+from nst_tf.util.files import write_atomically
 
 # Suffix -> Pillow's format and its options.
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -78,7 +78,7 @@ def write_picture(
         Image.fromarray(_with_alpha(image, alpha)).save(buffer, kind, pnginfo=_text_chunks(text or {}))
     else:
         Image.fromarray(_with_alpha(image, None)).save(buffer, kind, **options)
-    write_whole(path, buffer.getbuffer())
+    write_atomically(path, buffer.getbuffer())
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

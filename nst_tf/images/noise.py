@@ -4,7 +4,7 @@ import enum
 
 import numpy as np
 
-from nst_tf.imagenet import CAFFE_MEAN
+from nst_tf.util.imagenet import CAFFE_MEAN
 
 MEAN_COLOUR = np.array(CAFFE_MEAN, np.float32) / 255
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from nst_tf.errors import InputError
 from nst_tf.images.decoding import decode, flatten
 from nst_tf.images.samples import PREFIX, sample_names, sample_pixels
+from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 PREFIX = "sample:"
 PAINTINGS = Path(__file__).parent / "paintings"

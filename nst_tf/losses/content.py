@@ -1,14 +1,15 @@
 """The content loss: features of the picture against features of the photograph, position by position."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-import tensorflow as tf
-
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Targets
-from nst_tf.tensors import elements, reciprocal, squared_sum
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import elements, reciprocal, squared_sum
 
 
 class ContentReduction(Enum):

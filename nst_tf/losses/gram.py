@@ -1,15 +1,16 @@
 """The Gram style loss: correlations between filters, wherever in the picture they fire."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.errors import InputError
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Targets
-from nst_tf.tensors import elements, gram, positions, reciprocal, squared_sum
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import elements, gram, positions, reciprocal, squared_sum
 
 
 class GramDivisor(Enum):

@@ -1,15 +1,16 @@
 """What losses over layers of the backbone share: weights, references, smoothing, balance."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.checks import above, at_least, choice
-from nst_tf.errors import InputError
 from nst_tf.losses.loss import Features, Loss, Targets
-from nst_tf.losses.smoothing import Smoothing, entropy, largest, peak, softened
+from nst_tf.losses.smoothing import Smoothing, entropy, largest, peak, spatial_softmax
+from nst_tf.util.checks import above, at_least, choice
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
 
 
 class OverLayers(Enum):
@@ -30,7 +31,7 @@ class Balance(Enum):
     """What brings the layers of one loss to the same size, whatever the network's scale.
 
     ``none`` nothing · ``gradient`` slopes: each layer's loss is divided by the norm of its pixel gradient at the start
-    picture, so that there each pulls with its layer weight; see `nst_tf.objective.Objective.balanced` ·
+    picture, so that there each pulls with its layer weight; see `nst_tf.optimization.objective.Objective.balanced` ·
     ``target`` another name for ``reduction=relative``: each layer's loss is divided by what silence would cost, the
     target's mean square for content and Gram matrices.
     """
@@ -57,7 +58,7 @@ class LayerLoss(Loss):
             times another; default 1. Lower lets peaks stand out, higher leaves little but the filters' means.
         factor: Of ``scale``; default 0.001.
         balance: See `Balance`; ``target`` sets ``reduction`` to ``relative``.
-        peaks: Whether `nst_tf.losses.smoothing.entropy` and ``peak`` of the picture's features, as they are compared,
+        diagnostics: Whether `nst_tf.losses.smoothing.entropy` and ``peak`` of the picture's features, as they are compared,
             are told of each layer beside its loss: ``style/conv1_1/entropy``, ``style/conv1_1/peak``.
     """
 
@@ -70,7 +71,7 @@ class LayerLoss(Loss):
     temperature: float = 1.0
     factor: float = 0.001
     balance: Balance = Balance.none
-    peaks: bool = False
+    diagnostics: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -126,36 +127,39 @@ class LayerLoss(Loss):
         return weight / len(self.layers) if self.over_layers is OverLayers.mean else weight
 
     @property
-    def tempered(self) -> bool:
+    def uses_temperature(self) -> bool:
         """With ``smoothing=softmax``."""
         return self.smoothing is Smoothing.softmax
 
     def temperatures(self, features: Features) -> Targets:
         """``temperature`` times each layer's `largest` activation, where there is a softmax."""
-        if not self.tempered:
+        if not self.uses_temperature:
             return {}
-        return {_hot(layer): self.temperature * largest(features[layer]) for layer in self.layers}
+        return {_temperature_key(layer): self.temperature * largest(features[layer]) for layer in self.layers}
 
-    def smoothed(self, features: Features, temperatures: Targets) -> Features:
+    def smooth(self, features: Features, temperatures: Targets) -> Features:
         """The features with those of ``layers`` smoothed."""
         match self.smoothing:
             case Smoothing.none:
                 return features
             case Smoothing.softmax:
-                changed = {layer: softened(features[layer], temperatures[_hot(layer)]) for layer in self.layers}
+                changed = {
+                    layer: spatial_softmax(features[layer], temperatures[_temperature_key(layer)])
+                    for layer in self.layers
+                }
             case Smoothing.scale:
                 changed = {layer: self.factor * tf.cast(features[layer], tf.float32) for layer in self.layers}
         return {**features, **changed}
 
     @property
-    def told(self) -> Sequence[str]:
+    def diagnostic_names(self) -> Sequence[str]:
         """Entropy and peak of each layer, where ``peaks`` asks for them."""
-        return [f"{layer}/{name}" for layer in self.layers for name in _PEAKS] if self.peaks else []
+        return [f"{layer}/{name}" for layer in self.layers for name in _DIAGNOSTICS] if self.diagnostics else []
 
-    def tell(self, features: Features) -> dict[str, tf.Tensor]:
+    def compute_diagnostics(self, features: Features) -> dict[str, tf.Tensor]:
         """Entropy and peak of each layer, where ``peaks`` asks for them."""
-        told = ((name, *name.rsplit("/", 1)) for name in self.told)
-        return {name: _PEAKS[measure](features[layer]) for name, layer, measure in told}
+        diagnostic_names = ((name, *name.rsplit("/", 1)) for name in self.diagnostic_names)
+        return {name: _DIAGNOSTICS[measure](features[layer]) for name, layer, measure in diagnostic_names}
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """``E_l`` of one layer, ``(B,)``."""
@@ -169,9 +173,9 @@ class LayerLoss(Loss):
         }
 
 
-_PEAKS = {"entropy": entropy, "peak": peak}
+_DIAGNOSTICS = {"entropy": entropy, "peak": peak}
 
 
-def _hot(layer: str) -> str:
+def _temperature_key(layer: str) -> str:
     """The name of a layer's temperature among targets."""
     return f"temperature:{layer}"

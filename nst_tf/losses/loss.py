@@ -1,17 +1,18 @@
 """What every loss has in common: a weight, references, and state passed as arguments."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
-import tensorflow as tf
+from nst_tf.util.checks import at_least, coerce_choices
+from nst_tf.util.lazy import tf
 
-from nst_tf.checks import accept_names, at_least
-
-Features = Mapping[str, tf.Tensor]
+Features: TypeAlias = "Mapping[str, tf.Tensor]"
 """Layer name to features ``(B, H, W, C)``; ``"image"`` is the picture itself, ``(B, H, W, 3)`` RGB in [0, 1]."""
 
-Targets = Mapping[str, tf.Tensor]
+Targets: TypeAlias = "Mapping[str, tf.Tensor]"
 """Layer name to what a loss compares there; ``temperature:LAYER``: what the features there are divided by, ``(B,)``."""
 
 
@@ -33,10 +34,10 @@ class Loss:
     """Whether it compares position by position, so that its references need the picture's own shape."""
 
     def __post_init__(self) -> None:
-        accept_names(self)
+        coerce_choices(self)
         at_least("weight", self.weight, 0)
 
-    def form(self) -> "Loss":
+    def static_config(self) -> Loss:
         """What of it a compiled step holds: all but its weight, which is a tensor there."""
         return replace(self, weight=1.0)
 
@@ -58,7 +59,7 @@ class Loss:
         raise NotImplementedError
 
     @property
-    def tempered(self) -> bool:
+    def uses_temperature(self) -> bool:
         """Whether its features have temperatures."""
         return False
 
@@ -66,30 +67,30 @@ class Loss:
         """What of a reference decides how any picture's features are smoothed; see `Targets`."""
         return {}
 
-    def smoothed(self, features: Features, temperatures: Targets) -> Features:
+    def smooth(self, features: Features, temperatures: Targets) -> Features:
         """The features as the loss compares them; ``temperatures`` may be whole targets."""
         return features
 
     @property
-    def told(self) -> Sequence[str]:
+    def diagnostic_names(self) -> Sequence[str]:
         """Names of what is told beside the loss."""
         return []
 
-    def tell(self, features: Features) -> dict[str, tf.Tensor]:
+    def compute_diagnostics(self, features: Features) -> dict[str, tf.Tensor]:
         """What is told beside the loss of smoothed features, ``(B,)`` each, by the names in `told`."""
         return {}
 
-    def settle(self, representation: Targets) -> Targets:
+    def finalize_targets(self, representation: Targets) -> Targets:
         """What every step compares with, out of a reference's representation, or of several blended into one."""
         return representation
 
     def prepare(self, features: Features) -> Targets:
         """Targets of a reference picture, computed once before the loop."""
         temperatures = self.temperatures(features)
-        settled = self.settle(self.represent(self.smoothed(features, temperatures)))
+        settled = self.finalize_targets(self.represent(self.smooth(features, temperatures)))
         return {name: tf.stop_gradient(value) for name, value in {**settled, **temperatures}.items()}
 
     def __call__(self, features: Features, targets: Targets) -> tf.Tensor:
         """The raw loss (before ``weight``), ``(B,)`` float32."""
-        representation = self.represent(self.smoothed(features, targets))
+        representation = self.represent(self.smooth(features, targets))
         return tf.add_n(list(self.distance(representation, targets).values()))

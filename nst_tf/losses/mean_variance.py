@@ -1,13 +1,14 @@
 """Style as each filter's mean and deviation, wherever in the picture it fires and whichever others fire with it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import Enum
 
-import tensorflow as tf
-
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Targets
-from nst_tf.tensors import reciprocal, squared_sum
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import reciprocal, squared_sum
 
 EPSILON = 1e-5
 """Added to a variance, so that its root has a finite slope where a filter is silent (Huang & Belongie's program)."""

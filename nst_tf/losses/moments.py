@@ -1,15 +1,16 @@
 """Style as a Gaussian: mean and covariance of the features, compared by the Wasserstein distance."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.checks import above
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Targets
-from nst_tf.tensors import gram, positions, reciprocal, squared_sum
+from nst_tf.util.checks import above
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import gram, positions, reciprocal, squared_sum
 
 FLOOR = 1e-9
 """Of an eigenvalue, as a part of the matrix's largest, in a slope: what is smaller is rounding."""
@@ -60,9 +61,9 @@ class MomentsLoss(LayerLoss):
         """Second moments ``E[x xᵀ]`` and, as a last column, the mean: ``(B, N, N + 1)`` float32."""
         return {layer: _moments(features[layer]) for layer in self.layers}
 
-    def settle(self, representation: Targets) -> Targets:
+    def finalize_targets(self, representation: Targets) -> Targets:
         """The covariance's `axes`, which every step needs, and the mean: ``(B, N, N + 1)`` float32."""
-        return {layer: self._settled(moments) for layer, moments in representation.items()}
+        return {layer: self._finalized(moments) for layer, moments in representation.items()}
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """``reduction(W₂²)``, ``(B,)`` float32."""
@@ -73,7 +74,7 @@ class MomentsLoss(LayerLoss):
         distance = squared_sum(representation[..., -1] - target_mean) + spread
         return distance * self._factor(target)
 
-    def _settled(self, moments: tf.Tensor) -> tf.Tensor:
+    def _finalized(self, moments: tf.Tensor) -> tf.Tensor:
         covariance = self._covariance(moments, tf.linalg.trace(moments[..., :-1]))
         return tf.concat([axes(covariance), moments[..., -1:]], -1)
 
@@ -112,21 +113,25 @@ def axes(A: tf.Tensor) -> tf.Tensor:
     return tf.reverse(tf.linalg.matrix_transpose(scaled), [1])
 
 
-@tf.custom_gradient
-def trace_of_root(A: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """``tr A^½`` of symmetric matrices ``(B, N, N)`` without negative eigenvalues, ``(B,)``.
+def trace_of_root(A: tf.Tensor) -> tf.Tensor:
+    """Compute ``tr A^½`` of symmetric matrices ``(B, N, N)`` without negative eigenvalues, ``(B,)``.
 
-    Its gradient is ``½ A^-½``, out of the same decomposition; the derivative of an eigenvector, infinite where
-    eigenvalues meet, is not needed. Eigenvalues that rounding made negative count as 0, in the gradient those below
-    `FLOOR` times the largest as that much.
+    Its gradient is ``½ A^-½``, out of the same decomposition, so the derivative of an eigenvector, which is infinite
+    where eigenvalues meet, is not needed. Eigenvalues that rounding made negative count as 0; in the gradient,
+    eigenvalues below `FLOOR` times the largest count as that much.
     """
-    finite = tf.reduce_all(tf.math.is_finite(A), [1, 2])
-    values, vectors = tf.linalg.eigh(tf.where(finite[:, None, None], A, 0.0))  # which raises where there is a NaN
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        least = tf.maximum(FLOOR * tf.reduce_max(values, -1, keepdims=True), 1e-30)
-        scaled = vectors * tf.math.rsqrt(tf.maximum(values, least))[:, None]
-        return 0.5 * upstream[:, None, None] * tf.matmul(scaled, vectors, transpose_b=True)
+    @tf.custom_gradient
+    def run(A: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        finite = tf.reduce_all(tf.math.is_finite(A), [1, 2])
+        values, vectors = tf.linalg.eigh(tf.where(finite[:, None, None], A, 0.0))  # which raises where there is a NaN
 
-    trace = tf.reduce_sum(tf.sqrt(tf.maximum(values, 0.0)), -1)
-    return tf.where(finite, trace, float("nan")), gradient
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            least = tf.maximum(FLOOR * tf.reduce_max(values, -1, keepdims=True), 1e-30)
+            scaled = vectors * tf.math.rsqrt(tf.maximum(values, least))[:, None]
+            return 0.5 * upstream[:, None, None] * tf.matmul(scaled, vectors, transpose_b=True)
+
+        trace = tf.reduce_sum(tf.sqrt(tf.maximum(values, 0.0)), -1)
+        return tf.where(finite, trace, float("nan")), gradient
+
+    return run(A)

@@ -1,16 +1,18 @@
 """Style as the whole distribution of the features, compared along many directions, in each by sorting."""
 
+from __future__ import annotations
+
 import functools
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-import tensorflow as tf
 
-from nst_tf.checks import at_least
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Targets
-from nst_tf.tensors import elements, reciprocal, rows, squared_sum
+from nst_tf.util.checks import at_least
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import elements, reciprocal, rows, squared_sum
 
 
 class SlicedReduction(Enum):

@@ -1,10 +1,11 @@
 """Features made smooth before a loss compares them, and how far from smooth they are."""
 
+from __future__ import annotations
+
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.tensors import elements
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import elements
 
 PICTURE = (1, 2, 3)
 """The axes of one picture's features, ``(B, H, W, C)``: all its positions and channels together."""
@@ -25,7 +26,7 @@ class Smoothing(Enum):
     scale = "scale"
 
 
-def softened(x: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
+def spatial_softmax(x: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
     """``HWC · exp(F / T) / Σ exp(F / T)`` of each picture, the sum over all its positions and channels.
 
     The softmax goes over the whole layer, not over channels or positions alone, since what it has to flatten are the

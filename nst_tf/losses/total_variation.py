@@ -1,14 +1,15 @@
 """Total variation: what neighbouring pixels differ by, against noise."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.checks import at_least
 from nst_tf.losses.loss import Features, Loss, Targets
-from nst_tf.tensors import elements, neighbour_differences, squared_sum
+from nst_tf.util.checks import at_least
+from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import elements, neighbour_differences, squared_sum
 
 
 class Variation(Enum):

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from nst_tf.observers.checkpoints import Checkpoints
-from nst_tf.observers.events import Event, Failed, Finished, Moment, Progressed, Scaled, Started
 from nst_tf.observers.metrics import COUNTERS, Metrics
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.observer import Observer, is_due
 from nst_tf.observers.progress import Progress
 from nst_tf.observers.snapshots import Snapshots
-from nst_tf.observers.tensorboard import TensorBoard, write_experiment, write_scores
+from nst_tf.observers.tensorboard import TensorBoard, write_hparams_config, write_scores
 
 OBSERVERS: dict[str, type[Observer]] = {
     "metrics": Metrics,
@@ -20,7 +19,7 @@ OBSERVERS: dict[str, type[Observer]] = {
 """Name in a config to class, in the order they are told: a checkpoint comes after what it must not outrun."""
 
 
-def in_order(observers: Iterable[Observer]) -> list[Observer]:
+def ordered_observers(observers: Iterable[Observer]) -> list[Observer]:
     """Observers in the order they are told: the table's, and classes of one's own before the checkpoints."""
     kinds = list(OBSERVERS.values())
     own = kinds.index(Checkpoints) - 0.5
@@ -31,20 +30,13 @@ __all__ = [
     "COUNTERS",
     "OBSERVERS",
     "Checkpoints",
-    "Event",
-    "Failed",
-    "Finished",
     "Metrics",
-    "Moment",
     "Observer",
     "Progress",
-    "Progressed",
-    "Scaled",
     "Snapshots",
-    "Started",
     "TensorBoard",
-    "due",
-    "in_order",
-    "write_experiment",
+    "is_due",
+    "ordered_observers",
+    "write_hparams_config",
     "write_scores",
 ]

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from nst_tf.observers.events import Finished, Moment, Started
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.observer import Observer, is_due
+from nst_tf.runs.events import Finished, Iterate, Started
 
 
 @dataclass
@@ -19,12 +19,12 @@ class Checkpoints(Observer):
         """Remember where checkpoints go."""
         self._folder = event.folder
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """Write the state when it is due, but not that of the untouched start, or of a run without losses."""
-        if due(moment, self.every) and moment.step and moment.terms:
-            self._folder.write_checkpoint(moment.state())
+        if is_due(iterate, self.every) and iterate.step and iterate.terms:
+            self._folder.write_checkpoint(iterate.state())
 
     def finished(self, event: Finished) -> None:
         """Keep the state a run was interrupted in, so that it continues from there."""
-        if self.every and event.status == "interrupted" and event.moment.terms:
-            self._folder.write_checkpoint(event.moment.state())
+        if self.every and event.status == "interrupted" and event.iterate.terms:
+            self._folder.write_checkpoint(event.iterate.state())

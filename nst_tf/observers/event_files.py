@@ -1,13 +1,15 @@
 """TensorBoard's event files, cut back to what a later life of the run does not write anew."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event
 
-from nst_tf.files import write_whole
+from nst_tf.util.files import write_atomically
+from nst_tf.util.lazy import tf
 
 ANEW = (
     *("config", "custom_scalars__config__", "end", "cost/"),
@@ -16,7 +18,7 @@ ANEW = (
 """How tags begin that a continued run writes anew: its settings, which may go on for longer, and its end."""
 
 
-def cut_back(folder: Path, step: int) -> None:
+def truncate_events(folder: Path, step: int) -> None:
     """Drop what a run wrote after ``step`` and what it will write anew, file by file.
 
     TensorBoard would show both lives of a continued run one over the other, and HParams keep the first end.
@@ -55,7 +57,7 @@ def _cut(path: Path, stands: Callable[[Event], bool]) -> None:
         with tf.io.TFRecordWriter(str(copy)) as writer:
             for record in kept:
                 writer.write(record)
-        write_whole(path, copy.read_bytes())
+        write_atomically(path, copy.read_bytes())
 
 
 def _records(path: Path) -> Iterator[bytes]:

@@ -4,9 +4,9 @@ import csv
 import io
 from dataclasses import dataclass
 
-from nst_tf.files import write_text
-from nst_tf.observers.events import Finished, Moment, Started
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.observer import Observer, is_due
+from nst_tf.runs.events import Finished, Iterate, Started
+from nst_tf.util.files import write_text
 
 COUNTERS = ("step", "evaluations", "seconds", "total")
 """The columns before the terms."""
@@ -32,24 +32,24 @@ class Metrics(Observer):
         write_text(self._path, self._text([self._columns, *rows]))
         self._last = int(rows[-1][0]) if rows else self._last
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """Add a row when one is due."""
-        if due(moment, self.every):
-            self._append(moment)
+        if is_due(iterate, self.every):
+            self._append(iterate)
 
     def finished(self, event: Finished) -> None:
         """Add the row of the run's picture, if it has none yet."""
         if self.every:
-            self._append(event.moment)
+            self._append(event.iterate)
 
-    def _append(self, moment: Moment) -> None:
-        if moment.step <= self._last or not moment.terms:
+    def _append(self, iterate: Iterate) -> None:
+        if iterate.step <= self._last or not iterate.terms:
             return
-        counters = (moment.step, moment.evaluations, round(moment.seconds, 3), moment.total)
-        row = dict(zip(COUNTERS, counters, strict=True)) | dict(moment.terms)
+        counters = (iterate.step, iterate.evaluations, round(iterate.seconds, 3), iterate.total)
+        row = dict(zip(COUNTERS, counters, strict=True)) | dict(iterate.terms)
         with self._path.open("a", encoding="utf-8", newline="") as file:
             file.write(self._text([[row[column] for column in self._columns]]))
-        self._last = moment.step
+        self._last = iterate.step
 
     def _rows_until(self, step: int) -> list[list[str]]:
         if not self._path.exists():

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nst_tf.checks import at_least
-from nst_tf.observers.events import Event, Finished, Moment, Progressed, Scaled, Started
+from nst_tf.runs.events import Event, Finished, Iterate, Progressed, Scaled, Started
+from nst_tf.util.checks import at_least
 
 
 @dataclass
@@ -34,8 +34,8 @@ class Observer:
         match event:
             case Started():
                 self.started(event)
-            case Progressed(moment):
-                self.progressed(moment)
+            case Progressed(iterate):
+                self.progressed(iterate)
             case Scaled():
                 self.scaled(event)
             case Finished():
@@ -44,7 +44,7 @@ class Observer:
     def started(self, event: Started) -> None:
         """The run begins, or continues."""
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """The run has reached a multiple of somebody's period; `due` tells whose."""
 
     def scaled(self, event: Scaled) -> None:
@@ -54,6 +54,6 @@ class Observer:
         """The run has ended."""
 
 
-def due(moment: Moment, every: int) -> bool:
+def is_due(iterate: Iterate, every: int) -> bool:
     """Whether ``every`` divides the step, or it is the run's last."""
-    return every > 0 and (moment.step % every == 0 or moment.step == moment.steps)
+    return every > 0 and (iterate.step % every == 0 or iterate.step == iterate.steps)

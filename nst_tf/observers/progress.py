@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from nst_tf.observers.events import Finished, Moment, Scaled, Started
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.observer import Observer, is_due
+from nst_tf.runs.events import Finished, Iterate, Scaled, Started
 
 
 @dataclass
@@ -26,12 +26,12 @@ class Progress(Observer):
             disable=None if self.every else True,
         )
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """Move the bar."""
-        if due(moment, self.every):
-            if moment.terms:
-                self._bar.set_postfix_str(f"loss {moment.total:.4g}, {moment.speed:.2f} evaluations/s", refresh=False)
-            self._bar.update(moment.step - self._bar.n)
+        if is_due(iterate, self.every):
+            if iterate.terms:
+                self._bar.set_postfix_str(f"loss {iterate.total:.4g}, {iterate.speed:.2f} evaluations/s", refresh=False)
+            self._bar.update(iterate.step - self._bar.n)
 
     def scaled(self, event: Scaled) -> None:
         """Say which size is worked at."""
@@ -39,5 +39,5 @@ class Progress(Observer):
 
     def finished(self, event: Finished) -> None:
         """Close the bar where the run ended."""
-        self._bar.update(event.moment.step - self._bar.n)
+        self._bar.update(event.iterate.step - self._bar.n)
         self._bar.close()

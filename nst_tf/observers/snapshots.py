@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from nst_tf.images import write_picture
-from nst_tf.observers.events import Moment, Started
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.observer import Observer, is_due
+from nst_tf.runs.events import Iterate, Started
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Snapshots(Observer):
         """Remember where the pictures go."""
         self._folder = event.folder
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """Write the picture when one is due."""
-        if due(moment, self.every):
-            write_picture(self._folder.snapshot(moment.step), moment.picture())
+        if is_due(iterate, self.every):
+            write_picture(self._folder.snapshot(iterate.step), iterate.picture())

@@ -1,20 +1,22 @@
 """A run as TensorBoard shows it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow as tf
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
-from nst_tf.memory import peak_memory_mb
-from nst_tf.observers.event_files import cut_back, drop
-from nst_tf.observers.events import Finished, Moment, Started
-from nst_tf.observers.observer import Observer, due
+from nst_tf.observers.event_files import drop, truncate_events
+from nst_tf.observers.observer import Observer, is_due
+from nst_tf.runs.events import Finished, Iterate, Started
+from nst_tf.system.memory import peak_memory_mb
+from nst_tf.util.lazy import tf
 
 _END_STATUS = {
     "completed": api_pb2.STATUS_SUCCESS,
@@ -53,10 +55,10 @@ class TensorBoard(Observer):
         return {"every": self.every, "pictures_every": self.pictures_every}
 
     def started(self, event: Started) -> None:
-        """Open the event file; write config, layout and HParams, which `cut_back` dropped from a continued run."""
+        """Open the event file; write config, layout and HParams, which `truncate_events` dropped from a continued run."""
         self._last = -1 if event.resumed_at is None else event.resumed_at
         self._device = event.device
-        cut_back(event.folder.tensorboard, self._last)
+        truncate_events(event.folder.tensorboard, self._last)
         self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
         with self._writer.as_default():
             tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
@@ -64,42 +66,44 @@ class TensorBoard(Observer):
             tf.summary.experimental.write_raw_pb(layout, step=0)
             hparams.hparams(dict(event.settings), trial_id=event.folder.name)
 
-    def progressed(self, moment: Moment) -> None:
+    def progressed(self, iterate: Iterate) -> None:
         """Write what is due."""
-        if due(moment, self.every):
-            self._write_scalars(moment)
-        if due(moment, self.pictures_every):
-            with self._writer.as_default(step=moment.step):
-                tf.summary.image("picture", moment.picture()[None])
+        if is_due(iterate, self.every):
+            self._write_scalars(iterate)
+        if is_due(iterate, self.pictures_every):
+            with self._writer.as_default(step=iterate.step):
+                tf.summary.image("picture", iterate.picture()[None])
         self._writer.flush()
 
     def finished(self, event: Finished) -> None:
         """Write the last scalars and how the run ended."""
         if self.every:
-            self._write_scalars(event.moment)
-        with self._writer.as_default(step=event.moment.step):
-            for name, value in self._costs(event.moment).items():
+            self._write_scalars(event.iterate)
+        with self._writer.as_default(step=event.iterate.step):
+            for name, value in self._costs(event.iterate).items():
                 tf.summary.scalar(f"cost/{name}", value)
         with self._writer.as_default():
             end = hparams_summary.session_end_pb(_END_STATUS[event.status]).SerializeToString()
             tf.summary.experimental.write_raw_pb(end, step=0)
-            tf.summary.text("end", f"{event.status}: {event.reason}", step=event.moment.step)
+            tf.summary.text("end", f"{event.status}: {event.reason}", step=event.iterate.step)
         self._writer.close()
 
-    def _costs(self, moment: Moment) -> dict[str, float]:
+    def _costs(self, iterate: Iterate) -> dict[str, float]:
         memory = peak_memory_mb(self._device)
-        return dict(zip(COSTS, (moment.seconds, moment.evaluations, memory), strict=True))
+        return dict(zip(COSTS, (iterate.seconds, iterate.evaluations, memory), strict=True))
 
-    def _write_scalars(self, moment: Moment) -> None:
-        if moment.step <= self._last or not moment.terms:
+    def _write_scalars(self, iterate: Iterate) -> None:
+        if iterate.step <= self._last or not iterate.terms:
             return
-        with self._writer.as_default(step=moment.step):
-            for tag, value in scalars(moment).items():
+        with self._writer.as_default(step=iterate.step):
+            for tag, value in scalars(iterate).items():
                 tf.summary.scalar(tag, value)
-        self._last = moment.step
+        self._last = iterate.step
 
 
-def write_experiment(folder: Path, varied: Sequence[str], losses: Sequence[str], scores: Sequence[str] = ()) -> None:
+def write_hparams_config(
+    folder: Path, varied: Sequence[str], losses: Sequence[str], scores: Sequence[str] = ()
+) -> None:
     """Tell HParams which columns a sweep's table has: what its runs differ in, and what came of it.
 
     Args:
@@ -136,14 +140,14 @@ def write_scores(folder: Path, step: int, scores: Mapping[str, float | str | Non
     writer.close()
 
 
-def scalars(moment: Moment) -> dict[str, float]:
+def scalars(iterate: Iterate) -> dict[str, float]:
     """Tags and values of one step."""
     fixed = {
-        "loss/total": moment.total,
-        "gradient/norm": moment.gradient_norm,
-        "speed/evaluations_per_second": moment.speed,
+        "loss/total": iterate.total,
+        "gradient/norm": iterate.gradient_norm,
+        "speed/evaluations_per_second": iterate.speed,
     }
-    return fixed | {_tag(column): value for column, value in moment.terms.items()}
+    return fixed | {_tag(column): value for column, value in iterate.terms.items()}
 
 
 def _tag(column: str) -> str:

@@ -6,7 +6,7 @@ from nst_tf.optimizers.lbfgs import LBFGS, LBFGSSolver
 from nst_tf.optimizers.rmsprop import RMSprop
 from nst_tf.optimizers.scipy_lbfgs import ScipyLBFGS, ScipyLBFGSSolver
 from nst_tf.optimizers.sgd import SGD
-from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
 from nst_tf.optimizers.units import Units
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -27,7 +27,7 @@ __all__ = [
     "FirstOrder",
     "FirstOrderSolver",
     "LBFGSSolver",
-    "Objective",
+    "ObjectiveFunction",
     "Optimizer",
     "RMSprop",
     "ScipyLBFGS",

@@ -1,15 +1,16 @@
 """First-order methods: a Keras optimiser that moves the pixels of one picture."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from nst_tf.checks import above
-from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
 from nst_tf.optimizers.units import Units
+from nst_tf.util.checks import above
+from nst_tf.util.lazy import keras, tf
 
 
 class FirstOrderSolver(Solver):
@@ -31,7 +32,7 @@ class FirstOrderSolver(Solver):
         """Remember the gradient at the start picture."""
         self._keep(evaluation)
 
-    def step(self, objective: Objective) -> Step:
+    def step(self, objective: ObjectiveFunction) -> Step:
         """Apply the gradient, project if asked, and evaluate where that led."""
         self._optimizer.apply([self._gradient.value], [self._pixels])
         if self._clamp:
@@ -56,7 +57,7 @@ class FirstOrderSolver(Solver):
         for name, variable in self._variables().items():
             variable.assign(state[name])
 
-    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+    def reset(self, optimizer: Optimizer, image: tf.Tensor) -> None:
         """Take up the variables of a fresh optimiser, its learning rate among them."""
         assert isinstance(optimizer, FirstOrder)
         self._pixels.assign(self._units.from_image(image))
@@ -66,7 +67,7 @@ class FirstOrderSolver(Solver):
         for ours, theirs in zip(self._optimizer.variables, fresh.variables, strict=True):
             ours.assign(theirs.value)
 
-    def inherit(self, smaller: Solver) -> None:
+    def warm_start(self, smaller: Solver) -> None:
         """Take up the optimiser's variables, pictures by bilinear weights, so that no square turns negative."""
         assert isinstance(smaller, FirstOrderSolver)
         for ours, theirs in zip(self._optimizer.variables, smaller._optimizer.variables, strict=True):
@@ -92,7 +93,7 @@ class FirstOrder(Optimizer):
     decay_steps: int = 100
     staircase: bool = False
 
-    inheritable: ClassVar[bool] = True
+    supports_warm_start: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +101,7 @@ class FirstOrder(Optimizer):
             above(f"optimizer.{name}", getattr(self, name), 0)
 
     @property
-    def copies(self) -> int:
+    def image_copies(self) -> int:
         """Gradient, at most two moments, and a move in the making."""
         return 4
 
@@ -116,7 +117,7 @@ class FirstOrder(Optimizer):
             self.learning_rate, self.decay_steps, self.decay_rate, staircase=self.staircase
         )
 
-    def form(self) -> "FirstOrder":
+    def static_config(self) -> FirstOrder:
         """All but a constant learning rate, which Keras keeps in a variable."""
         return replace(self, learning_rate=1.0) if self.decay_rate == 1 else self
 

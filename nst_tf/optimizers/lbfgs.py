@@ -1,15 +1,17 @@
 """L-BFGS in the graph: directions, line search and history are tensors of the compiled step."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from nst_tf.checks import above, at_least
-from nst_tf.optimizers.history import History, dot
-from nst_tf.optimizers.line_search import search
-from nst_tf.optimizers.metric import Metric
-from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.curvature_pairs import CurvaturePairs, dot
+from nst_tf.optimizers.line_search import line_search
+from nst_tf.optimizers.preconditioner import Preconditioner
+from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
+from nst_tf.util.checks import above, at_least
+from nst_tf.util.lazy import tf
 
 
 @dataclass
@@ -26,7 +28,7 @@ class LBFGS(Optimizer):
     Attributes:
         clamp: Default on: a picture that is saved has no other pixels.
         history: Correction pairs kept, m; each costs two pictures of memory. Default 20.
-        metric_power: Of the frequencies' weight in the first metric, see `Metric`; 0 is the textbook's. Default 0.75.
+        preconditioner_power: Of the frequencies' weight in the first metric, see `Preconditioner`; 0 is the textbook's. Default 0.75.
         first_step: Length of the very first trial, as the root mean square change of a pixel in [0, 1]. Default 0.01.
         search_evaluations: Most evaluations of one line search. Default 20.
 
@@ -37,23 +39,23 @@ class LBFGS(Optimizer):
 
     clamp: bool = True
     history: int = 20
-    metric_power: float = 0.75
+    preconditioner_power: float = 0.75
     first_step: float = 0.01
     search_evaluations: int = 20
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("optimizer.history", self.history, 1)
-        at_least("optimizer.metric_power", self.metric_power, 0)
+        at_least("optimizer.metric_power", self.preconditioner_power, 0)
         above("optimizer.first_step", self.first_step, 0)
         at_least("optimizer.search_evaluations", self.search_evaluations, 1)
 
     @property
-    def copies(self) -> int:
+    def image_copies(self) -> int:
         """The history, which is shifted as a whole, and the vectors of a direction and a search."""
         return 3 * self.history + 12
 
-    def solver(self, image: tf.Tensor) -> "LBFGSSolver":
+    def solver(self, image: tf.Tensor) -> LBFGSSolver:
         """A solver with an empty history."""
         return LBFGSSolver(self, image)
 
@@ -66,7 +68,9 @@ class LBFGSSolver(Solver):
         self._settings, self._shape = settings, tuple(image.shape)
         self._pixels = tf.Variable(self._clamped(self._row(settings.units.from_image(image))), trainable=False)
         batch, values = self._pixels.shape
-        self._history = History(settings.history, batch, values, Metric(self._shape, settings.metric_power))
+        self._pairs = CurvaturePairs(
+            settings.history, batch, values, Preconditioner(self._shape, settings.preconditioner_power)
+        )
         self._here: dict[str, tf.Variable] = {}
 
     def image(self) -> tf.Tensor:
@@ -77,7 +81,7 @@ class LBFGSSolver(Solver):
         """Remember the evaluation at the start picture; what terms it has is known only now."""
         self._keep(evaluation)
 
-    def step(self, objective: Objective) -> Step:
+    def step(self, objective: ObjectiveFunction) -> Step:
         """Go to the lowest point found along one direction; stay where there is none."""
         x, here = self._pixels.read_value(), self._evaluation()
         g = self._gradient(here)
@@ -92,27 +96,27 @@ class LBFGSSolver(Solver):
             inside = z == x + distance[:, None] * direction
             return evaluation, dot(self._gradient(evaluation), tf.where(inside, direction, 0.0))
 
-        fresh = self._history.is_empty()
+        fresh = self._pairs.is_empty()
         first = tf.where(fresh, self._first_distance(direction), 1.0)
-        found = search(line, here, dot(g, direction), first, self._settings.search_evaluations)
-        z = along(found.distance)
+        result = line_search(line, here, dot(g, direction), first, self._settings.search_evaluations)
+        z = along(result.distance)
         stuck = tf.reduce_all(z == x, 1)
-        self._history.forget(stuck)
-        self._history.remember(z - x, self._gradient(found.evaluation) - g)
+        self._pairs.forget(stuck)
+        self._pairs.remember(z - x, self._gradient(result.evaluation) - g)
         self._pixels.assign(z)
-        self._keep(found.evaluation)
-        return Step(found.evaluation, found.evaluations, stuck & fresh)
+        self._keep(result.evaluation)
+        return Step(result.evaluation, result.evaluations, stuck & fresh)
 
     def _direction(self, x: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
         """``−H g`` of the values that may move; where rounding has turned it uphill, without the history."""
         free = self._is_free(x, g)
 
         def quasi_newton() -> tf.Tensor:
-            return tf.where(free, self._history.direction(tf.where(free, g, 0.0)), 0.0)
+            return tf.where(free, self._pairs.direction(tf.where(free, g, 0.0)), 0.0)
 
         direction = quasi_newton()
         uphill = ~(dot(g, direction) < 0)  # true for NaN
-        self._history.forget(uphill)
+        self._pairs.forget(uphill)
         return tf.cond(tf.reduce_any(uphill), quasi_newton, lambda: direction)
 
     def _gradient(self, evaluation: Evaluation) -> tf.Tensor:
@@ -155,16 +159,16 @@ class LBFGSSolver(Solver):
 
     def state(self) -> dict[str, np.ndarray]:
         """Pixels, evaluation and history."""
-        history = {f"history/{name}": value for name, value in self._history.state().items()}
+        history = {f"history/{name}": value for name, value in self._pairs.state().items()}
         return {"pixels": self._pixels.numpy()} | {name: v.numpy() for name, v in self._here.items()} | history
 
-    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+    def reset(self, optimizer: Optimizer, image: tf.Tensor) -> None:
         """Start from another picture with an empty history."""
         self._pixels.assign(self._clamped(self._row(self._settings.units.from_image(image))))
-        self._history.clear()
+        self._pairs.clear()
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take up a `state`."""
         self._pixels.assign(state["pixels"])
-        self._history.restore({name: state[f"history/{name}"] for name in self._history.state()})
+        self._pairs.restore({name: state[f"history/{name}"] for name in self._pairs.state()})
         self._keep(Evaluation.of(state))

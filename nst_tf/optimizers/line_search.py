@@ -3,12 +3,13 @@
 All numbers are per picture, ``(B,)`` float32; pictures that are done wait for the others.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
-import tensorflow as tf
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from nst_tf.optimizers.solver import Evaluation
+from nst_tf.util.lazy import tf
 
 DECREASE = 1e-4
 """c₁: of the decrease that the slope at 0 promises, the part that has to come."""
@@ -36,7 +37,7 @@ class Point(NamedTuple):
     slope: tf.Tensor
 
 
-class Found(NamedTuple):
+class LineSearchResult(NamedTuple):
     """Where a search ended.
 
     Attributes:
@@ -50,11 +51,11 @@ class Found(NamedTuple):
     evaluations: tf.Tensor
 
 
-Line = Callable[[tf.Tensor], tuple[Evaluation, tf.Tensor]]
+Line: TypeAlias = "Callable[[tf.Tensor], tuple[Evaluation, tf.Tensor]]"
 """A distance ``(B,)`` to the objective there and the slope ``(B,)`` along the line."""
 
 
-def search(line: Line, start: Evaluation, slope: tf.Tensor, first: tf.Tensor, limit: int) -> Found:
+def line_search(line: Line, start: Evaluation, slope: tf.Tensor, first: tf.Tensor, limit: int) -> LineSearchResult:
     """Bracket and interpolate until a point has both Wolfe conditions.
 
     ``φ(t) ≤ φ(0) + c₁ t φ'(0)`` and ``|φ'(t)| ≤ c₂ |φ'(0)|`` (Nocedal & Wright 2006, algorithms 3.5 and 3.6, here as
@@ -105,7 +106,7 @@ def search(line: Line, start: Evaluation, slope: tf.Tensor, first: tf.Tensor, li
         ),
         parallel_iterations=1,
     )
-    return Found(low.distance, kept, n)
+    return LineSearchResult(low.distance, kept, n)
 
 
 def _judge(here: Point, low: Point, zero: Point) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,12 +1,13 @@
 """RMSprop."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-
-from nst_tf.checks import above, fraction
 from nst_tf.optimizers.first_order import FirstOrder
+from nst_tf.util.checks import above, fraction
+from nst_tf.util.lazy import keras
 
 
 @dataclass

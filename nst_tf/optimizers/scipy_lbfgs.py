@@ -1,15 +1,17 @@
 """SciPy's L-BFGS-B, the way the Keras example and papers 1 and 2 drive it: in short runs, each started afresh."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import tensorflow as tf
 from scipy import optimize
 
-from nst_tf.checks import at_least
-from nst_tf.errors import InputError
-from nst_tf.optimizers.solver import Evaluation, Objective, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
+from nst_tf.util.checks import at_least
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
 
 
 @dataclass
@@ -42,11 +44,11 @@ class ScipyLBFGS(Optimizer):
             at_least(f"optimizer.{name}", getattr(self, name), value)
 
     @property
-    def copies(self) -> int:
+    def image_copies(self) -> int:
         """SciPy's workspace of 2m + 5 vectors and our own, in float64."""
         return 2 * (2 * self.history + 12)
 
-    def solver(self, image: tf.Tensor) -> "ScipyLBFGSSolver":
+    def solver(self, image: tf.Tensor) -> ScipyLBFGSSolver:
         """A solver on the host."""
         return ScipyLBFGSSolver(self, image)
 
@@ -62,9 +64,9 @@ class ScipyLBFGSSolver(Solver):
             raise InputError(f"optimizer=scipy_lbfgs takes one picture at a time, not {image.shape[0]}")
         self._settings = settings
         self._shape = tuple(image.shape)
-        self.renew(settings, image)
+        self.reset(settings, image)
 
-    def renew(self, optimizer: Optimizer, image: tf.Tensor) -> None:
+    def reset(self, optimizer: Optimizer, image: tf.Tensor) -> None:
         """Start from another picture."""
         self._pixels = optimizer.units.from_image(image).numpy().astype(np.float64).ravel()
         self._latest: tuple[np.ndarray, Evaluation] | None = None
@@ -77,7 +79,7 @@ class ScipyLBFGSSolver(Solver):
         """Remember the evaluation at the start picture, which the first step begins with."""
         self._latest = (np.array(self._pixels), evaluation)
 
-    def step(self, objective: Objective) -> Step:
+    def step(self, objective: ObjectiveFunction) -> Step:
         """Minimise from the current picture with an empty history, then tell of the point SciPy settled on."""
         asked = 0
 
@@ -125,7 +127,7 @@ class ScipyLBFGSSolver(Solver):
     def _is_latest(self, z: np.ndarray) -> bool:
         return self._latest is not None and np.array_equal(self._latest[0], z)
 
-    def _evaluate(self, objective: Objective, z: np.ndarray) -> Evaluation:
+    def _evaluate(self, objective: ObjectiveFunction, z: np.ndarray) -> Evaluation:
         """The objective at ``z``, asked only if ``z`` is not the point it was last asked at."""
         if self._latest is None or not self._is_latest(z):
             self._latest = (np.array(z), objective(self._picture(z)))

@@ -1,14 +1,16 @@
 """The contract between an optimiser's settings, its work on one picture, and the objective it asks."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
-from nst_tf.checks import accept_names
 from nst_tf.optimizers.units import Units
+from nst_tf.util.checks import coerce_choices
+from nst_tf.util.lazy import tf
 
 TERM = "term/"
 """Before a term's name in a solver's state."""
@@ -33,14 +35,14 @@ class Evaluation(NamedTuple):
         return {"total": self.total, "gradient": self.gradient} | terms
 
     @classmethod
-    def of(cls, named: Mapping[str, Any]) -> "Evaluation":
+    def of(cls, named: Mapping[str, Any]) -> Evaluation:
         """The evaluation that is `named` so among other tensors or arrays."""
         tensors = {name: tf.convert_to_tensor(value) for name, value in named.items() if name.startswith(TERM)}
         terms = {name.removeprefix(TERM): value for name, value in tensors.items()}
         return cls(tf.convert_to_tensor(named["total"]), tf.convert_to_tensor(named["gradient"]), terms)
 
 
-Objective = Callable[[tf.Tensor], Evaluation]
+ObjectiveFunction: TypeAlias = "Callable[[tf.Tensor], Evaluation]"
 """A picture ``(B, H, W, 3)`` in [0, 1] to its evaluation."""
 
 
@@ -79,7 +81,7 @@ class Solver:
         """Be told the objective at the start picture; called once, on the host."""
         raise NotImplementedError
 
-    def step(self, objective: Objective) -> Step:
+    def step(self, objective: ObjectiveFunction) -> Step:
         """Move the picture once."""
         raise NotImplementedError
 
@@ -91,7 +93,7 @@ class Solver:
         """Continue from a state, bit for bit."""
         raise NotImplementedError
 
-    def renew(self, optimizer: "Optimizer", image: tf.Tensor) -> None:
+    def reset(self, optimizer: Optimizer, image: tf.Tensor) -> None:
         """Become what ``optimizer.solver(image)`` would be, in the variables that a compiled step already knows.
 
         Args:
@@ -100,7 +102,7 @@ class Solver:
         """
         raise NotImplementedError
 
-    def inherit(self, smaller: "Solver") -> None:
+    def warm_start(self, smaller: Solver) -> None:
         """Take up what a solver of the same optimiser has gathered on a smaller picture; called before ``begin``."""
         raise NotImplementedError
 
@@ -117,18 +119,18 @@ class Optimizer:
     units: Units = Units.unit
     clamp: bool = False
 
-    inheritable: ClassVar[bool] = False
+    supports_warm_start: ClassVar[bool] = False
     """Whether what its solver gathers means something for a larger picture, so that it can be inherited."""
 
     def __post_init__(self) -> None:
-        accept_names(self, "optimizer.")
+        coerce_choices(self, "optimizer.")
 
     @property
-    def copies(self) -> int:
+    def image_copies(self) -> int:
         """Pictures in float32 that its solver holds beside the current one, for an estimate of memory."""
         raise NotImplementedError
 
-    def form(self) -> "Optimizer":
+    def static_config(self) -> Optimizer:
         """What of the settings a compiled step holds: all, but for those a solver keeps in variables."""
         return self
 

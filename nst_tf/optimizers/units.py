@@ -1,10 +1,11 @@
 """The units an optimiser moves pixels in, so that a paper's learning rate means what it meant there."""
 
+from __future__ import annotations
+
 from enum import Enum
 
-import tensorflow as tf
-
-from nst_tf.imagenet import TORCH_MEAN, TORCH_STD
+from nst_tf.util.imagenet import TORCH_MEAN, TORCH_STD
+from nst_tf.util.lazy import tf
 
 
 class Units(Enum):

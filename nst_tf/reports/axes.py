@@ -83,7 +83,7 @@ class Sheet:
         return self.described(self.points[number]) if 1 <= len(self.axes) <= FEW else f"run {label}"
 
 
-def lay_out(runs: Sequence[Run]) -> Sheet:
+def build_layout(runs: Sequence[Run]) -> Sheet:
     """Find the axes of the runs and lay them out.
 
     Of the last two axes typed the longer goes across, unless it is too long for a page, and the other down; each
@@ -117,14 +117,14 @@ def _facets(outer: Sequence[Axis], points: Sequence[dict[str, str]], down: Axis,
             yield Facet(shared, cells)
 
 
-def parsed(override: str) -> tuple[str, str]:
+def split_override(override: str) -> tuple[str, str]:
     """``+losses.grain.weight=10`` to key and value."""
     key, _, value = override.lstrip("+~").partition("=")
     return key, value
 
 
 def _settings(run: Run) -> dict[str, str]:
-    return _plain(dict(parsed(override) for override in run.overrides))
+    return _plain(dict(split_override(override) for override in run.overrides))
 
 
 def _plain(settings: dict[str, str]) -> dict[str, str]:

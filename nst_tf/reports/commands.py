@@ -4,11 +4,11 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from nst_tf.reports.axes import parsed
+from nst_tf.reports.axes import split_override
 from nst_tf.reports.reading import Run
 
 
-def rerun(run: Run) -> str | None:
+def rerun_command(run: Run) -> str | None:
     """What to type, in the folder the run was started from, to make its picture again.
 
     The overrides are the run's own, word for word, but for ``name``: all runs of a sweep share it, and a command
@@ -24,9 +24,9 @@ def rerun(run: Run) -> str | None:
     return shlex.join(["python", "scripts/stylize.py", *words, *_single(run.overrides)])
 
 
-def portable(run: Run) -> list[str]:
+def portable_overrides(run: Run) -> list[str]:
     """What to type for a run like this one on another machine: file names in place of paths, and no ``name``."""
-    kept = [override for override in run.overrides if parsed(override)[0] != "name"]
+    kept = [override for override in run.overrides if split_override(override)[0] != "name"]
     return [*(_without_folders(override) for override in kept), *_single(run.overrides)]
 
 
@@ -45,7 +45,7 @@ def _last_name(entry: str) -> str:
 
 
 def _renamed(override: str, label: str) -> str:
-    key, value = parsed(override)
+    key, value = split_override(override)
     if key != "name":
         return override
     number = label.rpartition("/")[2]
@@ -53,4 +53,4 @@ def _renamed(override: str, label: str) -> str:
 
 
 def _single(overrides: Sequence[str]) -> list[str]:
-    return ["hydra.mode=RUN"] if any(parsed(override)[0] == "sweep" for override in overrides) else []
+    return ["hydra.mode=RUN"] if any(split_override(override)[0] == "sweep" for override in overrides) else []

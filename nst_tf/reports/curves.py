@@ -9,7 +9,7 @@ import pandas
 from matplotlib.figure import Figure
 
 from nst_tf.reports.axes import Sheet
-from nst_tf.reports.looks import Look, looks
+from nst_tf.reports.line_styles import LineStyle, line_styles
 from nst_tf.reports.reading import Run
 
 MOST_ROWS = 1000
@@ -27,9 +27,9 @@ def curves(runs: Sequence[Run], sheet: Sheet) -> list[dict[str, Any]]:
     Single layers are left out; each run's `metrics.csv` has them.
     """
     return [
-        {"name": sheet.name(number, run.label), "run": number, "colour": look.colour, "dash": look.dash}
+        {"name": sheet.name(number, run.label), "run": number, "colour": style.colour, "dash": style.dash}
         | {"columns": _columns(run.metrics)}
-        for number, (run, look) in enumerate(zip(runs, looks(sheet), strict=True))
+        for number, (run, style) in enumerate(zip(runs, line_styles(sheet), strict=True))
         if not run.metrics.empty
     ]
 
@@ -54,8 +54,8 @@ def draw_losses(paths: Sequence[Path], runs: Sequence[Run], sheet: Sheet) -> Non
         sheet: Their settings.
     """
     drawn = [
-        (run, shorten(sheet.name(number, run.label)), look)
-        for number, (run, look) in enumerate(zip(runs, looks(sheet), strict=True))
+        (run, shorten(sheet.name(number, run.label)), style)
+        for number, (run, style) in enumerate(zip(runs, line_styles(sheet), strict=True))
         if not run.metrics.empty
     ]
     width = 8.5 + 0.06 * max((len(name) for _, name, _ in drawn), default=0)
@@ -63,8 +63,8 @@ def draw_losses(paths: Sequence[Path], runs: Sequence[Run], sheet: Sheet) -> Non
     figure = Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, column in zip(panels, ("evaluations", "seconds"), strict=True):
-        for run, name, look in drawn:
-            _draw(axes, run.metrics, column, look, name)
+        for run, name, style in drawn:
+            _draw(axes, run.metrics, column, style, name)
         axes.set(xlabel=column)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
@@ -79,10 +79,10 @@ def shorten(name: str, letters: int = 70) -> str:
     return name if len(name) <= letters else name[: letters - 1] + "…"
 
 
-def _draw(axes: Any, metrics: pandas.DataFrame, column: str, look: Look, name: str) -> None:
+def _draw(axes: Any, metrics: pandas.DataFrame, column: str, style: LineStyle, name: str) -> None:
     values = metrics.total.where(np.isfinite(metrics.total))
     marker = "o" if values.notna().sum() == 1 else None
-    axes.plot(metrics[column], values, color=look.colour, ls=LINES[look.dash], lw=1.4, marker=marker, label=name)
+    axes.plot(metrics[column], values, color=style.colour, ls=LINES[style.dash], lw=1.4, marker=marker, label=name)
 
 
 def _finish(figure: Figure, axes: Any, drawn: int) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas
 
-from nst_tf.files import write_text
 from nst_tf.reports.table import Column, Table, formatter
+from nst_tf.util.files import write_text
 
 ESCAPED = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "\n": " "})
 """What Markdown would take for its own."""

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_tf.printed import Measure, Printed
+from nst_tf.reports.comparison import FigureComparison, figure_text
+from nst_tf.reports.comparison import measured as of_metrics
 from nst_tf.reports.documents import ESCAPED
-from nst_tf.reports.printed import Beside, figure_text
-from nst_tf.reports.printed import measured as of_metrics
 from nst_tf.reports.reading import Run
+from nst_tf.runs.published import Measure, PublishedFigure
 
 SCORES = ("content", "style_ratio", "ssim", "histogram_distance", "total_variation")
 """What is shown of the judge's; a style score without its ratio says little."""
@@ -42,13 +42,13 @@ def _seconds(run: Run) -> float | None:
     """Mean time of the iterations after the first logged one, which has tracing in it; of a single one its own."""
     later = run.metrics[run.metrics.step > 0].step
     if len(later):
-        return of_metrics(run.metrics, Printed(measure=Measure.seconds_per_step, step=int(later.iloc[0])))
+        return of_metrics(run.metrics, PublishedFigure(measure=Measure.seconds_per_step, step=int(later.iloc[0])))
     return run.counted("seconds") if run.counted("steps") == 1 else None
 
 
-def figures(besides: Sequence[Beside], kind: str) -> Iterator[str]:
+def figures(comparisons: Sequence[FigureComparison], kind: str) -> Iterator[str]:
     """A run's ``printed`` or ``measured`` figures, as many as there are, with their ratios."""
-    for one in besides:
+    for one in comparisons:
         value, ratio = getattr(one, kind), getattr(one, f"{kind}_ratio")
         if value is not None:
             yield f"{one.figure} {figure_text(value)}" + ("" if ratio is None else f" (ratio {figure_text(ratio)})")

@@ -12,13 +12,13 @@ import pandas
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-import nst_tf
-from nst_tf.files import write_text
-from nst_tf.reports.axes import Sheet, parsed, short
+from nst_tf._version import __version__
+from nst_tf.reports.axes import Sheet, short, split_override
+from nst_tf.reports.comparison import FigureComparison, figure_text
 from nst_tf.reports.pictures import Input, Shown
-from nst_tf.reports.printed import Beside, figure_text
 from nst_tf.reports.reading import Run
 from nst_tf.reports.table import NUMBERS, Column, Table, formatter
+from nst_tf.util.files import write_text
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = ("theme.js", "table.js", "commands.js", "viewer.js", "curves.js")
@@ -28,7 +28,7 @@ HEADINGS = {"peak_memory_mb": "memory, MB", "steps_taken": "steps"}
 
 
 @dataclass(frozen=True)
-class Material:
+class PageData:
     """What the page is made of; lists have one entry a run.
 
     Attributes:
@@ -52,7 +52,7 @@ class Material:
     contents: Sequence[str | None]
     inputs: Sequence[Input]
     curves: Sequence[dict[str, Any]]
-    besides: Sequence[Beside]
+    comparisons: Sequence[FigureComparison]
     early: Sequence[tuple[int, int, Shown]]
 
 
@@ -67,7 +67,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RunView:
     """One run, ready to be shown.
 
     Attributes:
@@ -99,17 +99,17 @@ class Entry:
     cells: Sequence[Cell]
 
 
-def write_page(path: Path, material: Material) -> Path:
+def write_page(path: Path, data: PageData) -> Path:
     """Write the page.
 
     Args:
         path: An HTML file; the pictures lie beside it.
-        material: What it shows.
+        data: What it shows.
 
     Returns:
         The path.
     """
-    entries = _entries(material)
+    entries = _entries(data)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PARTS),
         autoescape=True,
@@ -120,20 +120,20 @@ def write_page(path: Path, material: Material) -> Path:
     environment.filters |= {"short": short, "breakable": _breakable, "figure": figure_text}
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # curves and facts keep their order
     text = environment.get_template("index.html.jinja").render(
-        title=material.title,
-        sheet=material.sheet,
+        title=data.title,
+        sheet=data.sheet,
         entries=entries,
-        inputs=material.inputs,
-        table=material.table,
-        groups=_groups(material.table),
-        columns=[(column, _heading(column)) for column in material.table.columns],
-        criterion=material.table.criterion and _heading(material.table.criterion),
-        besides=material.besides,
-        early=material.early,
-        summary=_summary(material.runs),
-        common=_common(material.runs),
-        made=f"nst_tf {nst_tf.__version__}, {datetime.datetime.now(datetime.UTC):%d %B %Y, %H:%M} UTC",
-        data={"runs": [_viewed(entry, material) for entry in entries], "curves": material.curves},
+        inputs=data.inputs,
+        table=data.table,
+        groups=_groups(data.table),
+        columns=[(column, _heading(column)) for column in data.table.columns],
+        criterion=data.table.criterion and _heading(data.table.criterion),
+        comparisons=data.comparisons,
+        early=data.early,
+        summary=_summary(data.runs),
+        common=_common(data.runs),
+        made=f"nst_tf {__version__}, {datetime.datetime.now(datetime.UTC):%d %B %Y, %H:%M} UTC",
+        data={"runs": [_viewed(entry, data) for entry in entries], "curves": data.curves},
         style=_part("report.css"),
         scripts=Markup("\n").join(_part(name) for name in SCRIPTS),
         plotly=Markup(get_plotlyjs()),
@@ -152,18 +152,18 @@ def _part(name: str) -> Markup:
     return Markup((PARTS / name).read_text(encoding="utf-8"))
 
 
-def _entries(material: Material) -> list[Entry]:
-    rows = _rows(material.table)
-    return [_entry(number, run, material, rows[number]) for number, run in enumerate(material.runs)]
+def _entries(data: PageData) -> list[RunView]:
+    rows = _rows(data.table)
+    return [_entry(number, run, data, rows[number]) for number, run in enumerate(data.runs)]
 
 
-def _entry(number: int, run: Run, material: Material, cells: Sequence[Cell]) -> Entry:
-    command = material.table.frame.command[number]
-    name = material.sheet.name(number, run.label)
-    best = number == material.table.best
-    line = _line(material.table, number)
+def _entry(number: int, run: Run, data: PageData, cells: Sequence[Cell]) -> RunView:
+    command = data.table.frame.command[number]
+    name = data.sheet.name(number, run.label)
+    best = number == data.table.best
+    line = _line(data.table, number)
     ended = run.status + (", the best run" if best else "")
-    return Entry(
+    return RunView(
         number=number,
         label=run.label,
         status=run.status,
@@ -173,7 +173,7 @@ def _entry(number: int, run: Run, material: Material, cells: Sequence[Cell]) -> 
         name=name,
         alt="Picture of " + "; ".join(dict.fromkeys(filter(None, (f"run {run.label}", name, ended, line)))),
         line=line,
-        picture=material.pictures[number],
+        picture=data.pictures[number],
         command=None if pandas.isna(command) else command,
         cells=cells,
     )
@@ -227,13 +227,14 @@ def _common(runs: Sequence[Run]) -> list[str]:
     return [
         override
         for override in runs[0].overrides
-        if parsed(override)[0] not in ("content", "style", "name") and all(override in run.overrides for run in runs)
+        if split_override(override)[0] not in ("content", "style", "name")
+        and all(override in run.overrides for run in runs)
     ]
 
 
-def _viewed(entry: Entry, material: Material) -> dict[str, Any]:
+def _viewed(entry: RunView, data: PageData) -> dict[str, Any]:
     """What the enlarged view of a run needs."""
-    picture, table = entry.picture, material.table
+    picture, table = entry.picture, data.table
     facts: dict[str, list[tuple[str, str]]] = {}
     for column, cell in zip(table.columns, entry.cells, strict=True):
         if column.group != "Run" and cell.text:
@@ -247,7 +248,7 @@ def _viewed(entry: Entry, material: Material) -> dict[str, Any]:
         "file": picture and picture.file,
         "width": picture and picture.width,
         "height": picture and picture.height,
-        "content": material.contents[entry.number],
+        "content": data.contents[entry.number],
         "facts": list(facts.items()),
         "command": entry.command,
     }

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from nst_tf.errors import InputError
-from nst_tf.files import write_whole
 from nst_tf.images import Picture, read_picture, resize, write_picture
 from nst_tf.reports.reading import Run
+from nst_tf.util.errors import InputError
+from nst_tf.util.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,7 @@ def write_small(path: Path, source: Path, longest: int) -> bool:
     except (OSError, SyntaxError, ValueError) as error:
         log.warning("'%s' cannot be shown: %s", source, error)
         return False
-    write_whole(path, _jpeg(small))
+    write_atomically(path, _jpeg(small))
     return True
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pandas
 import yaml
 
-from nst_tf.errors import InputError
-from nst_tf.printed import Printed
-from nst_tf.runs import RunFolder
+from nst_tf.runs.folder import RunFolder
+from nst_tf.runs.published import PublishedFigure
+from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Run:
     record: dict[str, Any]
     overrides: list[str]
     settings: dict[str, str]
-    printed: dict[str, Printed]
+    printed: dict[str, PublishedFigure]
     metrics: pandas.DataFrame
 
     @property
@@ -108,7 +108,7 @@ def _read_all(paths: Sequence[Path]) -> list[Run]:
 
 def _read(
     folder: RunFolder,
-) -> tuple[dict[str, Any], list[str], dict[str, str], dict[str, Printed], pandas.DataFrame] | None:
+) -> tuple[dict[str, Any], list[str], dict[str, str], dict[str, PublishedFigure], pandas.DataFrame] | None:
     try:
         record = folder.read_record()
     except (InputError, OSError) as error:
@@ -145,12 +145,12 @@ def _config(path: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _printed(named: Any) -> dict[str, Printed]:
+def _printed(named: Any) -> dict[str, PublishedFigure]:
     """The figures that can be read; those of a later version or another hand are left out."""
     figures = {}
     for name, figure in named.items() if isinstance(named, dict) else ():
         with contextlib.suppress(InputError, TypeError):
-            figures[str(name)] = Printed(**figure)
+            figures[str(name)] = PublishedFigure(**figure)
     return figures
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nst_tf.errors import InputError
-from nst_tf.reports.axes import lay_out
+from nst_tf.reports.axes import build_layout
+from nst_tf.reports.comparison import compare_figures, pictured_steps, write_printed
 from nst_tf.reports.contact_sheet import draw_contact_sheet
 from nst_tf.reports.curves import curves, draw_losses
 from nst_tf.reports.documents import write_documents
-from nst_tf.reports.page import Material, write_page
+from nst_tf.reports.page import PageData, write_page
 from nst_tf.reports.pictures import Gallery
-from nst_tf.reports.printed import pictured, set_beside, write_printed
 from nst_tf.reports.reading import find_runs
 from nst_tf.reports.table import build_table
+from nst_tf.util.errors import InputError
 
 
 def write_report(folders: Sequence[str | Path], destination: str | Path | None = None, best: str | None = None) -> Path:
@@ -36,20 +36,20 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
         InputError: A folder is missing, none holds a run, the report cannot be written, or ``best`` is no column.
     """
     runs = find_runs(folders)
-    sheet = lay_out(runs)
+    sheet = build_layout(runs)
     table = build_table(runs, sheet, best)
-    besides = set_beside(runs)
+    comparisons = compare_figures(runs)
     folder = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
     try:
         gallery = Gallery(folder)
         shown = [gallery.of_run(run, number) for number, run in enumerate(runs)]
         contents = [gallery.content_of(run, picture) for run, picture in zip(runs, shown, strict=True)]
         write_documents(table, folder)
-        write_printed(folder, besides, [sheet.name(number, run.label) for number, run in enumerate(runs)])
+        write_printed(folder, comparisons, [sheet.name(number, run.label) for number, run in enumerate(runs)])
         images = [None if picture is None else picture.image for picture in shown]
         draw_contact_sheet(folder / "contact_sheet.png", runs, sheet, images, table.best)
         draw_losses([folder / "losses.png", folder / "losses.pdf"], runs, sheet)
-        material = Material(
+        data = PageData(
             title=_title(folders),
             runs=runs,
             sheet=sheet,
@@ -58,10 +58,12 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
             contents=contents,
             inputs=gallery.inputs_of(runs),
             curves=curves(runs, sheet),
-            besides=besides,
-            early=[(n, step, at) for n, step in pictured(besides) if (at := gallery.at_step(runs[n], n, step))],
+            comparisons=comparisons,
+            early=[
+                (n, step, at) for n, step in pictured_steps(comparisons) if (at := gallery.at_step(runs[n], n, step))
+            ],
         )
-        return write_page(folder / "index.html", material)
+        return write_page(folder / "index.html", data)
     except OSError as error:
         raise InputError(f"Cannot write the report '{folder}': {error.strerror or error}; choose another") from error
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import jinja2
 
-from nst_tf.errors import InputError
-from nst_tf.files import write_text
-from nst_tf.naming import NOT_TELLING, is_under
+from nst_tf.config.overrides import NOT_TELLING, matches_key
 from nst_tf.reports import facts
-from nst_tf.reports.axes import parsed
-from nst_tf.reports.commands import portable
+from nst_tf.reports.axes import split_override
+from nst_tf.reports.commands import portable_overrides
+from nst_tf.reports.comparison import FigureComparison, compare_figures
 from nst_tf.reports.documents import ESCAPED
 from nst_tf.reports.pictures import write_small
-from nst_tf.reports.printed import Beside, set_beside
 from nst_tf.reports.reading import Run, find_runs
-from nst_tf.reports.systems import Known, System, read_systems
-from nst_tf.runs import FINAL
+from nst_tf.reports.systems import System, SystemCatalog, read_systems
+from nst_tf.runs.folder import FINAL
+from nst_tf.util.errors import InputError
+from nst_tf.util.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def write_reproduction(folders: Sequence[str | Path], page: Path, command: str) 
     return page
 
 
-def choose(runs: Sequence[Run], known: Known) -> list[tuple[System, Run]]:
+def choose(runs: Sequence[Run], known: SystemCatalog) -> list[tuple[System, Run]]:
     """The run of each system and network, in the systems' order."""
     systems = {system.experiment: system for system in known.systems}
     latest: dict[tuple[str, str], Run] = {}
@@ -105,22 +105,22 @@ def _rank(run: Run) -> tuple[bool, str]:
 
 
 def _experiment(run: Run) -> str:
-    return dict(map(parsed, run.overrides)).get("experiment", "")
+    return dict(map(split_override, run.overrides)).get("experiment", "")
 
 
 def _network(run: Run) -> str:
     return run.settings.get("backbone", "")
 
 
-def _rendered(known: Known, chosen: Sequence[tuple[System, Run]], page: Path, command: str) -> str:
+def _rendered(known: SystemCatalog, chosen: Sequence[tuple[System, Run]], page: Path, command: str) -> str:
     runs = [run for _, run in chosen]
     shared = _shared(runs)
     pictures = _pictures(runs, page, known)
-    besides = set_beside(runs)
+    comparisons = compare_figures(runs)
     rows: list[Row] = []
     for system in known.systems:
         own = [number for number, (one, _) in enumerate(chosen) if one is system]
-        made = [_row(system, runs[n], known, shared, [b for b in besides if b.run == n], pictures[n]) for n in own]
+        made = [_row(system, runs[n], known, shared, [b for b in comparisons if b.run == n], pictures[n]) for n in own]
         rows += made or [_awaited(system)]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
     return environment.from_string(PAGE.read_text(encoding="utf-8")).render(
@@ -136,11 +136,13 @@ def _rendered(known: Known, chosen: Sequence[tuple[System, Run]], page: Path, co
 
 def _shared(runs: Sequence[Run]) -> list[str]:
     """What was typed for every run alike, but the experiment, which a row is about."""
-    typed = [portable(run) for run in runs]
-    return [word for word in typed[0] if parsed(word)[0] != "experiment" and all(word in others for others in typed)]
+    typed = [portable_overrides(run) for run in runs]
+    return [
+        word for word in typed[0] if split_override(word)[0] != "experiment" and all(word in others for others in typed)
+    ]
 
 
-def _pictures(runs: Sequence[Run], page: Path, known: Known) -> list[str | None]:
+def _pictures(runs: Sequence[Run], page: Path, known: SystemCatalog) -> list[str | None]:
     """Small pictures of the runs, relative to the page; those of an earlier page go."""
     folder = page.parent / "gallery" / page.stem
     for system in known.systems:
@@ -160,15 +162,20 @@ def _awaited(system: System) -> Row:
 
 
 def _row(
-    system: System, run: Run, known: Known, shared: Sequence[str], besides: Sequence[Beside], picture: str | None
+    system: System,
+    run: Run,
+    known: SystemCatalog,
+    shared: Sequence[str],
+    comparisons: Sequence[FigureComparison],
+    picture: str | None,
 ) -> Row:
-    words = [word for word in portable(run) if word not in shared]
+    words = [word for word in portable_overrides(run) if word not in shared]
     return Row(
         system=system,
         run=[text.translate(ESCAPED) for text in facts.recorded(run)],
         words=shlex.join(_breakable(_without_file(word, run)) for word in words).replace("|", r"\|"),
-        printed=list(facts.figures(besides, "printed")),
-        measured=[*facts.measured(run), *facts.figures(besides, "measured")],
+        printed=list(facts.figures(comparisons, "printed")),
+        measured=[*facts.measured(run), *facts.figures(comparisons, "measured")],
         judged=list(facts.judged(run)),
         departures=[line for word in words if (line := _because(word, known))],
         picture=picture,
@@ -177,7 +184,7 @@ def _row(
 
 def _without_file(word: str, run: Run) -> str:
     """``FILE`` for a file of weights, whose name the row tells as it was recorded."""
-    key, weights = parsed(word)[0], run.record.get("weights")
+    key, weights = split_override(word)[0], run.record.get("weights")
     given = isinstance(weights, dict) and weights.get("weights") == weights.get("path")
     return f"{key}=FILE" if given and key in ("backbone.weights", "library.weights") else word
 
@@ -187,10 +194,10 @@ def _breakable(word: str) -> str:
     return word if set(word) & set("'\"\\") else word.replace(",", ", ")
 
 
-def _because(override: str, known: Known) -> str | None:
+def _because(override: str, known: SystemCatalog) -> str | None:
     """An override that tells runs apart, and why it was typed; None of one that is no departure from the experiment."""
-    key = parsed(override)[0]
-    if is_under(key, (*NOT_TELLING, "experiment", "style_weights", "hydra.")):
+    key = split_override(override)[0]
+    if matches_key(key, (*NOT_TELLING, "experiment", "style_weights", "hydra.")):
         return None
     reason = known.because(override)
     typed = override if reason is None or override in known.departures else key

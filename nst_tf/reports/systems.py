@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 FILE = Path(__file__).with_name("systems.yaml")
 
@@ -37,7 +37,7 @@ class System:
 
 
 @dataclass(frozen=True)
-class Known:
+class SystemCatalog:
     """What the file holds.
 
     Attributes:
@@ -53,7 +53,7 @@ class Known:
         return self.departures.get(override, self.departures.get(override.lstrip("+~").partition("=")[0]))
 
 
-def read_systems(path: Path = FILE) -> Known:
+def read_systems(path: Path = FILE) -> SystemCatalog:
     """Read the table.
 
     Raises:
@@ -61,7 +61,7 @@ def read_systems(path: Path = FILE) -> Known:
     """
     try:
         said: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        known = Known(tuple(System(**entry) for entry in said["systems"]), dict(said["departures"]))
+        known = SystemCatalog(tuple(System(**entry) for entry in said["systems"]), dict(said["departures"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError, KeyError, InputError) as error:
         raise InputError(f"'{path}' is no table of systems: {' '.join(str(error).split())}") from error
     experiments = [system.experiment for system in known.systems]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas
 
-from nst_tf.errors import InputError
 from nst_tf.reports.axes import Sheet
-from nst_tf.reports.commands import rerun
+from nst_tf.reports.commands import rerun_command
 from nst_tf.reports.reading import STANDING, Run
+from nst_tf.util.errors import InputError
 
 SAME_OBJECTIVE = (
     *("name.", "content.", "style.", "steps.", "seed.", "optimizer.", "schedule.", "runtime.", "tracking."),
@@ -121,7 +121,7 @@ def _row(run: Run, point: dict[str, str]) -> dict[str, Any]:
         | {"steps_taken": run.counted("steps")}
         | counted
         | {name: run.record.get(name) for name in kept}
-        | {"folder": str(run.folder.path), "command": rerun(run)}
+        | {"folder": str(run.folder.path), "command": rerun_command(run)}
     )
 
 

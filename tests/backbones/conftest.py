@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from nst_tf.backbones import Backbone
 from nst_tf.backbones.download import Pretrained
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 
 def pytest_itemcollected(item):

@@ -70,7 +70,7 @@ def test_resolving_starts_neither_tensorflow_nor_a_download(tmp_path):
     """So threads can be set afterwards; neither with a table nor with a blueprint, of flat networks or nested ones."""
     code = (
         "from nst_tf.backbones import VGG19, ConvNeXtTiny, InceptionV3, ResNet50\n"
-        "from nst_tf.runtime import Runtime\n"
+        "from nst_tf.system.runtime import Runtime\n"
         "from tensorflow.python.eager import context\n"
         "assert VGG19().resolve('conv4_2') == 'block4_conv2'\n"
         "assert ResNet50().resolve('stage2') == 'conv2_block3_out'\n"

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG16, VGG19
-from nst_tf.backbones.mirrored import MirroredConv2D
 from nst_tf.backbones.surgery import Padding, Pooling
+from nst_tf.backbones.transposed_conv import TransposedConv2D
 
 NAMES = [
     "conv1_1",
@@ -72,7 +72,9 @@ def test_runs_no_deeper_than_asked():
 
 
 def test_default_network_has_keras_own_kinds_of_layers(extractor):
-    kinds = {type(layer) for layer in extractor.model.layers} - {MirroredConv2D}  # whose values test_mirrored.py checks
+    kinds = {type(layer) for layer in extractor.model.layers} - {
+        TransposedConv2D
+    }  # whose values test_mirrored.py checks
     assert kinds == {keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.MaxPooling2D}
     assert extractor.model.get_layer("block1_conv1").activation is keras.activations.relu
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG19Lite
-from nst_tf.backbones.half import HEADROOM
+from nst_tf.backbones.float16 import HEADROOM
 from nst_tf.backbones.segments import narrows, segments
-from nst_tf.memory import needed_mb
+from nst_tf.optimization.footprint import needed_mb
 
 LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]
 PICTURE = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 32, 48, 3)), tf.float32)
@@ -41,10 +41,12 @@ def test_float16_is_near_float32_whatever_the_size_of_the_loss(network, factor, 
 
 
 def test_float16_features_come_in_float32_at_the_networks_own_scale():
-    whole, half = (VGG19(weights="random").extractor(LAYERS, p)(PICTURE) for p in ("float32", "mixed_float16"))
+    whole, float16 = (VGG19(weights="random").extractor(LAYERS, p)(PICTURE) for p in ("float32", "mixed_float16"))
     for layer in LAYERS:
-        assert half[layer].dtype == tf.float32
-        np.testing.assert_allclose(half[layer], whole[layer], rtol=0.05, atol=0.01 * float(tf.reduce_max(whole[layer])))
+        assert float16[layer].dtype == tf.float32
+        np.testing.assert_allclose(
+            float16[layer], whole[layer], rtol=0.05, atol=0.01 * float(tf.reduce_max(whole[layer]))
+        )
 
 
 def test_features_beyond_float16_are_still_numbers():

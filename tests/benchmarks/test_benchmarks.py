@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nst_tf.benchmarks.ledger import Entry, Ledger
-from nst_tf.benchmarks.measurements import PEERS
-from nst_tf.config import composed
+from benchmarks.ledger import Ledger, Measurement
+from benchmarks.measurements import PEERS
+from nst_tf.config.composing import compose_config
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
 OVERRIDES = (
@@ -21,9 +21,12 @@ OVERRIDES = (
 
 def test_the_ledger_keeps_figures_and_goes_on(tmp_path):
     first = Ledger(tmp_path / "figures.csv")
-    first.add(Entry("evaluation", "ours, quickly", 256, 0.25, "s"), Entry("evaluation", "ours, quickly", 256, 0.5, "s"))
+    first.add(
+        Measurement("evaluation", "ours, quickly", 256, 0.25, "s"),
+        Measurement("evaluation", "ours, quickly", 256, 0.5, "s"),
+    )
     again = Ledger(tmp_path / "figures.csv")
-    again.add(Entry("memory", "theirs", 512, 1e3, "MiB"))
+    again.add(Measurement("memory", "theirs", 512, 1e3, "MiB"))
     assert again.values("evaluation", "ours, quickly", 256) == [0.25, 0.5]
     assert again.values("evaluation", "ours, quickly", 512) == []
     assert Ledger(tmp_path / "figures.csv").entries == again.entries
@@ -41,13 +44,17 @@ def test_bad_arguments_are_one_line(tmp_path):
 
 @pytest.mark.bench
 def test_the_page_says_what_was_measured(tmp_path):
-    from nst_tf.benchmarks.page import write_page
+    from benchmarks.page import write_page
 
     ledger = Ledger(tmp_path / "figures.csv")
     for name, seconds in {"nst_tf float32": 0.9, "PyTorch float32": 1.0}.items():
-        ledger.add(Entry("evaluation", name, 512, seconds, "s"), Entry("evaluation", name, 512, 2 * seconds, "s"))
-        ledger.add(Entry("memory", name, 512, 1000 * seconds, "MiB"), Entry("area", name, 512, seconds, "s"))
-    ledger.add(Entry("peak", "convolution float32", 0, 500.0, "GFLOP/s"))
+        ledger.add(
+            Measurement("evaluation", name, 512, seconds, "s"), Measurement("evaluation", name, 512, 2 * seconds, "s")
+        )
+        ledger.add(
+            Measurement("memory", name, 512, 1000 * seconds, "MiB"), Measurement("area", name, 512, seconds, "s")
+        )
+    ledger.add(Measurement("peak", "convolution float32", 0, 500.0, "GFLOP/s"))
     write_page(ledger, tmp_path / "page.md", tmp_path / "page.png", "the command", "photograph", "painting")
     page = (tmp_path / "page.md").read_text()
     row = next(line for line in page.splitlines() if "nst_tf float32" in line)
@@ -62,8 +69,8 @@ def test_the_page_says_what_was_measured(tmp_path):
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.experiment)
 def test_the_races_objective_is_the_peers_own(peer):
     """Network, losses and their weights of a race, without the peer's optimiser, are those of the peer's experiment."""
-    theirs = composed(f"experiment={peer.experiment}", "content=c", "style=s")
-    raced = composed("backbone=vgg19", *peer.objective, "content=c", "style=s")
+    theirs = compose_config(f"experiment={peer.experiment}", "content=c", "style=s")
+    raced = compose_config("backbone=vgg19", *peer.objective, "content=c", "style=s")
     assert (raced.backbone, raced.losses) == (theirs.backbone, theirs.losses)
 
 
@@ -79,15 +86,15 @@ def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, rende
     """
     import tensorflow as tf
 
-    from nst_tf.api import problem_of
-    from nst_tf.benchmarks import ours
+    from benchmarks import ours
+    from nst_tf.api import build_problem
 
     overrides = (f"experiment={experiment}", *OVERRIDES)
-    ours.write_material(overrides, tmp_path / "material.npz")
-    side = importlib.import_module(f"nst_tf.benchmarks.{module}")
+    ours.write_peer_inputs(overrides, tmp_path / "material.npz")
+    side = importlib.import_module(f"benchmarks.{module}")
     monkeypatch.setattr(side, "ROOT_ITERATIONS", 20, raising=False)
     theirs = getattr(side, rendering)(tmp_path / "material.npz")
-    problem = problem_of(composed(*overrides))
+    problem = build_problem(compose_config(*overrides))
     content, styles = problem.pictures()
     objective = problem.objective(content, styles)
     noisy = np.clip(content + np.random.default_rng(0).normal(0, 0.1, content.shape), 0, 1).astype(np.float32)
@@ -106,8 +113,8 @@ def test_a_small_benchmark_from_end_to_end(tmp_path):
     """Every measurement at a size that takes seconds; cut short, it goes on."""
     code = (
         "import sys; from pathlib import Path\n"
-        "from nst_tf.benchmarks.ledger import Ledger\n"
-        "from nst_tf.benchmarks.measurements import MEASUREMENTS, Bench\n"
+        "from benchmarks.ledger import Ledger\n"
+        "from benchmarks.measurements import MEASUREMENTS, Bench\n"
         "if __name__ == '__main__':\n"
         "    here = Path('.')\n"
         "    bench = Bench('sample:astronaut', 'sample:wedges', 'random', here, Ledger(here / 'figures.csv'),\n"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nst_tf import config
+from nst_tf.config.composing import compose_config
 
 
 @pytest.fixture
 def composed():
     """Overrides to a live `Config`."""
-    return lambda *overrides: config.composed("name=test", *overrides)
+    return lambda *overrides: compose_config("name=test", *overrides)

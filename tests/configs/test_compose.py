@@ -9,10 +9,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
-from nst_tf.config import Config, Method, configs_folder, fingerprint, flat, from_hydra, register, to_yaml
-from nst_tf.distillation import Distillation
-from nst_tf.errors import InputError
-from nst_tf.evaluation import Judging
+from nst_tf.config.composing import configs_folder, from_hydra, register_schemas
+from nst_tf.config.overrides import folder_name, sweep_name
+from nst_tf.config.settings import fingerprint, flatten, to_yaml
+from nst_tf.config.tree import Config, Method
+from nst_tf.distillation.settings import Distillation
+from nst_tf.evaluation import EvaluationConfig
 from nst_tf.images import Fit
 from nst_tf.losses import (
     LOSSES,
@@ -24,10 +26,10 @@ from nst_tf.losses import (
     Smoothing,
     TotalVariationLoss,
 )
-from nst_tf.naming import folder_name, sweep_name
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
-from nst_tf.printed import Printed
+from nst_tf.runs.published import PublishedFigure
+from nst_tf.util.errors import InputError
 
 FOLDER = configs_folder()
 OPTIONS = [(path.parent.name, path.stem) for path in sorted(FOLDER.glob("*/*.yaml"))]
@@ -44,7 +46,7 @@ def test_every_option_composes_to_a_live_config(group, option, composed):
 
 @pytest.mark.parametrize("name", sorted(names("sweep")))
 def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
-    register()
+    register_schemas()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
         config = compose("config", overrides=[f"sweep={name}"], return_hydra_config=True)
     assert config.hydra.mode.name == "MULTIRUN"
@@ -57,7 +59,7 @@ def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
 @pytest.mark.parametrize(("cores", "runs", "threads"), [(8, 2, 4), (7, 2, 3), (2, 4, 1)])
 def test_the_joblib_launcher_shares_the_cores(cores, runs, threads, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
-    register()
+    register_schemas()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
         overrides = ["launcher=joblib", "name=test", f"hydra.launcher.n_jobs={runs}"]
         config = compose("config", overrides=overrides, return_hydra_config=True)
@@ -140,7 +142,7 @@ def test_the_defaults_are_those_of_the_library(composed):
 
 
 def test_the_defaults_of_a_distillation_are_those_of_the_library():
-    register()
+    register_schemas()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
         config = compose("distill", overrides=["name=vgg19_lite", "photographs=.", "tracking=quiet"])
     from_yaml = from_hydra(config)
@@ -173,7 +175,9 @@ def test_evaluation_is_asked_for_by_a_word_that_yaml_takes_for_a_truth_value(com
         True,
         False,
     )
-    assert composed("evaluation=on", "evaluation.weights=a.h5").evaluation == Judging(enabled=True, weights="a.h5")
+    assert composed("evaluation=on", "evaluation.weights=a.h5").evaluation == EvaluationConfig(
+        enabled=True, weights="a.h5"
+    )
 
 
 def test_the_seed_reaches_the_random_weights(composed):
@@ -187,7 +191,7 @@ def test_a_config_survives_yaml(composed):
 
 
 def test_flat_settings_are_plain_values(composed):
-    settings = flat(composed("style=[a.jpg,b.jpg]"))
+    settings = flatten(composed("style=[a.jpg,b.jpg]"))
     assert settings["backbone.pooling"] == "average"
     assert settings["losses.style.weight"] == 70.0
     assert settings["style"] == "[a.jpg,b.jpg]"
@@ -227,9 +231,9 @@ def test_steps_count_where_scales_share_them(composed):
 def test_printed_figures_are_no_settings_of_a_picture(composed):
     """A paper's number decides no picture, and has no place among TensorBoard's parameters."""
     named, plain = composed("+schema/part@printed.loss=printed", "printed.loss.value=3"), composed()
-    assert named.printed == {"loss": Printed(3.0)}
+    assert named.printed == {"loss": PublishedFigure(3.0)}
     assert fingerprint(named, []) == fingerprint(plain, [])
-    assert flat(named) == flat(plain)
+    assert flatten(named) == flatten(plain)
 
 
 def test_a_printed_figure_that_cannot_be_is_refused_with_its_place(composed):

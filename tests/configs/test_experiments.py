@@ -223,7 +223,7 @@ PAPERS = {
 
 
 def test_every_experiment_has_its_formulas_here(request):
-    from nst_tf.config import configs_folder
+    from nst_tf.config.composing import configs_folder
 
     experiments = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
     without_losses = {"library_one_style", "library_three_styles"}
@@ -398,4 +398,4 @@ def test_gatys_pytorch_goes_through_two_sizes_by_their_short_sides(composed):
         config.image.style_shape(painting, shape, f) for shape, f in zip(shapes, config.schedule.scales, strict=True)
     ]
     assert styles == [(768, 512), (1200, 800)]
-    assert (config.optimizer.history, config.optimizer.clamp, config.optimizer.metric_power) == (100, False, 0)
+    assert (config.optimizer.history, config.optimizer.clamp, config.optimizer.preconditioner_power) == (100, False, 0)

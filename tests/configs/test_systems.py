@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nst_tf.config import configs_folder, flat
-from nst_tf.errors import InputError
+from nst_tf.config.composing import configs_folder
+from nst_tf.config.settings import flatten
 from nst_tf.reports.systems import read_systems
+from nst_tf.util.errors import InputError
 
 KNOWN = read_systems()
 EXPERIMENTS = {path.stem for path in configs_folder().glob("experiment/*.yaml")}
@@ -49,7 +50,7 @@ def test_of_three_paintings_a_system_takes_as_many_as_its_paper(system, composed
 def test_every_departure_can_be_typed(departure, composed):
     config = composed("experiment=gupta2019_vgg19", *([departure] if "=" in departure else []))
     key = departure.partition("=")[0]
-    assert key in flat(config) or any(name.startswith(f"{key}.") for name in flat(config)) or key == "layers"
+    assert key in flatten(config) or any(name.startswith(f"{key}.") for name in flatten(config)) or key == "layers"
 
 
 @pytest.mark.parametrize(

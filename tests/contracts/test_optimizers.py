@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.errors import InputError
 from nst_tf.optimizers import OPTIMIZERS, Evaluation, Units
+from nst_tf.util.errors import InputError
 
 SHAPE = (1, 4, 5, 3)
 START = np.random.default_rng(1).uniform(0, 1, SHAPE).astype(np.float32)
@@ -89,7 +89,7 @@ def test_a_compiled_step_equals_an_eager_one(settings):
 
 def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
     kind, fields = settings
-    if not kind.inheritable:
+    if not kind.supports_warm_start:
         pytest.skip("keeps nothing that means the same at another size; the config refuses it")
     smaller, _ = started(settings)
     for _ in range(3):
@@ -97,7 +97,7 @@ def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
     before = smaller.state()
     size = (1, 8, 10, 3)
     solver = kind(**fields).solver(tf.zeros(size))
-    solver.inherit(smaller)
+    solver.warm_start(smaller)
     after = solver.state()
     own = [name for name in after if name.startswith("optimizer/")]
     for name in (name for name in own if after[name].shape == size):
@@ -115,7 +115,7 @@ def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
 
 BAD = {
     "adam": [{"learning_rate": 0.0}, {"beta_1": 1.0}, {"beta_2": -0.1}, {"epsilon": 0.0}],
-    "lbfgs": [{"history": 0}, {"metric_power": -0.5}, {"first_step": 0.0}, {"search_evaluations": 0}],
+    "lbfgs": [{"history": 0}, {"preconditioner_power": -0.5}, {"first_step": 0.0}, {"search_evaluations": 0}],
     "rmsprop": [{"learning_rate": -1.0}, {"rho": 1.5}, {"momentum": 1.0}, {"epsilon": 0.0}],
     "scipy_lbfgs": [{"max_evaluations": 0}, {"history": 0}, {"function_tolerance": -1.0}],
     "sgd": [{"learning_rate": float("nan")}, {"momentum": 1.0}, {"decay_rate": 0.0}, {"decay_steps": 0}],

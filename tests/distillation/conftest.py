@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from nst_tf.backbones import VGG19
-from nst_tf.distillation import Distillation
+from nst_tf.distillation.settings import Distillation
 from nst_tf.observers import Checkpoints, Metrics
-from nst_tf.runtime import Precision, Runtime
+from nst_tf.system.runtime import Precision, Runtime
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def photographs(tmp_path_factory):
 def small(photographs):
     """Builds the settings of a training that takes seconds."""
 
-    def build(**changes):
+    def build_trainer(**changes):
         fields = {
             "photographs": str(photographs),
             "samples": ["wedges"],
@@ -43,4 +43,4 @@ def small(photographs):
         }
         return Distillation(**(fields | changes))
 
-    return build
+    return build_trainer

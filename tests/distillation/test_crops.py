@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from nst_tf.distillation.crops import Crops, read_folder
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 
 def test_the_same_generator_draws_the_same_crops(photographs):

@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG16, VGG19
-from nst_tf.distillation import Distillation, build, read_material
+from nst_tf.distillation.building import build_trainer, read_training_pictures
 from nst_tf.distillation.matching import through_head
 from nst_tf.distillation.pruning import least_squares, select_channels
+from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, fold
-from nst_tf.errors import InputError
+from nst_tf.util.errors import InputError
 
 
 def explained(F, chosen):
@@ -59,8 +60,8 @@ def test_a_folded_head_keeps_distances_and_gram_distances():
 def test_the_first_weights_tell_the_teachers_features_of_crops_they_were_not_fitted_to(small):
     """Most of the energy at every layer, and of the first four also most of what is not their mean."""
     settings = small(start_pictures=24)
-    material = read_material(settings)
-    student = build(settings, material, [1]).student
+    material = read_training_pictures(settings)
+    student = build_trainer(settings, material, [1]).student
     x = tf.constant(material.photographs.draw(12, np.random.default_rng(77)))
     narrow, wide = student(x), settings.teacher.extractor(TAPS)(x)
     for number, tap in enumerate(TAPS):
@@ -75,13 +76,13 @@ def test_the_first_weights_tell_the_teachers_features_of_crops_they_were_not_fit
 def test_a_teacher_without_the_layers_is_refused(small):
     settings = small(teacher=VGG16(weights="random"))
     with pytest.raises(InputError, match="Unknown layer 'conv3_4' for vgg16"):
-        build(settings, read_material(settings), [1])
+        build_trainer(settings, read_training_pictures(settings), [1])
 
 
 def test_a_teacher_that_cannot_be_loaded_is_refused(small):
     settings = small(teacher=VGG19(weights="/nowhere.h5"))
     with pytest.raises(InputError, match=r"Weights file '/nowhere.h5' not found"):
-        build(settings, read_material(settings), [1])
+        build_trainer(settings, read_training_pictures(settings), [1])
 
 
 @pytest.mark.parametrize(

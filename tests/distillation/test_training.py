@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from nst_tf.api import distill
 from nst_tf.backbones import VGG19Lite, hdf5
-from nst_tf.distillation import build, export, read_material
+from nst_tf.distillation.building import build_trainer, export, read_training_pictures
 from nst_tf.distillation.matching import feature_error, through_head
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.distillation.trainer import Trainer
-from nst_tf.errors import InputError
-from nst_tf.observers import OBSERVERS, Finished
+from nst_tf.observers import OBSERVERS
+from nst_tf.runs.events import Finished
+from nst_tf.util.errors import InputError
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "distill.py"
 
@@ -88,8 +89,8 @@ def test_another_training_is_refused_in_its_folder(trained, small):
 def test_it_learns(small):
     """The mean error over layers on crops it may have seen only in part, before and after."""
     settings = small(steps=100, half_stylised=0, learning_rate=5e-4, gram=0.0)
-    material = read_material(settings)
-    trainer = build(settings, material, [1])
+    material = read_training_pictures(settings)
+    trainer = build_trainer(settings, material, [1])
     teacher = settings.teacher.extractor(TAPS)
     x = tf.constant(material.photographs.draw(12, np.random.default_rng(77)))
 
@@ -169,8 +170,8 @@ def test_a_checkpoint_of_another_training_is_named(small, tmp_path, at_step_3):
 def test_the_exported_taps_measure_what_the_heads_measure(small, tmp_path):
     """Distances between two pictures, in the heads' hundreds of channels and in the file's few."""
     settings = small()
-    material = read_material(settings)
-    student = build(settings, material, [1]).student
+    material = read_training_pictures(settings)
+    student = build_trainer(settings, material, [1]).student
     export(student, tmp_path / "lite.weights.h5")
     generator = np.random.default_rng(3)
     pair = [tf.constant(material.photographs.draw(1, generator)) for _ in range(2)]

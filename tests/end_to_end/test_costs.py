@@ -8,12 +8,12 @@ import pytest
 import tensorflow as tf
 
 from nst_tf import Config, stylize
-from nst_tf.api import problem_of
+from nst_tf.api import build_problem
 from nst_tf.backbones import VGG19
 from nst_tf.images import Canvas
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimizers import Adam
-from nst_tf.runtime import Runtime
+from nst_tf.system.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -55,7 +55,7 @@ def engine_seconds(folder):
 
 def bare_seconds():
     """The same objective and Keras's Adam in a loop of one compiled step, and nothing else."""
-    problem = problem_of(config())
+    problem = build_problem(config())
     content, styles = problem.pictures()
     objective = problem.objective(content, styles)
     pixels = keras.Variable(content)

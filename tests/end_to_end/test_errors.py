@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf.cli import exit_code
+from nst_tf.cli.main import exit_code
 
 SERVER = """
 import contextlib, io, json, sys
-from nst_tf.cli import main
+from nst_tf.cli.main import main
 for line in sys.stdin:
     sys.argv = ["stylize.py", *json.loads(line)]
     out, err = io.StringIO(), io.StringIO()

@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from nst_tf.cli import reported
+from nst_tf.cli.main import report_errors
 from nst_tf.images import read_picture
-from nst_tf.runs import RunFolder
+from nst_tf.runs.folder import RunFolder
 
 STEPS = 150
 GRID = [f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0", "tracking.tensorboard.every=0"]
@@ -127,7 +127,7 @@ def test_an_unexpected_error_in_a_sweep_is_one_line(capsys):
     def broken():
         raise ValueError("one\ntwo")
 
-    assert reported(broken, "run 3: ") == "failed"
+    assert report_errors(broken, "run 3: ") == "failed"
     assert capsys.readouterr().err.splitlines()[-1] == "error: run 3: ValueError: one two"
     with pytest.raises(ValueError, match="one"):
-        reported(broken)
+        report_errors(broken)

@@ -15,7 +15,7 @@ def folders(command_line):
     return sorted(names - {"report", "tensorboard"})
 
 
-def reported(command_line):
+def report_errors(command_line):
     """Runs and their ends in the report's table."""
     with (command_line.folder / "sweep" / "report" / "table.csv").open(newline="") as file:
         return {row["run"]: row["status"] for row in csv.DictReader(file)}
@@ -35,7 +35,7 @@ def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, c
     names = folders(command_line)
     assert [name[:1] for name in names] == ["0", "2"]
     assert all("launcher" not in name for name in names)
-    assert reported(command_line) == {"0": "completed", "2": "completed"}
+    assert report_errors(command_line) == {"0": "completed", "2": "completed"}
     assert out.endswith("  report       sweep/report/index.html\n")
 
 
@@ -53,7 +53,7 @@ def test_an_interruption_ends_the_whole_sweep(command_line):
     assert out.count("interrupted") == 1
     assert "Traceback" not in error
     assert [name[:1] for name in folders(command_line)] == ["0"]
-    assert reported(command_line) == {"0": "interrupted"}
+    assert report_errors(command_line) == {"0": "interrupted"}
 
 
 def test_a_sweep_of_nothing_but_refusals_leaves_no_report(command_line):

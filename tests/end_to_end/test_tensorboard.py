@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from nst_tf.runs import RunFolder
+from nst_tf.runs.folder import RunFolder
 
 WEIGHTS = ("1.0", "2.0")
 RATES = ("1e-12", "1.0")  # with the second every run diverges

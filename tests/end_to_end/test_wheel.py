@@ -52,7 +52,7 @@ def test_it_runs_from_any_folder(wheel, tmp_path):
     code = (
         "import sys, nst_tf\n"
         f"assert nst_tf.__file__.startswith({str(site)!r}), nst_tf.__file__\n"
-        "from nst_tf.cli import main; main()\n"
+        "from nst_tf.cli.main import main; main()\n"
     )
     overrides = "content=sample:coffee style=sample:chelsea image.size=64 steps=1 name=there"
     done = subprocess.run(

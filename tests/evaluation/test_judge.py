@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from nst_tf.backbones import VGG19, VGG19Lite
-from nst_tf.errors import InputError
 from nst_tf.evaluation import Judge, Scores
 from nst_tf.evaluation.judge import REMEMBERED
 from nst_tf.evaluation.measures import similarity
 from nst_tf.images import Picture, read_picture, resize
 from nst_tf.reports.table import SCORES
+from nst_tf.util.errors import InputError
 
 STYLE = [f"block{block}_conv1" for block in range(1, 6)]
 

@@ -11,17 +11,17 @@ from tensorboard.plugins import base_plugin
 from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
 
 from nst_tf import stylize
-from nst_tf.errors import InputError
-from nst_tf.evaluation import Judge, Judging
+from nst_tf.evaluation import EvaluationConfig, Judge
 from nst_tf.evaluation.measures import total_variation
 from nst_tf.images import read_picture
 from nst_tf.losses import GramLoss
 from nst_tf.observers import Metrics
 from nst_tf.optimizers import SGD, Adam
 from nst_tf.reports import write_report
-from nst_tf.signals import Interrupted
+from nst_tf.system.signals import Interrupted
+from nst_tf.util.errors import InputError
 
-ON = Judging(enabled=True, weights="random")
+ON = EvaluationConfig(enabled=True, weights="random")
 NUMBERS = ("content", "style", "style_ratio", "ssim", "histogram_distance", "total_variation")
 
 
@@ -154,7 +154,7 @@ def test_an_interrupted_run_is_not_judged(small_config, tmp_path, monkeypatch):
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr("nst_tf.engine.Engine._advance", stop)
+        patch.setattr("nst_tf.optimization.engine.Engine._advance", stop)
         result = stylize(small_config(evaluation=ON), tmp_path / "run")
     assert result.status == "interrupted"
     assert "scores" not in result.record
@@ -169,7 +169,7 @@ def test_a_diverged_run_is_judged_by_the_picture_it_left(small_config, tmp_path)
 
 def test_weights_that_are_not_there_are_refused_before_the_run(small_config, tmp_path):
     with pytest.raises(InputError, match=r"^evaluation\.weights="):
-        stylize(small_config(evaluation=Judging(enabled=True, weights="nowhere.h5")), tmp_path / "run")
+        stylize(small_config(evaluation=EvaluationConfig(enabled=True, weights="nowhere.h5")), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from nst_tf.backbones import VGG19, VGG19Lite
-from nst_tf.errors import InputError
-from nst_tf.evaluation import Judge, Judging
+from nst_tf.evaluation import EvaluationConfig, Judge
 from nst_tf.evaluation.judge import Scores
+from nst_tf.util.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")  # Keras into h5py
 
@@ -30,8 +30,8 @@ def weights_file(tmp_path_factory):
 
 
 def test_without_weights_the_judge_is_the_network_of_the_package(cache):
-    assert Judging().backbone() == VGG19Lite()
-    assert Judging(weights="embedded").backbone() == VGG19Lite()
+    assert EvaluationConfig().backbone() == VGG19Lite()
+    assert EvaluationConfig(weights="embedded").backbone() == VGG19Lite()
 
 
 def test_with_keras_file_in_its_cache_the_judge_is_vgg19(cache, monkeypatch):
@@ -39,35 +39,35 @@ def test_with_keras_file_in_its_cache_the_judge_is_vgg19(cache, monkeypatch):
     published = replace(VGG19.pretrained, checksum=f"md5:{hashlib.md5(content).hexdigest()}")
     monkeypatch.setattr(VGG19, "pretrained", published)
     (cache / published.file).write_bytes(b"torn weights")
-    assert Judging().backbone() == VGG19Lite()
+    assert EvaluationConfig().backbone() == VGG19Lite()
     (cache / published.file).write_bytes(content)
-    assert Judging().backbone() == VGG19()
-    assert Judging(weights="embedded").backbone() == VGG19Lite()
+    assert EvaluationConfig().backbone() == VGG19()
+    assert EvaluationConfig(weights="embedded").backbone() == VGG19Lite()
 
 
 def test_a_file_is_vgg19s_and_named_without_its_folder(weights_file):
-    judge = Judging(weights=str(weights_file)).judge()
+    judge = EvaluationConfig(weights=str(weights_file)).judge()
     assert judge.name == f"vgg19, random.weights.h5 {hashlib.sha256(weights_file.read_bytes()).hexdigest()[:8]}"
 
 
 def test_the_judge_is_kept_until_its_weights_change(weights_file, tmp_path):
-    first = Judging(weights="embedded").judge()
+    first = EvaluationConfig(weights="embedded").judge()
     assert first.name == "vgg19_lite, embedded"
-    assert Judging(weights="embedded", enabled=True).judge() is first
+    assert EvaluationConfig(weights="embedded", enabled=True).judge() is first
     mine = tmp_path / "mine.weights.h5"
     shutil.copy(weights_file, mine)
-    judge = Judging(weights=str(mine)).judge()
-    assert Judging(weights=str(mine)).judge() is judge
+    judge = EvaluationConfig(weights=str(mine)).judge()
+    assert EvaluationConfig(weights=str(mine)).judge() is judge
     VGG19(weights="random", seed=4).extractor(["conv5_4"]).model.save_weights(mine)
-    assert Judging(weights=str(mine)).judge() is not judge
+    assert EvaluationConfig(weights=str(mine)).judge() is not judge
 
 
 def test_weights_that_are_not_there_are_refused_by_their_key(tmp_path):
     with pytest.raises(InputError, match=r"^evaluation\.weights=.*nowhere\.h5: Weights file .* not found"):
-        Judging(enabled=True, weights=str(tmp_path / "nowhere.h5")).check()
+        EvaluationConfig(enabled=True, weights=str(tmp_path / "nowhere.h5")).check()
     with pytest.raises(InputError, match=r"^evaluation\.weights is empty"):
-        Judging(weights="")
-    Judging(weights=str(tmp_path / "nowhere.h5")).check()  # nobody asks for them
+        EvaluationConfig(weights="")
+    EvaluationConfig(weights=str(tmp_path / "nowhere.h5")).check()  # nobody asks for them
 
 
 def test_scores_in_one_line():

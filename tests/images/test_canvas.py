@@ -6,10 +6,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 from PIL import Image
 
-from nst_tf.errors import InputError
 from nst_tf.images import Canvas, Colour, Fit, Noise, Picture, StyleFit, resize
 from nst_tf.images.colour import grey
 from nst_tf.images.noise import MEAN_COLOUR
+from nst_tf.util.errors import InputError
 
 
 def picture(height: int, width: int, seed: int = 0, alpha: bool = False) -> Picture:

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf.errors import InputError
 from nst_tf.images import read_picture, read_text, to_bytes, write_picture
 from nst_tf.images.files import WRITERS
+from nst_tf.util.errors import InputError
 
 IMAGE = np.linspace(0, 1, 4 * 5 * 3, dtype=np.float32).reshape(4, 5, 3)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from nst_tf.errors import InputError
 from nst_tf.images import SAMPLES, read_picture, sample_names
+from nst_tf.util.errors import InputError
 
 RED, GREEN, BLUE, YELLOW, BLACK, WHITE = (
     (255, 0, 0),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.errors import InputError
 from nst_tf.losses import Blend, ContentLoss, ContentReduction, GramLoss, OverLayers, TotalVariationLoss
+from nst_tf.util.errors import InputError
 
 FEATURES = {"a": tf.ones([1, 2, 2, 1]), "b": 2 * tf.ones([1, 2, 2, 1]), "image": tf.zeros([1, 2, 2, 3])}
 ZEROS = {"a": tf.zeros([1, 2, 2, 1]), "b": tf.zeros([1, 2, 2, 1])}

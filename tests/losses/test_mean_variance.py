@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.losses import Blend, MeanVarianceLoss
-from nst_tf.objective import Objective
+from nst_tf.optimization.objective import Objective
 
 #                 means 2, 5 and deviations 1, 3          means 3, 5 and deviations 2, 3
 X = np.array([[1.0, 2], [3, 8], [1, 8], [3, 2]])

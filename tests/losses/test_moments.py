@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from scipy import linalg
 
-from nst_tf.errors import InputError
 from nst_tf.losses import Blend, MomentsLoss
 from nst_tf.losses.moments import trace_of_root
+from nst_tf.util.errors import InputError
 
 N = 4
 RNG = np.random.default_rng(5)
@@ -143,7 +143,7 @@ def test_features_that_are_no_numbers_give_a_loss_that_is_none(value):
 
 
 def test_two_styles_as_one_mixture_are_the_set_of_both():
-    from nst_tf.objective import Objective
+    from nst_tf.optimization.objective import Objective
 
     x, one, other = (tf.constant(RNG.normal(size=(1, 6, 7, 3)) + shift, tf.float32) for shift in (0, 1, 3))
     losses = {"style": MomentsLoss(layers=["conv"], reduction="sum", blend=Blend.targets)}

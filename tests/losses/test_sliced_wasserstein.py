@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from nst_tf.errors import InputError
 from nst_tf.losses import Blend, SlicedWassersteinLoss
 from nst_tf.losses.sliced_wasserstein import directions, quantiles
-from nst_tf.objective import Objective
+from nst_tf.optimization.objective import Objective
+from nst_tf.util.errors import InputError
 
 RNG = np.random.default_rng(11)
 N = 6

@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 
 from nst_tf import losses
-from nst_tf.errors import InputError
 from nst_tf.losses import Balance, Blend, ContentLoss, GramLoss, LayerLoss, Smoothing
-from nst_tf.losses.smoothing import entropy, largest, peak, softened
-from nst_tf.objective import Objective, columns
-from nst_tf.objective.references import features_of
+from nst_tf.losses.smoothing import entropy, largest, peak, spatial_softmax
+from nst_tf.optimization.objective import Objective
+from nst_tf.optimization.terms import term_names
+from nst_tf.optimization.references import extract_features
+from nst_tf.util.errors import InputError
 
 RNG = np.random.default_rng(5)
 CONTENT, IMAGE, ONE, TWO = (tf.constant(RNG.uniform(size=(1, 6, 8, 3)).astype(np.float32)) for _ in range(4))
@@ -37,14 +38,14 @@ def numpy_softened(x, temperature):
 def test_the_softmax_goes_over_positions_and_channels_together_by_hand():
     logs = np.log([[[1.0, 2.0]], [[3.0, 4.0]]])  # two positions, two channels: a whole of 10
     x = tf.constant(2.0 * logs[None], tf.float32)
-    np.testing.assert_allclose(softened(x, tf.constant([2.0])), [[[[0.4, 0.8]], [[1.2, 1.6]]]], rtol=1e-5)
+    np.testing.assert_allclose(spatial_softmax(x, tf.constant([2.0])), [[[[0.4, 0.8]], [[1.2, 1.6]]]], rtol=1e-5)
 
 
 def test_the_softmax_equals_numpys_picture_by_picture_and_bears_large_activations():
     x = RNG.normal(size=(2, 3, 4, 5)).astype(np.float32)
     expected = [numpy_softened(x[0], 0.5), numpy_softened(x[1], 2.0)]
-    np.testing.assert_allclose(softened(tf.constant(x), tf.constant([0.5, 2.0])), expected, rtol=1e-4)
-    large = softened(tf.constant(x + 1e4), tf.constant([0.5]))  # e^20000, but that it cancels
+    np.testing.assert_allclose(spatial_softmax(tf.constant(x), tf.constant([0.5, 2.0])), expected, rtol=1e-4)
+    large = spatial_softmax(tf.constant(x + 1e4), tf.constant([0.5]))  # e^20000, but that it cancels
     np.testing.assert_allclose(large[0], expected[0], rtol=2e-2)
 
 
@@ -60,7 +61,7 @@ def test_entropy_and_peak_by_hand():
 
 def test_higher_temperatures_raise_the_entropy():
     x = tf.constant(RNG.normal(size=(1, 4, 4, 8)) ** 4, tf.float32)
-    values = [float(entropy(softened(x, tf.constant([t])))[0]) for t in (0.3, 1.0, 3.0, 100.0)]
+    values = [float(entropy(spatial_softmax(x, tf.constant([t])))[0]) for t in (0.3, 1.0, 3.0, 100.0)]
     assert values == sorted(values)
     assert values[0] < 0.1 < 0.99 < values[-1]
 
@@ -73,7 +74,7 @@ def test_the_largest_activation_of_each_picture_is_1_where_there_is_none():
 
 def test_between_0_and_the_references_largest_no_activation_exceeds_e_to_the_inverse_temperature_times_another():
     x = tf.constant(RNG.uniform(size=(1, 4, 4, 8)) ** 9, tf.float32)
-    seen = softened(x, 0.5 * largest(x)).numpy()
+    seen = spatial_softmax(x, 0.5 * largest(x)).numpy()
     assert 0.9 * np.exp(2) < seen.max() / seen.min() <= np.exp(2) * 1.0001
 
 
@@ -119,7 +120,7 @@ def test_every_loss_over_layers_smooths_in_every_precision(kind, dtype):
     x, target = (tf.constant(RNG.normal(size=(2, 3, 4, 5)), dtype) for _ in range(2))
     loss = kind(layers=["conv"], smoothing="softmax", reduction="relative")
     plain = kind(layers=["conv"], reduction="relative")
-    same = conv(softened(x, largest(target))), conv(softened(target, largest(target)))
+    same = conv(spatial_softmax(x, largest(target))), conv(spatial_softmax(target, largest(target)))
     with tf.GradientTape() as tape:
         tape.watch(x)
         value = loss(conv(x), loss.prepare(conv(target)))
@@ -151,7 +152,7 @@ def objective(styles=(ONE,), shares=(1.0,), **settings):
 
 def test_an_objective_smooths_as_the_loss_does_alone():
     loss = GramLoss(layers=["a", "b"], reduction="relative", smoothing="softmax")
-    expected = loss(features_of(extractor, IMAGE), loss.prepare(features_of(extractor, ONE)))
+    expected = loss(extract_features(extractor, IMAGE), loss.prepare(extract_features(extractor, ONE)))
     np.testing.assert_allclose(objective(smoothing="softmax")(IMAGE).total, expected, rtol=1e-5)
     both = objective(smoothing="softmax")(tf.concat([IMAGE, TWO], 0))
     np.testing.assert_allclose(both.total[:1], expected, rtol=1e-5)
@@ -177,10 +178,10 @@ def test_several_styles_share_the_mean_of_their_temperatures(blend):
 
 @pytest.mark.parametrize("smoothing", Smoothing)
 def test_entropy_and_peak_are_told_beside_the_loss_of_what_it_compares(smoothing):
-    told = objective(smoothing=smoothing, peaks=True, temperature=0.5)
-    terms = told(IMAGE).terms
-    settings = {"layers": ["a", "b"], "reduction": "relative", "peaks": True}
-    assert list(terms) == columns({"style": GramLoss(**settings)})
+    diagnostic_names = objective(smoothing=smoothing, diagnostics=True, temperature=0.5)
+    terms = diagnostic_names(IMAGE).terms
+    settings = {"layers": ["a", "b"], "reduction": "relative", "diagnostics": True}
+    assert list(terms) == term_names({"style": GramLoss(**settings)})
     x = extractor(IMAGE)["a"].numpy()
     seen = numpy_softened(x, 0.5 * extractor(ONE)["a"].numpy().max()) if smoothing is Smoothing.softmax else x
     p = seen[seen > 0] / seen.sum()
@@ -188,7 +189,7 @@ def test_entropy_and_peak_are_told_beside_the_loss_of_what_it_compares(smoothing
         assert float(terms[f"style/{layer}/entropy"][0]) == pytest.approx(-(p * np.log(p)).sum() / np.log(x.size), 1e-3)
         assert float(terms[f"style/{layer}/peak"][0]) == pytest.approx(seen.max() / seen.mean(), rel=1e-3)
     silent = objective(smoothing=smoothing, temperature=0.5)(IMAGE)
-    np.testing.assert_array_equal(silent.total, told(IMAGE).total)
+    np.testing.assert_array_equal(silent.total, diagnostic_names(IMAGE).total)
     assert set(terms) - set(silent.terms) == {f"style/{layer}/{name}" for layer in "ab" for name in ("entropy", "peak")}
 
 
@@ -218,25 +219,25 @@ def test_balanced_layers_have_slopes_of_their_weights_at_the_start_and_raw_ones_
     }
     raw = slopes(prepared["none"], names)
     assert raw["style/b"] / raw["style/a"] == pytest.approx(3 * 100**4, rel=1e-3)
-    balanced = slopes(prepared["gradient"].balanced(IMAGE, TWO), names)
-    assert balanced == pytest.approx({"style/a": 1.0, "style/b": 3.0, "content/b": 1.0}, rel=1e-4)
-    direction = [prepared["gradient"].balanced(IMAGE, TWO)(IMAGE).gradient, prepared["none"](IMAGE).gradient]
+    balance_gradients = slopes(prepared["gradient"].balance_gradients(IMAGE, TWO), names)
+    assert balance_gradients == pytest.approx({"style/a": 1.0, "style/b": 3.0, "content/b": 1.0}, rel=1e-4)
+    direction = [prepared["gradient"].balance_gradients(IMAGE, TWO)(IMAGE).gradient, prepared["none"](IMAGE).gradient]
     assert not np.allclose(direction[0] / tf.norm(direction[0]), direction[1] / tf.norm(direction[1]), atol=1e-3)
 
 
 def test_a_layer_at_its_target_is_balanced_at_noise_and_one_that_is_always_there_left_alone():
     loss = {"content": ContentLoss(layers=["a"], balance="gradient")}
-    at_content = Objective.prepare(extractor, loss, CONTENT, [], []).balanced(CONTENT, IMAGE)
+    at_content = Objective.prepare(extractor, loss, CONTENT, [], []).balance_gradients(CONTENT, IMAGE)
     assert slopes(at_content, ["content/a"])["content/a"] == pytest.approx(1.0, rel=1e-4)
-    flat = Objective.prepare(lambda image: {"a": 0 * image}, loss, CONTENT, [], []).balanced(CONTENT, IMAGE)
+    flat = Objective.prepare(lambda image: {"a": 0 * image}, loss, CONTENT, [], []).balance_gradients(CONTENT, IMAGE)
     assert float(flat(IMAGE).total[0]) == 0.0
 
 
 def test_a_batch_is_balanced_picture_by_picture():
     loss = {"style": GramLoss(layers=["a", "b"], balance="gradient", over_layers="mean")}
     prepared = Objective.prepare(extractor, loss, CONTENT, [ONE], [1.0])
-    both = prepared.balanced(tf.concat([IMAGE, CONTENT], 0), tf.concat([TWO, TWO], 0))
-    alone = prepared.balanced(CONTENT, TWO)
+    both = prepared.balance_gradients(tf.concat([IMAGE, CONTENT], 0), tf.concat([TWO, TWO], 0))
+    alone = prepared.balance_gradients(CONTENT, TWO)
     np.testing.assert_allclose(both(tf.concat([IMAGE, TWO], 0)).total[1], alone(TWO).total[0], rtol=1e-4)
 
 
@@ -245,7 +246,8 @@ def test_balance_by_the_target_is_the_relative_reduction(kind):
     by_target, relative = kind(layers=["a"], balance=Balance.target), kind(layers=["a"], reduction="relative")
     assert by_target.reduction is relative.reduction
     values = [
-        loss(features_of(extractor, IMAGE), loss.prepare(features_of(extractor, ONE))) for loss in (by_target, relative)
+        loss(extract_features(extractor, IMAGE), loss.prepare(extract_features(extractor, ONE)))
+        for loss in (by_target, relative)
     ]
     np.testing.assert_array_equal(*values)
 

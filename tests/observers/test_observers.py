@@ -7,30 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from nst_tf.errors import InputError
 from nst_tf.images import read_picture
-from nst_tf.observers import (
-    OBSERVERS,
-    Checkpoints,
-    Finished,
-    Metrics,
-    Moment,
-    Observer,
-    Progress,
-    Progressed,
-    Scaled,
-    Snapshots,
-    Started,
-    due,
-)
-from nst_tf.runs import RunFolder
+from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Progress, Snapshots, is_due
+from nst_tf.runs.events import Finished, Iterate, Progressed, Scaled, Started
+from nst_tf.runs.folder import RunFolder
+from nst_tf.util.errors import InputError
 
 COLUMNS = ["content", "content/raw", "content/conv"]
 
 
-def moment(step, steps=10, total=None):
+def iterate(step, steps=10, total=None):
     value = 100.0 / (step + 1) if total is None else total
-    return Moment(
+    return Iterate(
         step=step,
         steps=steps,
         evaluations=step + 1,
@@ -56,15 +44,15 @@ def run(observer, tmp_path, steps=10, resumed_at=None, status="completed"):
     observer.notify(started(tmp_path, resumed_at))
     observer.notify(Scaled(1, 1, 16, 20))
     for step in range(0 if resumed_at is None else resumed_at + 1, steps + 1):
-        observer.notify(Progressed(moment(step)))
-    observer.notify(Finished(status, "because", moment(steps)))
+        observer.notify(Progressed(iterate(step)))
+    observer.notify(Finished(status, "because", iterate(steps)))
 
 
 @pytest.mark.parametrize(
     ("step", "every", "expected"), [(0, 3, True), (3, 3, True), (4, 3, False), (10, 3, True), (3, 0, False)]
 )
 def test_due(step, every, expected):
-    assert due(moment(step), every) is expected
+    assert is_due(iterate(step), every) is expected
 
 
 @pytest.mark.parametrize("kind", OBSERVERS.values(), ids=list(OBSERVERS))
@@ -86,7 +74,7 @@ class TestEveryObserver:
     def test_it_survives_a_run_that_ends_before_its_first_loss(self, kind, tmp_path):
         observer = kind()
         observer.notify(started(tmp_path))
-        unread = Moment(0, 10, 0, 0.0, math.nan, math.nan, {}, lambda: np.zeros((16, 20, 3), np.float32), dict)
+        unread = Iterate(0, 10, 0, 0.0, math.nan, math.nan, {}, lambda: np.zeros((16, 20, 3), np.float32), dict)
         observer.notify(Finished("failed", "out of memory", unread))
 
 
@@ -125,12 +113,12 @@ def test_snapshots_are_the_pictures_of_their_steps(tmp_path):
 def test_checkpoints_keep_the_latest_and_skip_the_start(tmp_path):
     observer, folder = Checkpoints(every=4), RunFolder(tmp_path)
     observer.notify(started(tmp_path))
-    observer.notify(Progressed(moment(0)))
+    observer.notify(Progressed(iterate(0)))
     assert folder.read_checkpoint() is None
     for step in range(1, 10):
-        observer.notify(Progressed(moment(step)))
+        observer.notify(Progressed(iterate(step)))
     assert folder.read_checkpoint()["step"] == 8
-    observer.notify(Finished("interrupted", "", moment(9)))
+    observer.notify(Finished("interrupted", "", iterate(9)))
     assert folder.read_checkpoint()["step"] == 9
     assert [path.name for path in folder.checkpoint.parent.iterdir()] == ["latest.npz"]
 

@@ -14,18 +14,19 @@ from tensorboard.util import tensor_util
 
 from nst_tf import stylize
 from nst_tf.images import read_picture, to_bytes
-from nst_tf.observers import Finished, Metrics, Moment, Progressed, Snapshots, Started, TensorBoard
+from nst_tf.observers import Metrics, Snapshots, TensorBoard
 from nst_tf.optimizers import SGD
-from nst_tf.runs import RunFolder
+from nst_tf.runs.events import Finished, Iterate, Progressed, Started
+from nst_tf.runs.folder import RunFolder
 
 COLUMNS = ["content", "content/raw", "content/conv"]
 
 
-def moment(step):
+def iterate(step):
     """A step of a run of ten."""
     terms = dict.fromkeys(COLUMNS, 1.0 / (step + 1))
     picture = np.full((16, 20, 3), step / 10, np.float32)
-    return Moment(step, 10, step + 1, 0.5 * step, 1.0 / (step + 1), 1.0, terms, lambda: picture, dict)
+    return Iterate(step, 10, step + 1, 0.5 * step, 1.0 / (step + 1), 1.0, terms, lambda: picture, dict)
 
 
 def events(folder):
@@ -54,7 +55,7 @@ def run(tmp_path_factory, pictures):
         backbone=VGG19(weights="random"),
         losses={
             "content": ContentLoss(layers=["conv1_1"]),
-            "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=10.0, peaks=True),
+            "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=10.0, diagnostics=True),
         },
         image=Canvas(size=32),
         tracking={
@@ -157,7 +158,7 @@ def test_a_run_begun_anew_shows_nothing_of_the_last_one(tmp_path):
         observer = TensorBoard(every=1, pictures_every=0)
         observer.notify(start)
         for step in range(last):
-            observer.notify(Progressed(moment(step)))
+            observer.notify(Progressed(iterate(step)))
     accumulator = events(tmp_path)
     assert [step for step, _ in series(accumulator, "loss/total")] == [0, 1, 2]
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
@@ -169,16 +170,16 @@ def test_a_continued_run_shows_one_life(tmp_path):
     start = Started(folder, 10, None, COLUMNS, "steps: 10", {"steps": 10})
     observer.notify(start)
     for step in range(9):
-        observer.notify(Progressed(moment(step)))
-    observer.notify(Finished("interrupted", "asked to stop", moment(8)))
+        observer.notify(Progressed(iterate(step)))
+    observer.notify(Finished("interrupted", "asked to stop", iterate(8)))
     (path,) = folder.tensorboard.iterdir()
     path.write_bytes(path.read_bytes()[:-7])
 
     observer = TensorBoard(every=1, pictures_every=4)
     observer.notify(replace(start, resumed_at=5))
     for step in range(6, 11):
-        observer.notify(Progressed(moment(step)))
-    observer.notify(Finished("completed", "10 steps", moment(10)))
+        observer.notify(Progressed(iterate(step)))
+    observer.notify(Finished("completed", "10 steps", iterate(10)))
     accumulator = events(tmp_path)
     assert [step for step, _ in series(accumulator, "loss/total")] == list(range(11))
     assert [event.step for event in accumulator.Tensors("picture")] == [0, 4, 8, 10]

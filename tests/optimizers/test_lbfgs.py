@@ -7,10 +7,10 @@ from scipy import optimize
 
 from nst_tf.backbones import VGG19
 from nst_tf.losses import ContentLoss, GramLoss
-from nst_tf.objective import Objective
+from nst_tf.optimization.objective import Objective
 from nst_tf.optimizers import LBFGS, Evaluation
-from nst_tf.optimizers.history import History
-from nst_tf.optimizers.metric import Metric
+from nst_tf.optimizers.curvature_pairs import CurvaturePairs
+from nst_tf.optimizers.preconditioner import Preconditioner
 
 SHAPE = (1, 4, 5, 3)
 
@@ -80,8 +80,8 @@ def pairs_of(generator, count, n):
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_the_two_loops_equal_a_dense_bfgs_matrix(count, power):
     generator, n = np.random.default_rng(count), 60
-    H0 = Metric((n, 4, 5, 3), power)(tf.eye(n)).numpy().astype(np.float64)
-    history = History(5, 1, n, Metric(SHAPE, power))
+    H0 = Preconditioner((n, 4, 5, 3), power)(tf.eye(n)).numpy().astype(np.float64)
+    history = CurvaturePairs(5, 1, n, Preconditioner(SHAPE, power))
     pairs, gradient = pairs_of(generator, count, n), generator.normal(size=n)
     for s, y in pairs:
         history.remember(*(tf.constant(v[None], tf.float32) for v in (s, y)))
@@ -93,7 +93,7 @@ def test_the_two_loops_equal_a_dense_bfgs_matrix(count, power):
 @pytest.mark.parametrize("change", [-1.0, 0.0, 1e-12, float("nan")])
 def test_a_pair_without_positive_curvature_is_not_remembered(change):
     generator = np.random.default_rng(0)
-    history = History(3, 1, 60, Metric(SHAPE, 0.0))
+    history = CurvaturePairs(3, 1, 60, Preconditioner(SHAPE, 0.0))
     (s, y), g = pairs_of(generator, 1, 60)[0], tf.constant(generator.normal(size=(1, 60)), tf.float32)
     history.remember(*(tf.constant(v[None], tf.float32) for v in (s, y)))
     before = history.direction(g)
@@ -106,8 +106,8 @@ def test_a_pair_without_positive_curvature_is_not_remembered(change):
 def test_pictures_remember_apart():
     """A batch of two against each alone; one of them refuses its second pair."""
     generator = np.random.default_rng(4)
-    alone = [History(4, 1, 60, Metric(SHAPE, 0.5)) for _ in range(2)]
-    both = History(4, 2, 60, Metric((2, *SHAPE[1:]), 0.5))
+    alone = [CurvaturePairs(4, 1, 60, Preconditioner(SHAPE, 0.5)) for _ in range(2)]
+    both = CurvaturePairs(4, 2, 60, Preconditioner((2, *SHAPE[1:]), 0.5))
     pairs = [pairs_of(generator, 3, 60) for _ in range(2)]
     pairs[1][1] = (pairs[1][1][0], -pairs[1][1][1])
     for k in range(3):
@@ -119,7 +119,7 @@ def test_pictures_remember_apart():
     expected = tf.concat([alone[b].direction(g[b : b + 1]) for b in range(2)], 0)
     np.testing.assert_allclose(both.direction(g), expected, rtol=1e-4, atol=1e-5)
     both.forget(tf.constant([True, False]))
-    np.testing.assert_allclose(both.direction(g)[0], -Metric((2, *SHAPE[1:]), 0.5)(g)[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(both.direction(g)[0], -Preconditioner((2, *SHAPE[1:]), 0.5)(g)[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(both.direction(g)[1], expected[1], rtol=1e-4, atol=1e-5)
 
 
@@ -128,13 +128,13 @@ def test_the_metric_scales_each_wave_by_its_frequency():
     for ky, kx in [(0, 1), (2, 0), (3, 2), (4, 3)]:
         wave = np.cos(2 * np.pi * (ky * rows / 8 + kx * columns / 6))
         picture = np.stack([wave, 0 * wave, 2 * wave], 2)[None].astype(np.float32)
-        found = Metric(picture.shape, 0.75)(tf.constant(picture.reshape(1, -1)))
+        found = Preconditioner(picture.shape, 0.75)(tf.constant(picture.reshape(1, -1)))
         expected = (0.5 / np.hypot(ky / 8, kx / 6)) ** 0.75 * picture
         np.testing.assert_allclose(found, expected.reshape(1, -1), rtol=1e-5, atol=1e-5)
 
 
 def test_the_metric_is_symmetric_and_positive_and_moves_the_mean_as_the_coarsest_wave():
-    H0 = Metric((60, 4, 5, 3), 1.0)(tf.eye(60)).numpy()
+    H0 = Preconditioner((60, 4, 5, 3), 1.0)(tf.eye(60)).numpy()
     np.testing.assert_allclose(H0, H0.T, atol=1e-6)
     assert np.linalg.eigvalsh(H0).min() > 0.5
     np.testing.assert_allclose(H0.sum(1), 0.5 * 5, rtol=1e-5)  # of a constant picture: one cycle in five columns
@@ -142,7 +142,7 @@ def test_the_metric_is_symmetric_and_positive_and_moves_the_mean_as_the_coarsest
 
 def test_rosenbrock_takes_no_more_evaluations_than_scipy():
     start = np.tile([-1.2, 1.0], 30).astype(np.float32)
-    solver = LBFGS(history=10, metric_power=0, clamp=False).solver(tf.constant(start.reshape(SHAPE)))
+    solver = LBFGS(history=10, preconditioner_power=0, clamp=False).solver(tf.constant(start.reshape(SHAPE)))
     trace = descend(solver, objective_of(rosenbrock), 600)
     reference = optimize.minimize(rosenbrock, start, jac=True, method="L-BFGS-B", options={"ftol": 0, "gtol": 1e-3})
     needed = next(evaluations for evaluations, total in trace if total < 1e-6)
@@ -155,7 +155,7 @@ def test_rosenbrock_takes_no_more_evaluations_than_scipy():
 def test_quadratics_within_a_tenth_of_scipys_evaluations(condition, power):
     """The metric suits pictures, not these; it may cost a third."""
     function = quadratic(3, condition)
-    solver = LBFGS(history=10, metric_power=power, clamp=False).solver(tf.zeros(SHAPE))
+    solver = LBFGS(history=10, preconditioner_power=power, clamp=False).solver(tf.zeros(SHAPE))
     trace = descend(solver, objective_of(function), 100)
     goal = 1e-4 * trace[0][1]
     needed = next(evaluations for evaluations, total in trace if total < goal)
@@ -177,7 +177,7 @@ def test_a_style_objective_falls_as_fast_as_under_scipy():
     losses = {"content": ContentLoss(layers=["conv2_1"]), "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=1e3)}
     extractor = VGG19(weights="random").extractor(["conv1_1", "conv2_1"])
     objective = Objective.prepare(extractor, losses, content, [style], [1.0])
-    solver = LBFGS(history=10, metric_power=0, clamp=False).solver(content)
+    solver = LBFGS(history=10, preconditioner_power=0, clamp=False).solver(content)
     trace = descend(solver, objective, 60)
     lowest = []
 
@@ -212,7 +212,7 @@ def test_two_pictures_descend_as_each_would_alone():
     """Their line searches take different numbers of evaluations."""
     starts = [np.tile([-1.2, 1.0], 30), np.full(60, 0.9)]
     batch = tf.constant(np.reshape(starts, (2, *SHAPE[1:])), tf.float32)
-    settings = LBFGS(history=4, metric_power=0.5, clamp=False)
+    settings = LBFGS(history=4, preconditioner_power=0.5, clamp=False)
     both = settings.solver(batch)
     descend(both, objective_of(rosenbrock), 6)
     for b in range(2):
@@ -266,7 +266,7 @@ def test_clamp_finds_the_minimum_within_the_bounds(power):
     def function(x):
         return 0.5 * (x - c) @ A @ (x - c), A @ (x - c)
 
-    solver = LBFGS(metric_power=power).solver(tf.fill(SHAPE, 0.5))
+    solver = LBFGS(preconditioner_power=power).solver(tf.fill(SHAPE, 0.5))
     trace = descend(solver, objective_of(function), 300)
     bounds = optimize.Bounds(0, 1)
     options = {"ftol": 0, "gtol": 1e-9}

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.optimizers import Evaluation
-from nst_tf.optimizers.line_search import CURVATURE, DECREASE, Point, cubic_minimum, search
+from nst_tf.optimizers.line_search import CURVATURE, DECREASE, Point, cubic_minimum, line_search
 
 
 def convex_then_rising(t, beta=2.0):
@@ -47,7 +47,7 @@ def line_of(function):
 def run(function, firsts, limit=30):
     line, seen = line_of(function)
     start, slope = line(tf.zeros(len(firsts), tf.float64))
-    found = search(line, start, slope, tf.constant(firsts, tf.float64), limit)
+    found = line_search(line, start, slope, tf.constant(firsts, tf.float64), limit)
     return found, start, slope, line, len(seen) - 1
 
 

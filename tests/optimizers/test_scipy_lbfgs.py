@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy import optimize
 
-from nst_tf.errors import InputError
 from nst_tf.optimizers import Evaluation, ScipyLBFGS, Units
+from nst_tf.util.errors import InputError
 
 SHAPE = (1, 2, 2, 3)
 START = np.random.default_rng(5).uniform(-1, 1, SHAPE).astype(np.float32)

@@ -4,13 +4,13 @@ from itertools import product
 
 import pytest
 
-from nst_tf.reports.axes import Axis, lay_out, short
+from nst_tf.reports.axes import Axis, build_layout, short
 from nst_tf.reports.reading import find_runs
 
 
 @pytest.fixture
 def sheet_of(made_up_sweep):
-    return lambda points, **kwargs: lay_out(find_runs([made_up_sweep(points, **kwargs)]))
+    return lambda points, **kwargs: build_layout(find_runs([made_up_sweep(points, **kwargs)]))
 
 
 def grid(**axes):
@@ -82,7 +82,7 @@ def test_titles_that_would_be_the_same_are_whole(sheet_of):
 def test_runs_from_python_are_told_apart_by_their_configs(made_up_run, tmp_path):
     for seed in (0, 1):
         made_up_run(tmp_path / f"run{seed}", [], seed=seed, name=f"run{seed}")
-    assert lay_out(find_runs([tmp_path])).axes == (Axis("seed", "seed", ("0", "1")),)
+    assert build_layout(find_runs([tmp_path])).axes == (Axis("seed", "seed", ("0", "1")),)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import shlex
 
 import pytest
 
-from nst_tf.config import composed, configs_folder, fingerprint
-from nst_tf.reports.commands import portable, rerun
+from nst_tf.config.composing import compose_config, configs_folder
+from nst_tf.config.settings import fingerprint
+from nst_tf.reports.commands import portable_overrides, rerun_command
 from nst_tf.reports.reading import find_runs
 
 NASTY = [
@@ -23,19 +24,19 @@ def test_the_shell_reads_the_very_overrides(made_up_run, tmp_path):
     made_up_run(tmp_path / "run", NASTY)
     (run,) = find_runs([tmp_path])
     assert run.overrides == NASTY
-    assert shlex.split(rerun(run)) == ["python", "scripts/stylize.py", *NASTY]
+    assert shlex.split(rerun_command(run)) == ["python", "scripts/stylize.py", *NASTY]
 
 
 def test_runs_of_a_sweep_get_names_of_their_own(made_up_sweep):
     runs = find_runs([made_up_sweep([["seed=0"], ["seed=1"]])])
-    names = [shlex.split(rerun(run))[4] for run in runs]
+    names = [shlex.split(rerun_command(run))[4] for run in runs]
     assert names == ["name=grid_0", "name=grid_1"]
 
 
 def test_a_single_runs_name_does_not_lead_to_the_run_that_is_done(made_up_run, tmp_path):
     made_up_run(tmp_path / "lighthouse", ["name=lighthouse"])
     (run,) = find_runs([tmp_path])
-    assert rerun(run) == "python scripts/stylize.py name=lighthouse_again"
+    assert rerun_command(run) == "python scripts/stylize.py name=lighthouse_again"
 
 
 def test_a_run_from_python_has_no_command(made_up_run, tmp_path):
@@ -49,13 +50,13 @@ def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_ru
 
     key = {"content_style_ratio": "losses.style.weight=100.0", "pooling": "backbone.pooling=average"}[sweep]
     overrides = [key, f"sweep={sweep}", f"content={pictures[0]}", f"style={pictures[1]}", "steps=3"]
-    config = composed(*overrides)
+    config = compose_config(*overrides)
     made_up_run(tmp_path / "3_run", overrides)
     words = shlex.split(rerun(find_runs([tmp_path])[0]))[2:]
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
         hydra = compose("config", overrides=words, return_hydra_config=True).hydra
     assert hydra.mode.name == "RUN"
-    assert fingerprint(composed(*words), []) == fingerprint(config, [])
+    assert fingerprint(compose_config(*words), []) == fingerprint(config, [])
 
 
 @pytest.mark.parametrize(
@@ -74,12 +75,12 @@ def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_ru
 )
 def test_elsewhere_files_go_by_their_names(override, words, made_up_run, tmp_path):
     made_up_run(tmp_path / "run", [override, "name=lighthouse"])
-    assert portable(find_runs([tmp_path])[0]) == [words]
+    assert portable_overrides(find_runs([tmp_path])[0]) == [words]
 
 
 def test_what_is_typed_elsewhere_composes_to_the_files_names(made_up_run, tmp_path):
     made_up_run(tmp_path / "run", ["content='/a, b/c d.jpg'", "style=[/a/b.jpg,'c/it is.jpg']", "sweep=pooling"])
-    *words, mode = portable(find_runs([tmp_path])[0])
+    *words, mode = portable_overrides(find_runs([tmp_path])[0])
     assert mode == "hydra.mode=RUN"
-    config = composed(*words)
+    config = compose_config(*words)
     assert (config.content, config.style) == ("c d.jpg", ["b.jpg", "it is.jpg"])

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from nst_tf.errors import InputError
 from nst_tf.reports.reading import find_runs, natural, read_metrics
+from nst_tf.util.errors import InputError
 
 
 def test_runs_come_in_natural_order_with_their_numbers(made_up_sweep):

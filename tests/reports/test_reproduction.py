@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf.config import composed, configs_folder
-from nst_tf.errors import InputError
-from nst_tf.printed import Measure, Printed
+from nst_tf.config.composing import compose_config, configs_folder
 from nst_tf.reports.reproduction import write_reproduction
 from nst_tf.reports.systems import read_systems
+from nst_tf.runs.published import Measure, PublishedFigure
+from nst_tf.util.errors import InputError
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduction.py"
 SHARED = ("content=/home/ann/photo.jpg", "style=[/home/ann/a.jpg,/home/ann/b.jpg]", "evaluation=on", "name=papers")
@@ -26,8 +26,8 @@ VGG16 = VGG19 | {"name": "vgg16", "weights": "random", "path": None}
 
 def paper(loss, seconds):
     return {
-        "first_loss": Printed(loss, step=1),
-        "step_seconds": Printed(seconds, Measure.seconds_per_step, relative=True),
+        "first_loss": PublishedFigure(loss, step=1),
+        "step_seconds": PublishedFigure(seconds, Measure.seconds_per_step, relative=True),
     }
 
 
@@ -118,7 +118,7 @@ def test_printed_figures_stand_beside_measured_ones_with_ratios_where_asked(writ
 
 
 def test_the_printed_figures_of_the_experiments_are_on_the_page(write, page):
-    write("a", "gupta2019_vgg19", printed=composed("experiment=gupta2019_vgg19").printed)
+    write("a", "gupta2019_vgg19", printed=compose_config("experiment=gupta2019_vgg19").printed)
     assert "loss after the first iteration 8079787520" in row_of(page(), "gupta2019_vgg19")["printed"]
 
 
@@ -196,7 +196,7 @@ def test_a_long_list_has_spaces_where_a_line_can_break(write, page):
     write("b", "nguyen_le")
     words = shlex.split(row_of(page(), "malathi")["command"])
     assert words[1:] == ["losses.style.layers=[conv1_1, conv2_1]", "image.start='b,c.png'"]
-    assert composed(words[1]).losses["style"].layers == composed(layers[0]).losses["style"].layers
+    assert compose_config(words[1]).losses["style"].layers == compose_config(layers[0]).losses["style"].layers
 
 
 def test_what_was_typed_beside_the_experiment_is_told_with_its_reason(write, page):

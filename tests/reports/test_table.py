@@ -7,13 +7,13 @@ import math
 import pandas
 import pytest
 
-from nst_tf.errors import InputError
 from nst_tf.losses import ContentLoss, GramLoss
 from nst_tf.optimizers import Adam
-from nst_tf.reports.axes import lay_out
+from nst_tf.reports.axes import build_layout
 from nst_tf.reports.documents import write_documents
 from nst_tf.reports.reading import find_runs
 from nst_tf.reports.table import build_table, formatter
+from nst_tf.util.errors import InputError
 
 TWO = [["seed=0"], ["seed=1"]]
 
@@ -22,7 +22,7 @@ TWO = [["seed=0"], ["seed=1"]]
 def table_of(made_up_sweep):
     def build(points, ends, best=None):
         runs = find_runs([made_up_sweep(points, ends)])
-        return build_table(runs, lay_out(runs), best)
+        return build_table(runs, build_layout(runs), best)
 
     return build
 

@@ -13,7 +13,7 @@ from filelock import FileLock
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.evaluation import Judging
+from nst_tf.evaluation import EvaluationConfig
 from nst_tf.losses import ContentLoss
 from nst_tf.optimizers import SGD
 
@@ -51,7 +51,7 @@ def test_run_folders_and_pictures_are_scored_alike_and_written_when_asked(small_
     scores = record.pop("scores")
     assert record == json.loads(before)
     assert {name: round(scores[name], 5) for name in NUMBERS} == {name: float(first[name]) for name in NUMBERS}
-    judging = Judging(enabled=True, weights="random")
+    judging = EvaluationConfig(enabled=True, weights="random")
     judged = stylize(small_config(evaluation=judging), tmp_path / "judged").record["scores"]
     assert judged.pop("judge") == scores.pop("judge")
     assert judged == pytest.approx(scores, rel=1e-4)

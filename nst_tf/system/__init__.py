@@ -1,0 +1,1 @@
+"""The machine as one run sees it: devices, memory, processor, signals."""

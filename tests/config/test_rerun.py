@@ -1,0 +1,260 @@
+"""What a picture says of its run leads back to that run: settings, classes, inputs, weights."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf import stylize
+from nst_tf.backbones import VGG16, VGG19
+from nst_tf.config.composing import compose_config, expand_rerun
+from nst_tf.config.rerun import COMPONENT_TABLES, CONFIG, RUN, VERSIONS, picture_text
+from nst_tf.config.settings import to_yaml
+from nst_tf.images import Canvas, read_picture, read_text, write_picture
+from nst_tf.losses import GramLoss
+from nst_tf.observers import Metrics, Observer
+from nst_tf.optimizers import SGD, Adam
+from nst_tf.system.runtime import Precision
+from nst_tf.util.errors import InputError
+
+
+@pytest.fixture
+def written(tmp_path, pictures):
+    """Writes a picture as a run of a config would, without running it."""
+
+    def write(config, **record):
+        sources = {"content": config.content, **{f"style:{n}": s for n, s in enumerate(config.styles, start=1)}}
+        inputs = {
+            role: {"source": source, "sha256": read_picture(source).sha256}
+            for role, source in sources.items()
+            if source
+        }
+        record = {"inputs": inputs, "weights": None, "precision": "float32", "size_factor": 1.0} | record
+        text = picture_text(to_yaml(config), {name: getattr(config, name) for name in COMPONENT_TABLES}, record)
+        path = tmp_path / "made, by=this one.png"
+        write_picture(path, np.zeros((20, 20, 3)), text=text)
+        return path
+
+    return write
+
+
+def settled(config):
+    """A config as it is repeated: under another name, in the precision that `written` says."""
+    config = dataclasses.replace(config, name="composed")
+    config.runtime = dataclasses.replace(config.runtime, precision=Precision.float32)
+    return config
+
+
+EXPERIMENTS = [
+    ["experiment=gatys2016"],
+    ["experiment=crowsonkb"],
+    ["experiment=malathi", "seed=7"],
+    ["experiment=texture_synthesis", "content=null"],
+    ["experiment=nguyen_le", "backbone=resnet50", "layers=stages4", "tracking=quiet"],
+    ["loss=sliced_wasserstein", "optimizer=sgd", "+schema/loss@losses.grain=gram", "losses.grain.layers=[conv1_2]"],
+    ["image.colour=luminance", "image.start=[content,noise]", "runtime.threads=1", "steps=3"],
+]
+
+
+@pytest.mark.parametrize("overrides", EXPERIMENTS, ids=lambda overrides: overrides[0])
+def test_a_picture_composes_to_the_config_that_made_it(overrides, written, pictures):
+    config = compose_config(f"content={pictures[0]}", f"style={pictures[1]}", *overrides)
+    assert compose_config(f"rerun={written(config)}") == settled(config)
+
+
+def test_a_library_run_too(written, pictures):
+    config = compose_config("experiment=library_one_style", f"content={pictures[0]}", f"style={pictures[1]}")
+    again = compose_config(f"rerun={written(config)}")
+    assert again == dataclasses.replace(config, name="composed")
+
+
+def test_settings_on_top_win(written, pictures):
+    config = compose_config(
+        f"content={pictures[0]}", f"style={pictures[1]}", "optimizer=sgd", "backbone=vgg19", "steps=3"
+    )
+    path = written(config)
+    again = compose_config(f"rerun={path}", "steps=9", "losses.style.weight=5", "backbone.pooling=average")
+    expected = settled(dataclasses.replace(config, steps=9))
+    expected.losses["style"] = dataclasses.replace(config.losses["style"], weight=5.0)
+    expected.backbone = VGG19(pooling="average", seed=0)
+    assert again == expected
+
+
+def test_a_group_on_top_replaces_what_the_picture_holds_of_it(written, pictures):
+    config = compose_config(f"content={pictures[0]}", f"style={pictures[1]}", "optimizer=sgd", "optimizer.momentum=0.5")
+    path = written(config)
+    assert compose_config(f"rerun={path}").optimizer == SGD(momentum=0.5)
+    assert compose_config(f"rerun={path}", "optimizer=adam").optimizer == Adam()
+    assert compose_config(f"rerun={path}", "backbone=vgg16").backbone == VGG16()
+    assert compose_config(f"rerun={path}", "tracking=quiet").tracking == {"metrics": Metrics()}
+
+
+def test_seeds_that_followed_the_runs_follow_it_again(written, pictures):
+    common = [f"content={pictures[0]}", f"style={pictures[1]}", "loss=sliced_wasserstein", "seed=4"]
+    followed = compose_config(f"rerun={written(compose_config(*common))}", "seed=5")
+    assert (followed.seed, followed.backbone.seed, followed.losses["style"].seed) == (5, 5, 5)
+    fixed = compose_config(f"rerun={written(compose_config(*common, 'backbone.seed=9'))}", "seed=5")
+    assert (fixed.seed, fixed.backbone.seed) == (5, 9)
+
+
+@pytest.mark.parametrize("name", ["a${seed}.png", "it's [a], {b: c}.png", "\\${x}.png", "null", "1e3", "ü 画.png"])
+def test_any_name_of_a_file_is_read_back(name, written, pictures, small_config, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(Path(pictures[0]).read_bytes())
+    config = small_config(content=str(path))
+    assert compose_config(f"rerun={written(config)}").content == str(path)
+
+
+def test_a_picture_that_was_made_to_fit_keeps_its_size(written, small_config):
+    path = written(small_config(image=Canvas(size=400, style_size=200, fit_memory=True)), size_factor=0.5)
+    image = compose_config(f"rerun={path}").image
+    assert (image.size, image.style_size, image.height) == (200, 100, None)
+
+
+def test_the_precision_is_the_one_that_was_used(written, small_config):
+    path = written(small_config(), precision="mixed_bfloat16")
+    assert compose_config(f"rerun={path}").runtime.precision is Precision.mixed_bfloat16
+    assert compose_config(f"rerun={path}", "runtime.precision=auto").runtime.precision is Precision.auto
+
+
+def test_a_picture_that_has_moved_or_changed_is_one_line_with_the_remedy(written, small_config, pictures, tmp_path):
+    content, style = tmp_path / "content.png", tmp_path / "style.png"
+    for source, path in zip(pictures, (content, style), strict=True):
+        path.write_bytes(Path(source).read_bytes())
+    config = small_config(content=str(content), style=[str(style), pictures[1]])
+    path = written(config)
+    moved = content.rename(tmp_path / "moved.png")
+    refuses(path, [], "content", "content.png", "cannot be read here", "content=NEWPATH")
+    assert compose_config(f"rerun={path}", f"content={moved}").content == str(moved)
+    moved.rename(content)
+    Image.new("RGB", (20, 20)).save(style)
+    refuses(path, [], "style", "style.png", "has changed since", "'style=[NEWPATH,…]'")
+    again = compose_config(f"rerun={path}", f"style=[{style},{pictures[1]}]")
+    assert again.styles == config.styles
+
+
+def refuses(path, typed, *words):
+    with pytest.raises(InputError) as error:
+        compose_config(f"rerun={path}", *typed)
+    line = str(error.value)
+    assert line.startswith("rerun=")
+    assert "\n" not in line
+    assert all(word in line for word in words), line
+
+
+def test_other_weights_are_refused_until_they_are_named(written, small_config, tmp_path):
+    file = tmp_path / "weights.h5"
+    file.write_bytes(b"some")
+    config = small_config(backbone=VGG19(weights=str(file)))
+    path = written(config, weights=config.backbone.identity())
+    assert compose_config(f"rerun={path}") == settled(config)
+    file.write_bytes(b"others")
+    refuses(path, [], "weights.h5", "others now", "backbone.weights=")
+    assert compose_config(f"rerun={path}", f"backbone.weights={file}").backbone == config.backbone
+    file.unlink()
+    refuses(path, [], "weights.h5", "not found", "backbone.weights=NEWPATH")
+
+
+def test_the_librarys_weights_are_looked_at(written, pictures, saved_model, tmp_path):
+    typed = [f"content={pictures[0]}", f"style={pictures[1]}", f"library.weights={saved_model}"]
+    config = compose_config("experiment=library_one_style", *typed)
+    path = written(config, weights=config.library.identity())
+    assert compose_config(f"rerun={path}").library == config.library
+    path = written(config, weights=config.library.identity() | {"sha256": "0"})
+    refuses(path, [], "others now", "library.weights=")
+
+
+@pytest.mark.parametrize(
+    "group", ["experiment=gatys2016", "sweep=pooling", "loss=gatys", "layers=gatys", "weights=gatys"]
+)
+def test_what_the_picture_holds_as_a_whole_cannot_be_set_as_a_whole(group, written, small_config):
+    refuses(written(small_config()), [group], group.partition("=")[0], "losses.style.weight=10")
+
+
+def test_a_class_of_ones_own_is_named(written, small_config):
+    class Mine(GramLoss):
+        pass
+
+    path = written(small_config(losses={"mine": Mine(layers=["conv1_1"])}))
+    refuses(path, [], "losses.mine", "class that is not here", "gram")
+
+
+def test_what_watched_by_a_class_of_ones_own_can_be_chosen_anew(written, small_config):
+    class Mine(Observer):
+        pass
+
+    path = written(small_config(tracking={"mine": Mine()}))
+    refuses(path, [], "tracking.mine")
+    assert compose_config(f"rerun={path}", "tracking=quiet").tracking == {"metrics": Metrics()}
+
+
+def test_a_newer_versions_picture_is_refused(written, small_config):
+    path = written(small_config())
+    text = read_text(path)
+    write_picture(path, np.zeros((20, 20, 3)), text=text | {VERSIONS: "nst_tf 99.0.1\npython 3.11"})
+    refuses(path, [], "nst_tf 99.0.1", "newer")
+
+
+@pytest.mark.parametrize(
+    "damage", [{RUN: "{"}, {RUN: "[]"}, {CONFIG: "- a"}, {CONFIG: "a: ["}, {CONFIG: "a: b"}, {RUN: "{}"}]
+)
+def test_damaged_text_is_one_line(damage, written, small_config):
+    path = written(small_config())
+    write_picture(path, np.zeros((20, 20, 3)), text=read_text(path) | damage)
+    refuses(path, [], "damaged")
+
+
+def test_pictures_of_another_kind_are_refused(tmp_path, pictures):
+    refuses(pictures[0], [], "does not say how it was made")
+    refuses(tmp_path, [], "no stylized.png in that folder")
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.jpg")
+    for path, words in {tmp_path / "a.jpg": "Not a readable PNG", tmp_path / "none.png": "No such picture"}.items():
+        with pytest.raises(InputError, match=words):
+            compose_config(f"rerun={path}")
+
+
+def test_one_picture_at_a_time(written, small_config):
+    path = written(small_config())
+    for typed in ([f"rerun={path}", f"rerun={path}"], ["rerun=a.png,b.png"], ["rerun=3"]):
+        with pytest.raises(InputError, match="give one picture or run folder"):
+            expand_rerun(typed)
+    assert expand_rerun(["rerun=null", "-m"]) == (["rerun=null", "-m"], "")
+
+
+def test_a_run_folder_stands_for_its_picture(small_config, tmp_path):
+    config = small_config(image=Canvas(size=32, start="noise"), seed=3)
+    result = stylize(config, tmp_path / "run")
+    again = stylize(compose_config(f"rerun={tmp_path / 'run'}"), tmp_path / "again")
+    assert again.record["fingerprint"] == result.record["fingerprint"]
+    pixels = [read_picture(str(folder.picture)).pixels for folder in (result.folder, again.folder)]
+    np.testing.assert_array_equal(*pixels)
+
+
+def test_an_interrupted_run_is_said_to_go_on(written, small_config, caplog):
+    path = written(small_config(), status="interrupted", steps=2)
+    assert compose_config(f"rerun={path}").steps == 4
+    assert caplog.messages == ["rerun: that run was interrupted at step 2; this one goes on"]
+
+
+def test_a_start_picture_that_has_changed_is_named(written, small_config, pictures, tmp_path):
+    start = tmp_path / "start.png"
+    start.write_bytes(Path(pictures[1]).read_bytes())
+    config = small_config(image=Canvas(size=32, start=str(start)))
+    path = written(config, inputs={"start:1": {"source": str(start), "sha256": read_picture(str(start)).sha256}})
+    assert compose_config(f"rerun={path}").image == config.image
+    Image.new("RGB", (20, 20)).save(start)
+    refuses(path, [], "start.png", "has changed since", "image.start=NEWPATH")
+    assert compose_config(f"rerun={path}", "image.start=noise").image.start == "noise"
+
+
+def test_the_text_says_how_the_run_ended(small_config, tmp_path):
+    stylize(small_config(), tmp_path / "run")
+    run = json.loads(read_text(tmp_path / "run" / "stylized.png")[RUN])
+    assert (run["status"], run["steps"], run["kinds"]["losses"]) == (
+        "completed",
+        4,
+        {"content": "content", "style": "gram", "total_variation": "total_variation"},
+    )

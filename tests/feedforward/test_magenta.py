@@ -1,0 +1,108 @@
+"""Where the library's network comes from."""
+
+import http.server
+import io
+import shutil
+import tarfile
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pooch
+import pytest
+import requests
+
+from nst_tf.backbones.download import Pretrained
+from nst_tf.feedforward import Magenta, magenta
+from nst_tf.util.errors import InputError
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def hub(saved_model, monkeypatch):
+    """A server on this machine that offers the archive, and counts."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        archive.add(saved_model, arcname=".")
+    seen = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.path)
+            body = buffer.getvalue()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/2?tf-hub-format=compressed"
+        monkeypatch.setattr(magenta, "ARCHIVE", replace(magenta.ARCHIVE, url=address))
+        yield seen
+        server.shutdown()
+
+
+def test_the_hub_is_asked_once(cache, hub, tiny_styliser):
+    folder = Magenta().locate()
+    assert folder == Magenta().locate() == cache / "arbitrary-image-stylization-v1-256_2"
+    assert hub == ["/2?tf-hub-format=compressed"]
+    style = np.full((1, 8, 8, 3), 0.4, np.float32)
+    np.testing.assert_allclose(Magenta().network().predict(style), tiny_styliser.predict(style), rtol=1e-5)
+    assert [path.name for path in cache.iterdir() if path.is_dir()] == [folder.name]
+
+
+def test_the_address_is_the_hubs():
+    assert isinstance(magenta.ARCHIVE, Pretrained)
+    assert magenta.ARCHIVE.url == (
+        "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2?tf-hub-format=compressed"
+    )
+
+
+def test_without_network_the_remedy_is_one_line(cache, monkeypatch):
+    def refuse(*_, **__):
+        raise requests.exceptions.ConnectionError("HTTPSConnectionPool:\nMax retries exceeded")
+
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
+    with pytest.raises(InputError) as error:
+        Magenta().network()
+    words = ("tfhub.dev", "ConnectionError", f"unpack it into {cache}", "library.weights=FOLDER")
+    assert all(word in str(error.value) for word in words)
+    assert "\n" not in str(error.value)
+    assert "backbone" not in str(error.value)
+
+
+def test_an_archive_of_something_else_is_named(cache):
+    cache.mkdir(parents=True)
+    path = cache / magenta.ARCHIVE.file
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match=r"Cannot unpack .*delete it"):
+        Magenta().locate()
+    with tarfile.open(path, "w:gz"):
+        pass
+    with pytest.raises(InputError, match=r"no saved_model\.pb in it"):
+        Magenta().locate()
+    assert [entry.name for entry in cache.iterdir() if entry.is_dir()] == []
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"^library\.weights=.*saved_model\.pb.*two \.tflite files.*hub"):
+        Magenta(weights=str(tmp_path)).network()
+
+
+def test_the_identity_is_that_of_the_files(saved_model, tmp_path):
+    copy = shutil.copytree(saved_model, tmp_path / "copy")
+    one, same = (Magenta(weights=str(folder)).identity() for folder in (saved_model, copy))
+    assert one["sha256"] == same["sha256"]
+    data = next((copy / "variables").glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:-1] + b"!")
+    assert Magenta(weights=str(copy)).identity()["sha256"] != one["sha256"]

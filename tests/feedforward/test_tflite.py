@@ -1,0 +1,104 @@
+"""A pair of TFLite models, made here, against the same formula in NumPy; the real pair where it is at hand."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from nst_tf.feedforward import ForwardPass, Magenta
+from nst_tf.feedforward.tflite import apply_at_fixed_size, read_pair
+from nst_tf.images import Canvas, read_picture, resize
+from nst_tf.util.errors import InputError
+
+pytest.importorskip("ai_edge_litert")
+
+
+def picture(height, width, seed):
+    return np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
+
+
+def network_of(folder):
+    return read_pair(sorted(folder.glob("*.tflite")), threads=1)
+
+
+def test_the_pair_of_one_size_keeps_proportions(tflite_pair, tiny_styliser):
+    network = network_of(tflite_pair(24))
+    content, style = picture(12, 18, 0), picture(256, 256, 1)
+    vector = network.predict(style)
+    np.testing.assert_allclose(vector, tiny_styliser.predict(style), rtol=1e-3)
+    small = tiny_styliser.transfer(resize(content[0], 16, 24)[None], vector)
+    np.testing.assert_allclose(network.transfer(content, vector)[0], resize(small[0], 12, 18), atol=1e-4)
+    assert network.size == (24, 24)
+
+
+def test_the_pair_of_any_size_takes_pictures_as_they_are(tflite_pair, tiny_styliser):
+    network = network_of(tflite_pair(None))
+    vector = network.predict(picture(256, 256, 1))
+    for content in (picture(12, 18, 0), picture(40, 31, 2)):
+        np.testing.assert_allclose(
+            network.transfer(content, vector), tiny_styliser.transfer(content, vector), atol=1e-4
+        )
+    assert network.size is None
+
+
+def test_what_a_photograph_leaves_of_the_square_mirrors_it():
+    seen = []
+
+    def stylised(x):
+        seen.append(x[0])
+        return 1 - x
+
+    content = picture(4, 8, 0)
+    np.testing.assert_allclose(apply_at_fixed_size(content, (8, 8), stylised), 1 - content, atol=1e-6)
+    np.testing.assert_array_equal(seen[0], np.concatenate([content[0, 1::-1], content[0], content[0, :-3:-1]]))
+
+
+def test_a_strip_is_mirrored_as_often_as_it_takes():
+    content = picture(2, 40, 0)
+    assert apply_at_fixed_size(content, (20, 20), lambda x: x).shape == content.shape
+
+
+def test_two_models_of_another_form_are_refused(tflite_pair):
+    folder = tflite_pair(24)
+    path = folder / "style_predict.tflite"
+    with pytest.raises(InputError, match="not a model from a painting to a vector and one"):
+        read_pair([path, path], None)
+
+
+def test_a_file_that_is_no_model_is_one_line(tmp_path):
+    path = tmp_path / "a.tflite"
+    path.write_bytes(b"no model at all")
+    with pytest.raises(InputError, match=r"a\.tflite' is no TFLite model") as error:
+        read_pair([path, path], None)
+    assert "\n" not in str(error.value)
+
+
+def test_without_an_interpreter_the_remedy_is_named(tflite_pair, monkeypatch):
+    folder = tflite_pair(24)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ai_edge_litert" else find(name))
+    with pytest.raises(InputError, match=r"pip install 'nst-tf\[tflite\]'$"):
+        network_of(folder)
+
+
+def test_the_real_pair_paints_in_the_paintings_colours_and_keeps_the_photograph(shared):
+    content = read_picture(str(shared / "images" / "content" / "kodak19_lighthouse.png"))
+    styles = [
+        read_picture(str(shared / "images" / "style" / name))
+        for name in ("vangogh_starry_night.jpg", "munch_the_scream.jpg")
+    ]
+    network = Magenta(weights=str(shared / "weights" / "magenta")).network(threads=2)
+    canvas = Canvas(size=192)
+    made = {
+        shares: ForwardPass(canvas, content, styles, shares).picture(network)[0]
+        for shares in ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
+    }
+    photograph = canvas.content(content)[0]
+    for number, shares in enumerate(((1.0, 0.0), (0.0, 1.0))):
+        picture, painting = made[shares], styles[number].pixels
+        distances = [np.abs(x.mean((0, 1)) - painting.mean((0, 1))).sum() for x in (picture, photograph)]
+        assert distances[0] < 0.7 * distances[1]
+        assert np.corrcoef(picture.mean(2).ravel(), photograph.mean(2).ravel())[0, 1] > 0.5
+    between = made[0.5, 0.5]
+    whole = np.abs(made[1.0, 0.0] - made[0.0, 1.0]).mean()
+    assert all(np.abs(between - made[shares]).mean() < whole for shares in ((1.0, 0.0), (0.0, 1.0)))

@@ -1,0 +1,189 @@
+"""What runs of one process share changes nothing in what they make."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf import stylize
+from nst_tf.backbones import VGG19, Backbone
+from nst_tf.images import Canvas, read_picture
+from nst_tf.losses import ContentLoss, GramLoss, GramReduction, TotalVariationLoss
+from nst_tf.optimization.cache import Cache, RunCache
+from nst_tf.optimization.objective import Objective
+from nst_tf.optimization.schedule import Schedule
+from nst_tf.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
+
+
+def losses(content=1.0, style=10.0, total_variation=0.1, **gram):
+    return {
+        "content": ContentLoss(layers=["conv2_1"], weight=content),
+        "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=style, **gram),
+        "total_variation": TotalVariationLoss(weight=total_variation),
+    }
+
+
+def metrics(folder):
+    rows = [row.split(",") for row in (folder / "metrics.csv").read_text().splitlines()]
+    seconds = rows[0].index("seconds")
+    return [row[:seconds] + row[seconds + 1 :] for row in rows]
+
+
+def assert_same(one, other):
+    pixels = [read_picture(str(folder / "stylized.png")).pixels for folder in (one, other)]
+    np.testing.assert_array_equal(*pixels)
+    assert metrics(one) == metrics(other)
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """How often an objective was traced, how often targets were computed, how often a network was built."""
+    counts = {"network": 0, "targets": 0, "traces": 0}
+
+    def counted(owner, name, what, wanted=lambda: True):
+        original = getattr(owner, name)
+
+        def wrapper(*args, **kwargs):
+            counts[what] += wanted()
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, wrapper)
+
+    counted(Backbone, "extractor", "network")
+    counted(Objective, "prepare", "targets")
+    counted(Objective, "values", "traces", wanted=lambda: not tf.executing_eagerly())
+    return counts
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_run_of_the_same_form_compiles_nothing_and_is_the_fresh_one(name, small_config, tmp_path, compiled):
+    optimizer = OPTIMIZERS[name]()
+    cache = RunCache(keeps=True)
+    stylize(small_config(optimizer=optimizer), tmp_path / "first", cache=cache)
+    first = dict(compiled)
+    assert all(first.values())
+    second = {"optimizer": optimizer, "losses": losses(content=0.5, style=33.0, total_variation=0.7)}
+    stylize(small_config(**second), tmp_path / "second", cache=cache)
+    assert compiled == first
+    stylize(small_config(**second), tmp_path / "alone")
+    assert_same(tmp_path / "second", tmp_path / "alone")
+    assert metrics(tmp_path / "second") != metrics(tmp_path / "first")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": Adam(learning_rate=0.005)},
+        {"image": Canvas(size=32, start="noise")},
+        {"image": Canvas(size=32, start="noise"), "seed": 7},
+        {"steps": 9},
+    ],
+    ids=["learning rate", "start", "seed", "steps"],
+)
+def test_what_is_no_form_is_not_compiled(changes, small_config, tmp_path, compiled):
+    if "seed" in changes:
+        changes = changes | {"backbone": VGG19(weights="random")}
+    cache = RunCache(keeps=True)
+    stylize(small_config(), tmp_path / "first", cache=cache)
+    first = dict(compiled)
+    stylize(small_config(**changes), tmp_path / "second", cache=cache)
+    assert compiled == first
+    stylize(small_config(**changes), tmp_path / "alone")
+    assert_same(tmp_path / "second", tmp_path / "alone")
+    assert metrics(tmp_path / "second") != metrics(tmp_path / "first")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"losses": losses(reduction=GramReduction.mean)},
+        {"losses": losses(total_variation=0.0)},
+        {"losses": losses(layer_weights=[1.0, 3.0])},
+        {"optimizer": Adam(learning_rate=0.02, beta_1=0.5)},
+        {"optimizer": Adam(learning_rate=0.02, decay_rate=0.9)},
+        {"optimizer": Adam(learning_rate=0.02, clamp=True)},
+        {"optimizer": Adam(learning_rate=2.0, units="byte")},
+        {"optimizer": SGD(learning_rate=1e-12)},
+        {"image": Canvas(size=40)},
+        {"image": Canvas(size=32, style_size=24)},
+        {"schedule": Schedule(average=0.9)},
+        {"schedule": Schedule(scales=[0.5, 1.0])},
+        {"schedule": Schedule(scales=[0.99, 1.0], keep_state=True)},  # two scales of one size
+        {"backbone": VGG19(weights="random", pooling="average")},
+        {"backbone": VGG19(weights="random", seed=3)},
+        {"style": "sample:wedges"},
+        {"content": "sample:coffee"},
+    ],
+    ids=str,
+)
+def test_another_form_is_another_step(changes, small_config, tmp_path):
+    """There and back, each time as a process of its own would have it."""
+    cache = RunCache(keeps=True)
+    for name, config in {"first": {}, "second": changes, "third": {}}.items():
+        stylize(small_config(**config), tmp_path / name, cache=cache)
+        stylize(small_config(**config), tmp_path / f"{name} alone")
+        assert_same(tmp_path / name, tmp_path / f"{name} alone")
+
+
+@pytest.mark.parametrize("schedule", [Schedule(), Schedule(scales=[0.5, 1.0]), Schedule(average=0.9)], ids=str)
+def test_scales_and_means_begin_anew(schedule, small_config, tmp_path, compiled):
+    cache = RunCache(keeps=True)
+    for name, weight in {"first": 10.0, "second": 20.0}.items():
+        counted = dict(compiled)
+        config = small_config(schedule=schedule, steps=6, losses=losses(style=weight))
+        stylize(config, tmp_path / name, cache=cache)
+    assert compiled == counted
+    stylize(config, tmp_path / "alone")
+    assert_same(tmp_path / "second", tmp_path / "alone")
+
+
+@pytest.mark.parametrize("optimizer", [SGD(learning_rate=1.0), LBFGS(first_step=1e30, clamp=False)], ids=str)
+def test_a_run_after_one_that_diverged_is_unharmed(optimizer, small_config, tmp_path):
+    """What that one left in the solver may be NaN."""
+    cache = RunCache(keeps=True)
+    wild, tame = small_config(optimizer=optimizer), small_config(optimizer=optimizer, losses=losses(style=1e-4))
+    stylize(wild, tmp_path / "wild", cache=cache)
+    stylize(tame, tmp_path / "tame", cache=cache)
+    stylize(tame, tmp_path / "alone")
+    assert_same(tmp_path / "tame", tmp_path / "alone")
+
+
+@pytest.mark.parametrize("name", ["adam", "lbfgs", "scipy_lbfgs"])
+def test_a_run_continues_in_a_used_workshop(name, small_config, tmp_path):
+    cache = RunCache(keeps=True)
+    optimizer = OPTIMIZERS[name]()
+    stylize(small_config(optimizer=optimizer, losses=losses(style=3.0)), tmp_path / "other", cache=cache)
+    for steps in (4, 9):
+        stylize(small_config(optimizer=optimizer, steps=steps), tmp_path / "run", cache=cache)
+    stylize(small_config(optimizer=optimizer, steps=9), tmp_path / "whole")
+    assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_short_of_memory_finds_the_shelves_empty(small_config, tmp_path, monkeypatch, compiled):
+    cache = RunCache(keeps=True)
+    stylize(small_config(), tmp_path / "first", cache=cache)
+    first = dict(compiled)
+    monkeypatch.setattr("nst_tf.api.is_easy", lambda *_: False)
+    stylize(small_config(seed=1), tmp_path / "second", cache=cache)
+    assert compiled["network"] == first["network"]
+    assert compiled["targets"] == 2 * first["targets"]
+    assert compiled["traces"] == 2 * first["traces"]
+
+
+def test_a_shelf_keeps_what_the_last_run_used_until_something_new_is_built():
+    shelf = Cache(keeps=True)
+    for key in "ab":
+        assert shelf.find(key) is None
+        shelf.put(key, key.upper())
+    shelf.begin_run()
+    assert shelf.find("a") == "A"
+    assert shelf.find("c") is None
+    shelf.put("c", "C")
+    assert shelf.find("b") is None  # let go before c was built
+    assert (shelf.find("a"), shelf.find("c")) == ("A", "C")
+
+
+def test_a_shelf_that_keeps_nothing_is_empty():
+    shelf = Cache(keeps=False)
+    assert shelf.put("a", 1) == 1
+    assert shelf.find("a") is None

@@ -1,0 +1,79 @@
+"""Device, threads, precision."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from nst_tf.system.runtime import Runtime
+from nst_tf.util.errors import InputError
+
+GPUS = len(tf.config.list_physical_devices("GPU"))
+
+
+def test_auto_takes_the_first_gpu_or_the_cpu():
+    assert Runtime().prepare() == ("/GPU:0" if GPUS else "/CPU:0")
+
+
+def test_the_cpu_may_be_asked_for():
+    assert Runtime(device="cpu").prepare() == "/CPU:0"
+
+
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=f"sees {GPUS} GPU"):
+        Runtime(device=f"gpu:{GPUS}").prepare()
+
+
+@pytest.mark.parametrize("fields", [{"device": "cuda"}, {"device": "gpu"}, {"threads": 0}, {"precision": "float8"}])
+def test_values_out_of_range_are_refused(fields):
+    with pytest.raises(InputError, match=next(iter(fields))):
+        Runtime(**fields)
+
+
+def test_threads_and_determinism_reach_tensorflow():
+    code = (
+        "import tensorflow as tf\n"
+        "from nst_tf.util.errors import InputError\n"
+        "from nst_tf.system.runtime import Runtime\n"
+        "Runtime(threads=1, deterministic=True).prepare()\n"
+        "assert tf.config.threading.get_intra_op_parallelism_threads() == 1\n"
+        "assert tf.config.threading.get_inter_op_parallelism_threads() == 1\n"
+        "from tensorflow.python.framework import config\n"
+        "assert config.is_op_determinism_enabled()\n"
+        "tf.zeros([1])\n"
+        "Runtime(threads=1).prepare()\n"
+        "try: Runtime(threads=2).prepare()\n"
+        "except InputError as error: assert 'threads=2' in str(error)\n"
+        "else: raise AssertionError('threads changed in a running process')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ("model name\t: Xeon\nflags\t\t: fpu avx2 amx_bf16 sse\nbugs\t\t: spectre_v1\n", "mixed_bfloat16"),
+        ("CPU implementer\t: 0x41\nFeatures\t: fp asimd bf16\n", "mixed_bfloat16"),
+        ("model name\t: Xeon\nflags\t\t: fpu avx2 avx512f\nbugs\t\t: amx_bf16\n", "float32"),
+        ("", "float32"),
+        (None, "float32"),
+    ],
+    ids=["x86", "ARM", "without", "empty", "not Linux"],
+)
+def test_auto_is_what_the_processor_has_instructions_for(told, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr("nst_tf.system.hardware.CPUINFO", tmp_path / "cpuinfo")
+    if told is not None:
+        (tmp_path / "cpuinfo").write_text(told)
+    assert Runtime(device="cpu").policy() == precision
+    assert Runtime(device="cpu", precision="mixed_float16").policy() == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32")]
+)
+def test_auto_on_a_gpu_follows_its_tensor_cores(capability, precision, monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
+    assert Runtime().policy() == precision

@@ -1,0 +1,74 @@
+"""Tensor functions against NumPy and hand numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nst_tf.util.tensors import elements, gram, neighbour_differences, positions, squared_sum
+
+
+def test_gram_is_the_matrix_product_of_features_per_picture():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    result = gram(tf.constant(x)).numpy()
+    for picture, matrix in zip(x, result, strict=True):
+        F = picture.reshape(12, 5)
+        np.testing.assert_allclose(matrix, F.T @ F, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_the_gradient_of_gram_is_that_of_the_plain_product(dtype):
+    """Under an upstream gradient that is not symmetric."""
+    generator = np.random.default_rng(1)
+    x = tf.cast(generator.normal(size=(2, 8, 16, 4)), dtype)
+    upstream = tf.constant(generator.normal(size=(2, 4, 4)), tf.float32)
+    F = tf.cast(tf.reshape(x, [2, 128, 4]), tf.float32)
+    expected = tf.matmul(F, upstream + tf.linalg.matrix_transpose(upstream))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = tf.reduce_sum(upstream * gram(x))
+    result = tf.reshape(tape.gradient(value, x), F.shape)
+    np.testing.assert_allclose(tf.cast(result, tf.float32), expected, rtol=0.03, atol=0.05 if dtype.size == 2 else 1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 96, 128, 8), (2, 31, 7, 5), (1, 4, 4, 32)])
+def test_gram_of_bfloat16_features_is_summed_in_float32(shape):
+    """Its error is far below a bfloat16's 2⁻⁹, at sizes that fall into parts and at those that do not."""
+    x = tf.cast(np.abs(np.random.default_rng(2).normal(size=shape)), tf.bfloat16)
+    F = x.numpy().astype(np.float64).reshape(shape[0], -1, shape[-1])
+    expected = np.einsum("bmn,bmk->bnk", F, F)
+    result = gram(x)
+    assert result.dtype == tf.float32
+    assert np.linalg.norm(result - expected) < 2**-11 * np.linalg.norm(expected)
+
+
+def test_gram_by_hand():
+    x = tf.constant([[[[1.0, 2.0]], [[3.0, -1.0]]]])  # positions (1, 2) and (3, -1)
+    np.testing.assert_array_equal(gram(x), [[[10.0, -1.0], [-1.0, 5.0]]])
+
+
+def test_sizes_and_squares():
+    x = tf.constant(np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3))
+    assert float(elements(x)) == 12
+    assert float(positions(x)) == 4
+    np.testing.assert_array_equal(squared_sum(x), [sum(i**2 for i in range(12)), sum(i**2 for i in range(12, 24))])
+
+
+def test_neighbour_differences_by_hand():
+    image = tf.constant([[[[1.0], [4.0]], [[9.0], [16.0]]]])
+    down, right = neighbour_differences(image)
+    np.testing.assert_array_equal(down[0, :, :, 0], [[8, 12]])
+    np.testing.assert_array_equal(right[0, :, :, 0], [[3], [7]])
+
+
+def test_the_gradient_of_neighbour_differences_by_hand():
+    """Of ``Σ w Δ`` for weights of its own at each difference."""
+    image = tf.constant(np.random.default_rng(0).normal(size=(1, 3, 2, 1)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        down, right = neighbour_differences(image)
+        value = tf.reduce_sum(down * [[[[1.0], [2.0]], [[3.0], [4.0]]]]) + tf.reduce_sum(
+            right * [[[[10.0]], [[20.0]], [[30.0]]]]
+        )
+    np.testing.assert_array_equal(
+        tape.gradient(value, image)[0, :, :, 0], [[-1 - 10, -2 + 10], [1 - 3 - 20, 2 - 4 + 20], [3 - 30, 4 + 30]]
+    )
