@@ -70,7 +70,7 @@ def stylize(
     reset_peak_memory(device)
     if idle := unused_overrides(config, overrides):
         log.info("Without effect with method=%s: %s", config.method.name, ", ".join(idle))
-    if config.method is Method.library:
+    if config.method is Method.feedforward:
         return _stylize_at_once(config, folder, overrides, device)
     cache = cache or RunCache()
     cache.begin_run()
@@ -82,7 +82,7 @@ def stylize(
     hashes = [picture["sha256"] for picture in inputs.values()]
     settings = recorded_settings(config, overrides, hashes, weights)
     session = Session(settings, _observers(config), run, first_record(settings, device, inputs, weights) | memory)
-    return _kept(config, session, problem, lambda: _optimise(config, session, problem))
+    return _kept(config, session, problem, lambda: _optimize(config, session, problem))
 
 
 def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
@@ -104,7 +104,7 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
 
 def _wanted(config: Config) -> set[str]:
     """Names of the pictures that are looked at, as a loss refers to them."""
-    if config.method is Method.library:
+    if config.method is Method.feedforward:
         return {"content", "style:1"}
     return {name for loss in active_losses(config.losses).values() for name in loss.references(len(config.styles) or 1)}
 
@@ -157,7 +157,7 @@ def _inputs(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[st
     """Where each picture came from, and its hash: content, styles, and files that the start is made of."""
     pictures = {} if config.content is None else {"content": problem.content}
     pictures |= {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
-    files = config.image.start_files if config.method is Method.optimise else []
+    files = config.image.start_files if config.method is Method.optimize else []
     starts = (read_picture(name, role="image.start") for name in files)
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
     return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
@@ -175,7 +175,7 @@ def _kept(config: Config, session: Session, problem: Problem | ForwardPass, make
         return result
 
 
-def _optimise(config: Config, session: Session, problem: Problem) -> Result:
+def _optimize(config: Config, session: Session, problem: Problem) -> Result:
     """Run the engine in the folder; nothing is written before start, targets and state are known to be sound."""
     state = session.state()
     events = Engine(problem, session.periods, session.record["device"]).run(state)
@@ -197,7 +197,7 @@ def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Seque
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     inputs = _inputs(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
-    weights = config.library.identity()
+    weights = config.feedforward.identity()
     settings = recorded_settings(config, overrides, hashes, weights, precision="float32")
     session = Session(settings, _observers(config), run, first_record(settings, device, inputs, weights))
     return _kept(config, session, problem, lambda: _pass(config, session, problem))
@@ -205,16 +205,16 @@ def _stylize_at_once(config: Config, folder: str | Path | None, overrides: Seque
 
 def _pass(config: Config, session: Session, problem: ForwardPass) -> Result:
     """Make the picture in the folder; nothing is written before it is there."""
-    network = config.library.network(config.runtime.threads)
+    network = config.feedforward.network(config.runtime.threads)
     if network.size:
-        log.info("library.weights: computes at %dx%d, whatever the picture's size", *reversed(network.size))
+        log.info("feedforward.weights: computes at %dx%d, whatever the picture's size", *reversed(network.size))
     try:
         with tf.device(session.record["device"]):
             begun = time.perf_counter()
             picture = problem.picture(network)[0]
             seconds = time.perf_counter() - begun
     except (tf.errors.OpError, MemoryError, RuntimeError, ValueError) as error:
-        raise InputError(f"library.weights: {describe_failure(error)}") from error
+        raise InputError(f"feedforward.weights: {describe_failure(error)}") from error
     session.begin()
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)

@@ -6,7 +6,7 @@ import difflib
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nst_tf.backbones import float16
@@ -25,6 +25,7 @@ from nst_tf.backbones.weights import MissingWeights
 from nst_tf.util.checks import at_least, coerce_choices
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras
+from nst_tf.util.roles import role
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Backbone:
         seed: For random kernels; not negative.
     """
 
-    weights: str = Pretrained.keyword
+    weights: str = field(default=Pretrained.keyword, metadata=role(in_fingerprint=False, in_run_name=False))
     pooling: Pooling = Pooling.max
     padding: Padding = Padding.zero
     preprocessing: Preprocessing = Preprocessing.caffe

@@ -124,7 +124,7 @@ def _schema(kind: type, parts: Sequence[str], named: Sequence[str]) -> DictConfi
 def register_schemas() -> None:
     """Give Hydra the schemas of the trees, and one of each table's entries under ``schema/GROUP/NAME``."""
     store = ConfigStore.instance()
-    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "library")
+    parts = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "feedforward")
     store.store(name="schema", node=_schema(Config, parts, named=("losses", "tracking")))
     store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), named=("tracking",)))
     tables: dict[str, dict[str, Any]] = {
@@ -137,7 +137,7 @@ def register_schemas() -> None:
             "schedule": Schedule,
             "runtime": Runtime,
             "evaluation": EvaluationConfig,
-            "library": Magenta,
+            "feedforward": Magenta,
             "printed": PublishedFigure,
         },
     }

@@ -14,7 +14,7 @@ ELSEWHERE = (
 """Overrides that say where a run computes, how watched and by whom judged, not what."""
 
 NOT_TELLING = (
-    *("content", "style", "backbone.weights", "library.weights", "name", "sweep", "rerun"),
+    *("content", "style", "backbone.weights", "feedforward.weights", "name", "sweep", "rerun"),
     *ELSEWHERE,
 )
 """Overrides that do not tell the runs of a sweep apart, or are paths."""

@@ -114,7 +114,7 @@ class RecordedRun:
             key = "image.start" if role == "start" else role
             if not {key, key.partition(".")[0]} & typed:
                 self._check_input(key, entry, several=roles.count(role) > 1)
-        part = "library" if self.settings.get("method") == "library" else "backbone"
+        part = "feedforward" if self.settings.get("method") == "feedforward" else "backbone"
         if self.run.get("weights") and not {part, f"{part}.weights", "method"} & typed:
             self._check_weights(part)
 
@@ -131,7 +131,7 @@ class RecordedRun:
     def _check_weights(self, part: str) -> None:
         weights = self.run["weights"]
         settings = self.settings[part]
-        network = Magenta(**settings) if part == "library" else BACKBONES[self.run["kinds"][part]](**settings)
+        network = Magenta(**settings) if part == "feedforward" else BACKBONES[self.run["kinds"][part]](**settings)
         try:
             now = network.identity()["sha256"]
         except InputError as error:
@@ -145,7 +145,7 @@ class RecordedRun:
         """The settings but for the run's name, with precision and size as they came out."""
         settings = {key: dict(value) if isinstance(value, dict) else value for key, value in self.settings.items()}
         settings.pop("name", None)
-        if settings.get("method") != "library":
+        if settings.get("method") != "feedforward":
             settings["runtime"] |= {"precision": self.run["precision"]}
         if self.run.get("size_factor", 1) < 1:
             settings["image"] = asdict(Canvas(**settings["image"]).smaller(self.run["size_factor"]))

@@ -50,8 +50,8 @@ def flatten(config: Config | Distillation) -> dict[str, str | bool | int | float
 
 
 UNREAD: dict[Method, tuple[str, ...]] = {
-    Method.optimise: ("library.",),
-    Method.library: (
+    Method.optimize: ("feedforward.",),
+    Method.feedforward: (
         *("steps", "seed", "backbone.", "losses.", "optimizer.", "schedule."),
         *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
         *("image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),

@@ -16,6 +16,7 @@ from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.checks import at_least, choice
 from nst_tf.util.errors import InputError
+from nst_tf.util.roles import WATCHING, role
 
 
 def default_losses() -> dict[str, Loss]:
@@ -33,8 +34,15 @@ def default_losses() -> dict[str, Loss]:
 class Method(Enum):
     """How a picture is made: by optimising its pixels, or by a network that was trained for it, in one pass."""
 
-    optimise = "optimise"
-    library = "library"
+    optimize = "optimize"
+    feedforward = "feedforward"
+
+
+LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
+"""Hydra's groups that set the losses together."""
+
+_KNOWN_BY_HASH = role(in_fingerprint=False, in_run_name=False, in_objective=False)
+_OF_OPTIMIZATION = role(in_objective=False, method="optimize")
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Config:
         style: A path or ``sample:NAME``, or a list of them; None where no loss looks at one.
         style_weights: One share a style, divided by their sum; None for equal shares.
         style_count: How many of the styles take part, from the first on; None for all.
-        method: ``optimise`` or ``library``, by name or as a `Method`.
+        method: ``optimize`` or ``feedforward``, by name or as a `Method`.
         name: The run's folder below ``outputs/runs``.
         steps: Solver steps, over all scales.
         seed: Of everything random: noise and random weights.
@@ -58,28 +66,39 @@ class Config:
         runtime: Device, threads, determinism.
         tracking: Named observers.
         evaluation: Whether and by whom the picture is scored at the end.
-        library: The network of ``method=library``, which looks at content, styles, sizes and colours alone.
+        feedforward: The network of ``method=feedforward``, which looks at content, styles, sizes and colours alone.
         printed: Named figures of a paper, which a report sets beside the measured ones.
     """
 
-    content: str | None = None
-    style: Any = None
+    content: str | None = field(default=None, metadata=_KNOWN_BY_HASH)
+    style: Any = field(default=None, metadata=_KNOWN_BY_HASH)
     style_weights: list[float] | None = None
     style_count: int | None = None
-    method: Method = Method.optimise
-    name: str = "stylized"
-    steps: int = 200
-    seed: int = 0
-    backbone: Backbone = field(default_factory=VGG19Lite)
-    losses: dict[str, Loss] = field(default_factory=default_losses)
-    optimizer: Optimizer = field(default_factory=LBFGS)
+    method: Method = field(
+        default=Method.optimize, metadata=role(old_values=(("optimize", "optimise"), ("feedforward", "library")))
+    )
+    name: str = field(
+        default="stylized",
+        metadata=role(in_fingerprint=False, in_run_name=False, is_axis=False, in_objective=False),
+    )
+    steps: int = field(default=200, metadata=_OF_OPTIMIZATION)
+    seed: int = field(default=0, metadata=_OF_OPTIMIZATION)
+    backbone: Backbone = field(default_factory=VGG19Lite, metadata=role(method="optimize"))
+    losses: dict[str, Loss] = field(
+        default_factory=default_losses, metadata=role(method="optimize", groups=LOSS_GROUPS)
+    )
+    optimizer: Optimizer = field(default_factory=LBFGS, metadata=_OF_OPTIMIZATION)
     image: Canvas = field(default_factory=Canvas)
-    schedule: Schedule = field(default_factory=Schedule)
-    runtime: Runtime = field(default_factory=Runtime)
-    tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    library: Magenta = field(default_factory=Magenta)
-    printed: dict[str, PublishedFigure] = field(default_factory=dict)
+    schedule: Schedule = field(default_factory=Schedule, metadata=_OF_OPTIMIZATION)
+    runtime: Runtime = field(default_factory=Runtime, metadata=role(in_fingerprint=False, in_objective=False))
+    tracking: dict[str, Observer] = field(
+        default_factory=lambda: {name: new() for name, new in OBSERVERS.items()}, metadata=WATCHING
+    )
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=WATCHING)
+    feedforward: Magenta = field(default_factory=Magenta, metadata=role(method="feedforward", old_name="library"))
+    printed: dict[str, PublishedFigure] = field(
+        default_factory=dict, metadata=role(in_fingerprint=False, in_objective=False, in_hparams=False)
+    )
 
     def __post_init__(self) -> None:
         self.method = choice("method", self.method, Method)

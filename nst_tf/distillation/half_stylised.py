@@ -12,10 +12,10 @@ import numpy as np
 
 from nst_tf.distillation.crops import Crops
 from nst_tf.distillation.matching import COMPARED, CONTENT, grams, through_head, transfer_loss
+from nst_tf.distillation.settings import GROUP
 from nst_tf.distillation.student import Student, fold
 from nst_tf.util.lazy import tf
 
-GROUP = 8  # pictures moved at a time
 STEPS = 15  # of Adam, each time
 LIVES = (1, 9)  # rounds after which a picture is replaced: from, below
 WEIGHTS = (0.003, 0.2)  # of content against style, log-uniform

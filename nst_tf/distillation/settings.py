@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 
 from nst_tf.backbones import VGG19, Backbone
-from nst_tf.distillation.half_stylised import GROUP
 from nst_tf.images import SAMPLES
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.system.runtime import Precision, Runtime
 from nst_tf.util.checks import above, at_least
 from nst_tf.util.errors import InputError
+from nst_tf.util.roles import WATCHING, role
+
+GROUP = 8
+"""Pictures of the pool that are optimised together."""
 
 
 @dataclass
@@ -39,11 +42,11 @@ class Distillation:
         tracking: Named observers.
     """
 
-    photographs: str | None = None
-    paintings: str | None = None
+    photographs: str | None = field(default=None, metadata=role(in_fingerprint=False))
+    paintings: str | None = field(default=None, metadata=role(in_fingerprint=False))
     exclude: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
-    name: str = "vgg19_lite"
+    name: str = field(default="vgg19_lite", metadata=role(in_fingerprint=False))
     steps: int = 12000
     seed: int = 0
     teacher: Backbone = field(default_factory=lambda: VGG19(padding="reflect"))  # type: ignore[arg-type]
@@ -56,8 +59,12 @@ class Distillation:
     gram: float = 0.1
     direction: float = 0.0
     start_pictures: int = 240
-    runtime: Runtime = field(default_factory=lambda: Runtime(precision=Precision.mixed_bfloat16))
-    tracking: dict[str, Observer] = field(default_factory=lambda: {name: new() for name, new in OBSERVERS.items()})
+    runtime: Runtime = field(
+        default_factory=lambda: Runtime(precision=Precision.mixed_bfloat16), metadata=role(in_fingerprint=False)
+    )
+    tracking: dict[str, Observer] = field(
+        default_factory=lambda: {name: new() for name, new in OBSERVERS.items()}, metadata=WATCHING
+    )
 
     def __post_init__(self) -> None:
         for key in ("steps", "batch", "move_every", "start_pictures"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from nst_tf.backbones import Extractor
 from nst_tf.distillation.crops import Crops
-from nst_tf.distillation.half_stylised import GROUP, HalfStylised
+from nst_tf.distillation.half_stylised import HalfStylised
 from nst_tf.distillation.matching import (
     COMPARED,
     STYLE,
@@ -21,7 +21,7 @@ from nst_tf.distillation.matching import (
     through_head,
     transfer_gradient,
 )
-from nst_tf.distillation.settings import Distillation
+from nst_tf.distillation.settings import GROUP, Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import checkpoint_errors

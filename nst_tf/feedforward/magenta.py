@@ -1,9 +1,9 @@
-"""Magenta's arbitrary image stylization v1-256: where it lies, and what of it is at hand (config group ``library``)."""
+"""Magenta's arbitrary image stylization v1-256: where it lies, and what of it is at hand (config group ``feedforward``)."""
 
 import hashlib
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -11,6 +11,7 @@ from filelock import FileLock
 from nst_tf.backbones.download import Pretrained, cache_folder, digest, fetch
 from nst_tf.feedforward.network import StyleNetwork
 from nst_tf.util.errors import InputError
+from nst_tf.util.roles import role
 
 HUB = "hub"
 NAME = "arbitrary-image-stylization-v1-256_2"
@@ -32,7 +33,7 @@ class Magenta:
             SavedModel · a folder with the pair of TFLite models, which computes at one size.
     """
 
-    weights: str = HUB
+    weights: str = field(default=HUB, metadata=role(in_run_name=False))
 
     def network(self, threads: int | None = None) -> StyleNetwork:
         """Load it.
@@ -72,7 +73,7 @@ class Magenta:
         folder = Path(self.weights).expanduser().absolute()
         if not (folder / GRAPH).is_file() and len(_pair(folder)) != 2:
             raise InputError(
-                f"library.weights={self.weights}: no folder with a {GRAPH}, nor with two .tflite files; "
+                f"feedforward.weights={self.weights}: no folder with a {GRAPH}, nor with two .tflite files; "
                 f"give one, or {HUB} to download TensorFlow Hub's"
             )
         return folder
@@ -87,7 +88,7 @@ def _unpacked() -> Path:
     folder = cache_folder() / NAME
     if (folder / GRAPH).is_file():
         return folder
-    archive = fetch(ARCHIVE, f"unpack it into {folder}, or set library.weights=FOLDER")
+    archive = fetch(ARCHIVE, f"unpack it into {folder}, or set feedforward.weights=FOLDER")
     with FileLock(folder.with_name(f".{NAME}.lock")):
         if not (folder / GRAPH).is_file():  # another run may have been faster
             _unpack(archive, folder)

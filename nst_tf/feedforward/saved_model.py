@@ -33,11 +33,11 @@ def read_saved_model(folder: Path) -> StyleNetwork:
         function = convert_variables_to_constants_v2(model.signatures[SIGNATURE])
     except Exception as error:  # TensorFlow raises of every kind on broken files
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"library.weights: '{folder}' cannot be loaded ({reason}); unpack it again") from error
+        raise InputError(f"feedforward.weights: '{folder}' cannot be loaded ({reason}); unpack it again") from error
     pictures = [tensor for tensor in (*function.inputs, *function.outputs) if _is_picture(tensor)]
     if (len(pictures), len(function.inputs), len(function.outputs)) != (3, 2, 1):
         raise InputError(
-            f"library.weights: '{folder}' does not make a picture from two pictures; give TensorFlow Hub's "
+            f"feedforward.weights: '{folder}' does not make a picture from two pictures; give TensorFlow Hub's "
             "arbitrary-image-stylization-v1-256"
         )
     content, style = sorted(function.inputs, key=lambda tensor: ("style" in tensor.name, tensor.name))
@@ -51,7 +51,7 @@ def _halves(function: Any, content: tf.Tensor, style: tf.Tensor, folder: Path) -
     content, style, picture = (wrapped.graph.get_tensor_by_name(tensor.name) for tensor in pictures)
     vector = style_vector(content, style, picture)
     if vector is None or vector.shape.rank not in (2, 4) or any(side != 1 for side in vector.shape[1:-1]):
-        raise InputError(f"library.weights: '{folder}' has no style vector: styles cannot be blended with it")
+        raise InputError(f"feedforward.weights: '{folder}' has no style vector: styles cannot be blended with it")
     predict, transfer = wrapped.prune(style, vector), wrapped.prune([content, vector], picture)
 
     def stylised(content: np.ndarray, vector: np.ndarray) -> np.ndarray:

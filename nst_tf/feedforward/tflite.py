@@ -26,7 +26,7 @@ def read_pair(paths: Sequence[Path], threads: int | None) -> StyleNetwork:
     shapes = [[tuple(entry["shape_signature"]) for entry in model.get_input_details()] for model in models]
     if [len(taken) for taken in shapes] != [1, 2] or sum(shape[-1] == 3 for shape in shapes[1]) != 1:
         raise InputError(
-            f"library.weights: {', '.join(repr(str(path)) for path in paths)} are not a model from a painting to a "
+            f"feedforward.weights: {', '.join(repr(str(path)) for path in paths)} are not a model from a painting to a "
             "vector and one from a photograph and a vector to a picture"
         )
     predict, transfer = models
@@ -70,13 +70,13 @@ def apply_at_fixed_size(
 
 def _load(path: Path, threads: int | None) -> Any:
     if importlib.util.find_spec("ai_edge_litert") is None:
-        raise InputError(f"library.weights: '{path}' needs an interpreter: pip install 'nst-tf[tflite]'")
+        raise InputError(f"feedforward.weights: '{path}' needs an interpreter: pip install 'nst-tf[tflite]'")
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         return Interpreter(model_path=str(path), num_threads=threads)
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"library.weights: '{path}' is no TFLite model; download it again") from error
+        raise InputError(f"feedforward.weights: '{path}' is no TFLite model; download it again") from error
 
 
 def _run(model: Any, values: dict[int, np.ndarray]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The canvas: which sizes, which colours, and what the picture starts from (config group ``image``)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
 from nst_tf.images.resizing import resize
 from nst_tf.util.checks import above, at_least, coerce_choices
+from nst_tf.util.roles import role
 
 # Style and content, both (1, H, W, 3) -> the style in the content's colours.
 COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -21,6 +22,10 @@ COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     Colour.linear: colours.match_covariance,
     Colour.luminance: lambda style, content: colours.match_moments(colours.grey(style), content),
 }
+
+
+_OF_STYLES = role(method="optimize")
+_OF_START = role(method="optimize", in_objective=False)
 
 
 @dataclass
@@ -61,15 +66,15 @@ class Canvas:
     fit: Fit = Fit.long_side
     height: int | None = None
     width: int | None = None
-    style_size: int | None = None
-    style_fit: StyleFit = StyleFit.long_side
-    style_scale: float = 1.0
-    enlarge_style: bool = False
-    start: Any = "content"
-    start_weights: list[float] | None = None
-    noise: Noise = Noise.uniform
-    noise_scale: float = 1.0
-    fit_memory: bool = False
+    style_size: int | None = field(default=None, metadata=_OF_STYLES)
+    style_fit: StyleFit = field(default=StyleFit.long_side, metadata=_OF_STYLES)
+    style_scale: float = field(default=1.0, metadata=_OF_STYLES)
+    enlarge_style: bool = field(default=False, metadata=_OF_STYLES)
+    start: Any = field(default="content", metadata=_OF_START)
+    start_weights: list[float] | None = field(default=None, metadata=_OF_START)
+    noise: Noise = field(default=Noise.uniform, metadata=_OF_START)
+    noise_scale: float = field(default=1.0, metadata=_OF_START)
+    fit_memory: bool = field(default=False, metadata=_OF_START)
     colour: Colour = Colour.free
 
     def __post_init__(self) -> None:

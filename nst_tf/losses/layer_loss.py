@@ -11,6 +11,7 @@ from nst_tf.losses.smoothing import Smoothing, entropy, largest, peak, spatial_s
 from nst_tf.util.checks import above, at_least, choice
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
+from nst_tf.util.roles import role
 
 
 class OverLayers(Enum):
@@ -71,7 +72,7 @@ class LayerLoss(Loss):
     temperature: float = 1.0
     factor: float = 0.001
     balance: Balance = Balance.none
-    diagnostics: bool = False
+    diagnostics: bool = field(default=False, metadata=role(old_name="peaks"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

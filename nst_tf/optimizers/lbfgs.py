@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from nst_tf.optimizers.preconditioner import Preconditioner
 from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
 from nst_tf.util.checks import above, at_least
 from nst_tf.util.lazy import tf
+from nst_tf.util.roles import role
 
 
 @dataclass
@@ -39,7 +40,7 @@ class LBFGS(Optimizer):
 
     clamp: bool = True
     history: int = 20
-    preconditioner_power: float = 0.75
+    preconditioner_power: float = field(default=0.75, metadata=role(old_name="metric_power"))
     first_step: float = 0.01
     search_evaluations: int = 20
 

@@ -21,7 +21,7 @@ def recorded(run: Run) -> Iterator[str]:
         yield f"{weights.get('name')}, weights {Path(str(weights.get('weights'))).name}"
     if {"height", "width"} <= run.record.keys():
         yield f"{run.record['height']}x{run.record['width']}"
-    if run.settings.get("method") != "library" and run.record.get("precision"):
+    if run.settings.get("method") != "feedforward" and run.record.get("precision"):
         yield str(run.record["precision"])
 
 

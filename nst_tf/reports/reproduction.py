@@ -186,7 +186,7 @@ def _without_file(word: str, run: Run) -> str:
     """``FILE`` for a file of weights, whose name the row tells as it was recorded."""
     key, weights = split_override(word)[0], run.record.get("weights")
     given = isinstance(weights, dict) and weights.get("weights") == weights.get("path")
-    return f"{key}=FILE" if given and key in ("backbone.weights", "library.weights") else word
+    return f"{key}=FILE" if given and key in ("backbone.weights", "feedforward.weights") else word
 
 
 def _breakable(word: str) -> str:

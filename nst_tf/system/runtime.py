@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from nst_tf.system import hardware
 from nst_tf.util.checks import coerce_choices
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
+from nst_tf.util.roles import role
 
 
 class Precision(Enum):
@@ -65,10 +66,10 @@ class Runtime:
         memory_growth: Take GPU memory as it is needed, not all of it at once.
     """
 
-    precision: Precision = Precision.auto
-    recompute: bool = False
-    device: str = "auto"
-    threads: int | None = None
+    precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
+    recompute: bool = field(default=False, metadata=role(method="optimize"))
+    device: str = field(default="auto", metadata=role(in_run_name=False, in_sweep_name=False))
+    threads: int | None = field(default=None, metadata=role(in_run_name=False, in_sweep_name=False))
     deterministic: bool = False
     memory_growth: bool = True
 

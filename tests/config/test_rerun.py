@@ -159,12 +159,12 @@ def test_other_weights_are_refused_until_they_are_named(written, small_config, t
 
 
 def test_the_librarys_weights_are_looked_at(written, pictures, saved_model, tmp_path):
-    typed = [f"content={pictures[0]}", f"style={pictures[1]}", f"library.weights={saved_model}"]
+    typed = [f"content={pictures[0]}", f"style={pictures[1]}", f"feedforward.weights={saved_model}"]
     config = compose_config("experiment=library_one_style", *typed)
-    path = written(config, weights=config.library.identity())
-    assert compose_config(f"rerun={path}").library == config.library
-    path = written(config, weights=config.library.identity() | {"sha256": "0"})
-    refuses(path, [], "others now", "library.weights=")
+    path = written(config, weights=config.feedforward.identity())
+    assert compose_config(f"rerun={path}").feedforward == config.feedforward
+    path = written(config, weights=config.feedforward.identity() | {"sha256": "0"})
+    refuses(path, [], "others now", "feedforward.weights=")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(composed):
 
 WITH_COMMAND = (
     *("experiment", "sweep", "backbone", "optimizer", "image", "schedule"),
-    *("runtime", "tracking", "evaluation", "method", "library", "smoothing", "balance"),
+    *("runtime", "tracking", "evaluation", "method", "feedforward", "smoothing", "balance"),
 )
 
 
@@ -134,7 +134,7 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert from_yaml.image == from_python.image
     assert from_yaml.schedule == from_python.schedule
     assert from_yaml.runtime == from_python.runtime
-    assert (from_yaml.method, from_yaml.library) == (from_python.method, from_python.library)
+    assert (from_yaml.method, from_yaml.feedforward) == (from_python.method, from_python.feedforward)
     assert from_yaml.evaluation == from_python.evaluation
     assert (from_yaml.steps, from_yaml.seed) == (from_python.steps, from_python.seed)
     active = {name: loss for name, loss in from_yaml.losses.items() if loss.weight}
@@ -162,12 +162,12 @@ def test_groups_give_live_objects_of_the_chosen_class(composed):
 def test_the_library_functions_of_paper_1(experiment, styles, composed):
     config = composed(f"experiment={experiment}", "style=[a,b,c]", "style_weights=[0.5,0.3,0.2]")
     manual = composed(f"experiment={experiment.replace('library', 'aradwad_gauri').removesuffix('_one_style')}")
-    assert config.method is Method.library
+    assert config.method is Method.feedforward
     assert (config.image.size, config.image.fit) == (512, Fit.exact) == (manual.image.size, manual.image.fit)
     assert config.style_count == manual.style_count == styles
     assert config.shares == ([1.0] if styles == 1 else [0.5, 0.3, 0.2])
     assert set(config.tracking) == {"tensorboard"}
-    assert set(composed("method=library", "tracking=standard").tracking) == set(OBSERVERS)
+    assert set(composed("method=feedforward", "tracking=standard").tracking) == set(OBSERVERS)
 
 
 def test_evaluation_is_asked_for_by_a_word_that_yaml_takes_for_a_truth_value(composed):

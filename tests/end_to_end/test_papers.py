@@ -19,7 +19,7 @@ OVERRIDES = (
 @pytest.mark.timeout(900)
 def test_two_commands_give_the_page_of_every_system(command_line, saved_model):
     command_line.small = []
-    code, out, error = command_line(*OVERRIDES, f"library.weights={saved_model}", seconds=600)
+    code, out, error = command_line(*OVERRIDES, f"feedforward.weights={saved_model}", seconds=600)
     systems = read_systems().systems
     assert (code, out.count("Judged by vgg19_lite, embedded")) == (0, len(systems)), error
     command = [sys.executable, str(SCRIPT), "sweep", "--output", "reproduction.md"]

@@ -75,7 +75,7 @@ def test_without_network_the_remedy_is_one_line(cache, monkeypatch):
     monkeypatch.setattr(pooch.HTTPDownloader, "__call__", refuse)
     with pytest.raises(InputError) as error:
         Magenta().network()
-    words = ("tfhub.dev", "ConnectionError", f"unpack it into {cache}", "library.weights=FOLDER")
+    words = ("tfhub.dev", "ConnectionError", f"unpack it into {cache}", "feedforward.weights=FOLDER")
     assert all(word in str(error.value) for word in words)
     assert "\n" not in str(error.value)
     assert "backbone" not in str(error.value)
@@ -95,7 +95,7 @@ def test_an_archive_of_something_else_is_named(cache):
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"^library\.weights=.*saved_model\.pb.*two \.tflite files.*hub"):
+    with pytest.raises(InputError, match=r"^feedforward\.weights=.*saved_model\.pb.*two \.tflite files.*hub"):
         Magenta(weights=str(tmp_path)).network()
 
 

@@ -24,8 +24,8 @@ def library_config(pictures, saved_model):
         fields = {
             "content": pictures[0],
             "style": pictures[1],
-            "method": "library",
-            "library": Magenta(weights=str(saved_model)),
+            "method": "feedforward",
+            "feedforward": Magenta(weights=str(saved_model)),
             "image": Canvas(size=32),
         }
         return Config(**(fields | changes))
@@ -79,17 +79,17 @@ def test_other_weights_are_another_run(library_config, tiny_styliser, tmp_path):
     stylize(library_config(), tmp_path / "run")
     other = type(tiny_styliser)(seed=4).save(tmp_path / "other")
     with pytest.raises(InputError, match="other settings"):
-        stylize(library_config(library=Magenta(weights=str(other))), tmp_path / "run")
+        stylize(library_config(feedforward=Magenta(weights=str(other))), tmp_path / "run")
 
 
 def test_only_what_the_method_looks_at_is_a_setting_of_the_run(library_config):
     settings = flatten(library_config())
     assert {key.partition(".")[0] for key in settings} == {
         *("content", "style", "style_weights", "style_count", "method", "name"),
-        *("image", "runtime", "tracking", "evaluation", "library"),
+        *("image", "runtime", "tracking", "evaluation", "feedforward"),
     }
     assert not [key for key in settings if key.startswith("image.s") and key != "image.size"]
-    assert "library.weights" not in flatten(Config())
+    assert "feedforward.weights" not in flatten(Config())
     assert fingerprint(library_config(seed=1), []) == fingerprint(library_config(), [])
     assert fingerprint(library_config(image=Canvas(size=33)), []) != fingerprint(library_config(), [])
 
@@ -99,7 +99,9 @@ def test_what_is_typed_in_vain_is_named_in_one_line(library_config, tmp_path, ca
     with caplog.at_level(logging.INFO):
         stylize(library_config(), tmp_path / "run", typed)
     (line,) = [line for line in caplog.messages if line.startswith("Without effect")]
-    assert line == ("Without effect with method=library: steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys")
+    assert line == (
+        "Without effect with method=feedforward: steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys"
+    )
 
 
 @pytest.mark.parametrize(("missing", "words"), [("content", "content is missing"), ("style", "style is missing")])
@@ -113,7 +115,7 @@ def test_a_network_that_fails_leaves_nothing(library_config, tmp_path, monkeypat
         raise MemoryError
 
     monkeypatch.setattr("nst_tf.feedforward.ForwardPass.picture", full)
-    with pytest.raises(InputError, match=r"^library\.weights: out of memory: choose a smaller image\.size"):
+    with pytest.raises(InputError, match=r"^feedforward\.weights: out of memory: choose a smaller image\.size"):
         stylize(library_config(), tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
 
@@ -143,7 +145,7 @@ def test_the_first_styles_take_part(library_config, pictures, tmp_path):
         ({"style_count": 2}, "style_count=2: style names 1"),
         ({"style_count": 0}, "style_count=0: must be at least 1"),
         ({"style": ["a", "b"], "style_weights": [0, 1], "style_count": 1}, "not all 0"),
-        ({"method": "magic"}, "method='magic': must be one of optimise, library"),
+        ({"method": "magic"}, "method='magic': must be one of optimize, feedforward"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes, words, library_config):
@@ -152,4 +154,4 @@ def test_what_cannot_be_meant_is_refused(changes, words, library_config):
 
 
 def test_the_method_is_optimising_by_default():
-    assert Config().method is Method.optimise
+    assert Config().method is Method.optimize

@@ -45,7 +45,7 @@ def test_a_network_without_a_style_vector_is_refused(tmp_path):
     folder = saved(
         tmp_path / "model", lambda content, style: content + tf.image.resize(style, (8, 8)), PICTURE, PICTURE
     )
-    with pytest.raises(InputError, match=r"^library\.weights: .*no style vector"):
+    with pytest.raises(InputError, match=r"^feedforward\.weights: .*no style vector"):
         read_saved_model(folder)
 
 
@@ -57,6 +57,6 @@ def test_a_network_of_another_form_is_refused(tmp_path):
 
 def test_a_broken_file_is_one_line(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"torn")
-    with pytest.raises(InputError, match=r"^library\.weights: .*cannot be loaded.*unpack it again$") as error:
+    with pytest.raises(InputError, match=r"^feedforward\.weights: .*cannot be loaded.*unpack it again$") as error:
         read_saved_model(tmp_path)
     assert "\n" not in str(error.value)

@@ -8,8 +8,8 @@ from nst_tf import losses
 from nst_tf.losses import Balance, Blend, ContentLoss, GramLoss, LayerLoss, Smoothing
 from nst_tf.losses.smoothing import entropy, largest, peak, spatial_softmax
 from nst_tf.optimization.objective import Objective
-from nst_tf.optimization.terms import term_names
 from nst_tf.optimization.references import extract_features
+from nst_tf.optimization.terms import term_names
 from nst_tf.util.errors import InputError
 
 RNG = np.random.default_rng(5)

@@ -41,7 +41,7 @@ def test_a_single_runs_name_does_not_lead_to_the_run_that_is_done(made_up_run, t
 
 def test_a_run_from_python_has_no_command(made_up_run, tmp_path):
     made_up_run(tmp_path / "run", [])
-    assert rerun(find_runs([tmp_path])[0]) is None
+    assert rerun_command(find_runs([tmp_path])[0]) is None
 
 
 @pytest.mark.parametrize("sweep", ["content_style_ratio", "pooling"])
@@ -52,7 +52,7 @@ def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_ru
     overrides = [key, f"sweep={sweep}", f"content={pictures[0]}", f"style={pictures[1]}", "steps=3"]
     config = compose_config(*overrides)
     made_up_run(tmp_path / "3_run", overrides)
-    words = shlex.split(rerun(find_runs([tmp_path])[0]))[2:]
+    words = shlex.split(rerun_command(find_runs([tmp_path])[0]))[2:]
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
         hydra = compose("config", overrides=words, return_hydra_config=True).hydra
     assert hydra.mode.name == "RUN"
@@ -68,7 +68,7 @@ def test_one_run_of_a_named_sweep_composes_to_its_config_alone(sweep, made_up_ru
         ("style=[/a/b.jpg,c/d.jpg,e.jpg]", "style=[b.jpg,d.jpg,e.jpg]"),
         ("style=['/a, [b]/c.jpg',\"d'/e.jpg\",f/g.jpg]", "style=['c.jpg',\"e.jpg\",g.jpg]"),
         (r"style=sample\:night_swirls", r"style=sample\:night_swirls"),
-        ("library.weights=/home/ann/magenta/", "library.weights=magenta"),
+        ("feedforward.weights=/home/ann/magenta/", "feedforward.weights=magenta"),
         ("+schema/part@printed.x=printed", "+schema/part@printed.x=printed"),
         ("losses.style.layers=[conv1_1,conv2_1]", "losses.style.layers=[conv1_1,conv2_1]"),
     ],

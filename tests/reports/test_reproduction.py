@@ -124,7 +124,7 @@ def test_the_printed_figures_of_the_experiments_are_on_the_page(write, page):
 
 def test_a_run_of_the_library_has_seconds_and_no_loss(write, page):
     weights = {"name": "magenta", "weights": "hub"}
-    run = write("one", "library_one_style", totals=(1.0, 1.0), record={"weights": weights}, method="library")
+    run = write("one", "library_one_style", totals=(1.0, 1.0), record={"weights": weights}, method="feedforward")
     run.metrics.unlink()
     record = run.read_record()
     run.write_record(record | {"steps": 1, "evaluations": 1, "seconds": 0.39, "final": {"total": None}})

@@ -8,10 +8,10 @@ import pytest
 
 def test_one_style(command_line, saved_model):
     content, style = command_line.small[:2]
-    command_line.small = [content, style, "image.size=32", f"library.weights={saved_model}"]
+    command_line.small = [content, style, "image.size=32", f"feedforward.weights={saved_model}"]
     code, out, error = command_line("experiment=library_one_style", "steps=300", "name=one")
     assert (code, error) == (0, "")
-    assert out.startswith("Without effect with method=library: steps=300\n")
+    assert out.startswith("Without effect with method=feedforward: steps=300\n")
     assert "completed: one forward pass\n  picture " in out
     assert "outputs/runs/one/stylized.png\n" in out
     record = json.loads((command_line.folder / "outputs" / "runs" / "one" / "run.json").read_text())
@@ -24,7 +24,7 @@ def test_manual_and_library_one_style_and_three_in_one_report(command_line, save
         *(f"content={pictures[0]}", f"style=[{pictures[1]},{pictures[0]},sample:grass]"),
         *("style_weights=[0.5,0.3,0.2]", "image.size=32", "steps=1", "runtime.precision=float32"),
         *("backbone.weights=random", "losses.content.layers=[conv1_1]", "losses.style.layers=[conv1_1]"),
-        *(f"library.weights={saved_model}", "hydra.sweep.dir=sweep"),
+        *(f"feedforward.weights={saved_model}", "hydra.sweep.dir=sweep"),
     ]
     code, _, error = command_line("sweep=aradwad_gauri")
     assert code == 0, error
