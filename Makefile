@@ -1,53 +1,60 @@
-# What a person types. `make` alone lists it.
+# Commands for people. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-timing test-bench test-browser test-cluster benchmark lint types format clean
+.PHONY: help demo test test-slow test-timing test-bench test-browser test-cluster coverage benchmark docs lint types format clean
 
-# The first Python that this project runs on.
+# The first Python interpreter on the path that this project supports.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
+FAST := -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser and not cluster"
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/run.stamp  ## install, then stylise a photograph, offline
+demo: $(VENV)/run.stamp  ## install the program and stylise a sample photograph; needs no network beyond the package index
 	$(RUN) scripts/stylize.py experiment=demo
 
-test: $(VENV)/dev.stamp  ## install, then run the tests, offline, in minutes
-	$(RUN) -m pytest -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser and not cluster"
+test: $(VENV)/dev.stamp  ## install the program and run the tests that need neither network nor GPU, in a few minutes
+	$(RUN) -m pytest $(FAST)
 
-test-slow: $(VENV)/dev.stamp  ## the tests that take minutes each, on real weights where they are at hand
+test-slow: $(VENV)/dev.stamp  ## run the tests that take minutes each; some need real weights (NST_TF_SHARED)
 	$(RUN) -m pytest -n 2 --dist loadscope -m slow
 
-test-timing: $(VENV)/dev.stamp  ## what the engine costs in time, on an idle machine
+test-timing: $(VENV)/dev.stamp  ## measure the engine's overhead; the machine must be idle otherwise
 	$(RUN) -m pytest -s -m timing
 
-test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark, with PyTorch
+test-bench: $(VENV)/bench.stamp  ## run the tests of the benchmark, which install PyTorch
 	$(RUN) -m pytest -m bench
 
-test-browser: $(VENV)/dev.stamp  ## the tests of the report's page, in Chromium where there is one
+test-browser: $(VENV)/dev.stamp  ## run the tests of the report's page in Chromium, if it is installed
 	$(RUN) -m pytest -m browser
 
-test-cluster: $(VENV)/cluster.stamp  ## sweeps on a Slurm and a Ray started for the purpose, and the search by Optuna
+test-cluster: $(VENV)/cluster.stamp  ## run sweeps on temporary Slurm and Ray clusters, and a search by Optuna
 	$(RUN) -m pytest -s tests/cluster tests/end_to_end/test_search.py
 
-benchmark: $(VENV)/bench.stamp  ## measure against PyTorch on this machine, half an hour; writes docs/benchmarks.md
+coverage: $(VENV)/dev.stamp  ## run `make test` and print the lines and branches that it covers
+	$(RUN) -m pytest $(FAST) --cov --cov-report=term:skip-covered
+
+benchmark: $(VENV)/bench.stamp  ## measure against PyTorch for half an hour; writes docs/benchmarks.md
 	$(RUN) scripts/benchmark.py
 
-lint: $(VENV)/dev.stamp  ## ruff: rules and format
+docs: $(VENV)/docs.stamp  ## build the documentation into site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=true $(RUN) -m mkdocs build --strict --quiet
+
+lint: $(VENV)/dev.stamp  ## check rules and format with ruff
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-types: $(VENV)/dev.stamp  ## mypy
+types: $(VENV)/dev.stamp  ## check types with mypy
 	$(RUN) -m mypy
 
-format: $(VENV)/dev.stamp  ## let ruff mend what it can
+format: $(VENV)/dev.stamp  ## let ruff repair and format the code
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-clean:  ## remove the virtual environment and caches; outputs stay
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache *.egg-info
+clean:  ## remove the virtual environment, the site and the caches; outputs/ stays
+	rm -rf $(VENV) build site htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache *.egg-info
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/it"; exit 2; }
@@ -59,15 +66,19 @@ $(VENV)/run.stamp: requirements.txt pyproject.toml | $(VENV)/bin/python
 	@$(RUN) -m pip install --quiet --no-deps --editable . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log; exit 1; }
 	@touch $@
 
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+	$(RUN) -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/dev.stamp
+	$(RUN) -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(RUN) -m pip install --quiet --editable '.[bench]'
 	@touch $@
 
-# The extra `joblib` too, so that pip looks for versions that suit all of them.
+# The extra `joblib` is repeated here so that pip chooses versions that suit all extras at once.
 $(VENV)/cluster.stamp: $(VENV)/dev.stamp
 	$(RUN) -m pip install --quiet --editable '.[joblib,slurm,ray,optuna]'
-	@touch $@
-
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	$(RUN) -m pip install --quiet -r requirements-dev.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""Measuring this program against a PyTorch rendering of its peers, on one machine in one run.
+"""Benchmarks of this program against a PyTorch implementation of other programs' published settings.
 
-`measurements` drives; `ours` and `pytorch` are the two sides, each loaded only in processes of its own.
+`measurements` starts the work. `ours` and `pytorch` are the two sides; each is imported only in processes of its own.
 """

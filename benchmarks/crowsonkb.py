@@ -1,4 +1,4 @@
-"""crowsonkb/style-transfer-pytorch's run, rendered in PyTorch from its published settings."""
+"""The objective and run of crowsonkb/style-transfer-pytorch in PyTorch, with its published settings."""
 
 import time
 from collections.abc import Sequence
@@ -12,19 +12,29 @@ from torch.nn import functional
 from benchmarks.pytorch import CAFFE_MEAN, CONTENT, STYLE, PeerObjective
 
 CONTENT_WEIGHT, VARIATION_WEIGHT = 0.015, 2.0
+
 LAYER_WEIGHTS = dict(zip(STYLE, (256 / 341, 64 / 341, 16 / 341, 4 / 341, 1 / 341), strict=True))
-FEATURE_SCALE = 1 / (255 * (0.229 + 0.224 + 0.225) / 3)  # of Keras's weights to torchvision's units
-EPSILON = 1e-4  # added to every variance
+"""Weights of the style layers, whose sum is 1."""
+
+FEATURE_SCALE = 1 / (255 * (0.229 + 0.224 + 0.225) / 3)
+"""Factor from the scale of Keras's features to torchvision's, whose inputs are divided by a mean deviation of 0.226."""
+
+EPSILON = 1e-4
+"""Value added to every variance."""
+
 ROOT_ITERATIONS = 12
-FIRST_SHARE, SCALES = 2, 5  # twice as many steps at the first of five sizes
+"""Newton-Schulz iterations for the matrix root."""
+
+FIRST_SHARE = 2
+"""Number of steps at the first size over that at each further size."""
 
 
 class TraceOfRoot(torch.autograd.Function):
-    """``tr A^½`` by Newton and Schulz's coupled iteration, which gives ``A^-½``, the gradient's double, along."""
+    """``tr A^½`` by the coupled Newton-Schulz iteration, which also gives ``A^-½`` for the gradient ``½ A^-½``."""
 
     @staticmethod
     def forward(ctx: Any, A: torch.Tensor) -> torch.Tensor:
-        """Of one symmetric matrix ``(N, N)``."""
+        """Compute the trace of the root of one symmetric matrix ``(N, N)``."""
         size, eye = A.norm(), torch.eye(len(A), device=A.device)
         Y, Z = A / size, eye
         for _ in range(ROOT_ITERATIONS):
@@ -35,30 +45,30 @@ class TraceOfRoot(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: torch.Tensor) -> torch.Tensor:
-        """``½ A^-½``."""
+        """Multiply the gradient ``½ A^-½`` by the upstream gradient."""
         return upstream * ctx.saved_tensors[0] / 2
 
 
 class Crowsonkb(PeerObjective):
-    """The objective of crowsonkb/style-transfer-pytorch; its variable is RGB in [0, 1]."""
+    """The objective of crowsonkb/style-transfer-pytorch. Its variable is RGB in [0, 1]."""
 
     def variable(self, image: Any) -> torch.Tensor:
-        """``(1, H, W, 3)`` to ``(1, 3, H, W)``."""
+        """Convert RGB ``(1, H, W, 3)`` to the variable ``(1, 3, H, W)``."""
         return torch.from_numpy(image).permute(0, 3, 1, 2).to(self._device).contiguous()
 
-    def by_rgb(self, gradient: torch.Tensor) -> Any:
-        """``(1, 3, H, W)`` to ``(1, H, W, 3)``."""
+    def rgb_gradient(self, gradient: torch.Tensor) -> Any:
+        """Convert a gradient ``(1, 3, H, W)`` to ``(1, H, W, 3)``."""
         return gradient.cpu().permute(0, 2, 3, 1).numpy()
 
     def pixels(self, x: torch.Tensor) -> Any:
-        """The picture as it is saved, in 8 bits."""
+        """Convert the variable to 8-bit RGB, ``(H, W, 3)``, with clipping."""
         return super().pixels(x.flip(1) * 255 - torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1))
 
     def prepare_targets(self) -> None:
-        """Features of the photograph; means, covariances and their roots of the painting."""
+        """Compute the photograph's features, and means, traces and roots of the covariances of the painting."""
         self._content_target = self._taps(self.content)[CONTENT]
         taps = self._taps(self.style)
-        self._style_targets = {layer: self._settled(*self._gaussian(taps[layer])) for layer in STYLE}
+        self._style_targets = {layer: self._gaussian_target(*self._gaussian(taps[layer])) for layer in STYLE}
 
     def _taps(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         caffe = x.flip(1) * 255 - torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1)
@@ -72,62 +82,66 @@ class Crowsonkb(PeerObjective):
         return mean, covariance + EPSILON * torch.eye(len(mean), device=x.device)
 
     @staticmethod
-    def _settled(mean: torch.Tensor, covariance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _gaussian_target(
+        mean: torch.Tensor, covariance: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         values, vectors = torch.linalg.eigh(covariance)
         return mean, covariance.trace(), vectors * values.clamp(min=0).sqrt() @ vectors.T
 
     def _distance(self, layer: str, x: torch.Tensor) -> torch.Tensor:
-        """W₂² of the layer's Gaussians, a mean over filters."""
-        mean, spread, root = self._style_targets[layer]
+        """Compute ``W₂² / N`` between the Gaussians of a layer with N filters."""
+        mean, trace, root = self._style_targets[layer]
         own_mean, covariance = self._gaussian(x)
-        between = TraceOfRoot.apply(root @ covariance @ root)
-        return ((own_mean - mean).square().sum() + covariance.trace() + spread - 2 * between) / len(mean)
+        cross_trace = TraceOfRoot.apply(root @ covariance @ root)
+        return ((own_mean - mean).square().sum() + covariance.trace() + trace - 2 * cross_trace) / len(mean)
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """0.015 · mean (F−P)² + Σ w W₂² / N + 2 · the mean squared slope over nine points."""
+        """Compute ``0.015 · mean (F−P)² + Σ w W₂² / N + 2 · V``, where V is the nine-point total variation."""
         taps = self._taps(x)
         content = functional.mse_loss(taps[CONTENT], self._content_target)
         style = sum(weight * self._distance(layer, taps[layer]) for layer, weight in LAYER_WEIGHTS.items())
-        return CONTENT_WEIGHT * content + style + VARIATION_WEIGHT * _slope(x)
+        return CONTENT_WEIGHT * content + style + VARIATION_WEIGHT * _nine_point_variation(x)
 
 
-def _slope(x: torch.Tensor) -> torch.Tensor:
-    """⅔ (mean Δv² + mean Δh²) + ⅙ (mean Δ╲² + mean Δ╱²), the border repeated outwards."""
+def _nine_point_variation(x: torch.Tensor) -> torch.Tensor:
+    """Compute ``⅔ (mean Δv² + mean Δh²) + ⅙ (mean Δ╲² + mean Δ╱²)``, with replicated borders."""
     wide = functional.pad(x, (1, 1, 1, 1), "replicate")
     straight = [wide[:, :, 2:, 1:-1] - x, wide[:, :, 1:-1, 2:] - x]
     diagonal = [wide[:, :, 1:, 1:] - wide[:, :, :-1, :-1], wide[:, :, 1:, :-1] - wide[:, :, :-1, 1:]]
     return sum(2 / 3 * d.square().mean() for d in straight) + sum(1 / 6 * d.square().mean() for d in diagonal)
 
 
-def crowsonkb(peer_inputs: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
-    """The run to its end: Adam over sizes from the content, moments taken along, the mean of the iterates saved.
+def run_crowsonkb(peer_inputs: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
+    """Run the program: Adam over several sizes from the photograph.
+
+    Adam's moments are resized for the next size. The saved picture is the exponential moving average of the iterates.
 
     Args:
-        peer_inputs: Pictures and weights at each size, smallest first.
-        steps: Of Adam, over all sizes.
-        picture: Where its PNG goes.
+        peer_inputs: Files of pictures and weights for each size, smallest first.
+        steps: Steps of Adam over all sizes.
+        picture: The PNG file to write.
 
     Returns:
-        Seconds from the first step to the last, and the loss at each step.
+        Seconds from the first to the last step, and the loss at each step.
     """
     shares = [FIRST_SHARE, *[1] * (len(peer_inputs) - 1)]
-    objectives = [Crowsonkb(peer_inputs) for peer_inputs in peer_inputs]
+    objectives = [Crowsonkb(path) for path in peer_inputs]
     losses: list[float] = []
     image, moments = objectives[0].content, None
     start = time.perf_counter()
     for objective, share in zip(objectives, shares, strict=True):
         size = objective.content.shape[2:]
         image = functional.interpolate(image, size, mode="bicubic").clamp(0, 1)
-        image, moments = _run_scale(objective, image, moments, max(1, steps * share // sum(shares)), losses)
+        image, moments = _run_size(objective, image, moments, max(1, steps * share // sum(shares)), losses)
     seconds = time.perf_counter() - start
     Image.fromarray(objectives[-1].pixels(image)).save(picture)
     return seconds, losses
 
 
-def _run_scale(
+def _run_size(
     objective: Crowsonkb, start: torch.Tensor, moments: dict[str, Any] | None, steps: int, losses: list[float]
 ) -> tuple[torch.Tensor, dict[str, Any]]:
-    """One size: the mean of its iterates, decay 0.99, and Adam's moments at its end."""
+    """Run one size; return the moving average of its iterates with decay 0.99, and Adam's moments at its end."""
     x = start.clone().requires_grad_(True)
     adam = torch.optim.Adam([x], lr=0.02, betas=(0.9, 0.99))
     if moments is not None:
@@ -138,7 +152,7 @@ def _run_scale(
             "exp_avg_sq": functional.interpolate(moments["exp_avg_sq"], size, mode="bilinear").relu(),
         }
         adam.state[x] = resized
-    loss, mean = objective.evaluator(), torch.zeros_like(start)
+    loss, average = objective.compiled_loss(), torch.zeros_like(start)
     for _ in range(steps):
         adam.zero_grad()
         value = loss(x)
@@ -147,5 +161,5 @@ def _run_scale(
         adam.step()
         with torch.no_grad():
             x.clamp_(0, 1)
-            mean = 0.99 * mean + 0.01 * x
-    return mean / (1 - 0.99**steps), adam.state[x]
+            average = 0.99 * average + 0.01 * x
+    return average / (1 - 0.99**steps), adam.state[x]

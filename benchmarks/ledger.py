@@ -1,4 +1,4 @@
-"""What has been measured, on disk as soon as it is."""
+"""The file of measurements, written after each measurement so that an interrupted benchmark can continue."""
 
 import csv
 from dataclasses import astuple, dataclass, fields
@@ -7,14 +7,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measurement:
-    """One figure.
+    """One measured value.
 
     Attributes:
-        measurement: What was measured: ``evaluation``, ``peak``, ``memory``, ``startup``, ``race`` …
-        contestant: Whose figure it is.
-        size: Of the picture's long side in pixels; 0 where there is none.
-        value: The figure.
-        unit: Its unit.
+        measurement: Kind of the measurement: ``evaluation``, ``peak``, ``memory``, ``startup``, ``area``, or
+            ``target seconds``, ``target loss`` and ``target curve``.
+        contestant: The program and settings that were measured.
+        size: Long side of the picture in pixels; 0 where there is no picture.
+        value: The value.
+        unit: Unit of the value.
     """
 
     measurement: str
@@ -25,10 +26,10 @@ class Measurement:
 
 
 class Ledger:
-    """A CSV file of `Entry`, one a row; a benchmark that was cut short goes on from it.
+    """A CSV file of measurements with one row each.
 
     Args:
-        path: The file; made where there is none.
+        path: The file. It is created by the first measurement.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,21 +39,21 @@ class Ledger:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
             self.entries = [
-                Measurement(r["measurement"], r["contestant"], int(r["size"]), float(r["value"]), r["unit"])
-                for r in rows
+                Measurement(row["measurement"], row["contestant"], int(row["size"]), float(row["value"]), row["unit"])
+                for row in rows
             ]
 
     def add(self, *entries: Measurement) -> None:
-        """Write figures down."""
-        fresh = not self._path.exists()
+        """Append measurements to the file."""
+        is_new = not self._path.exists()
         with self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
-            if fresh:
+            if is_new:
                 writer.writerow(field.name for field in fields(Measurement))
             writer.writerows(astuple(entry) for entry in entries)
         self.entries += entries
 
     def values(self, measurement: str, contestant: str, size: int = 0) -> list[float]:
-        """All figures of a kind, in the order they were measured."""
+        """Return all values of one kind, contestant and size, in the order in which they were measured."""
         key = (measurement, contestant, size)
         return [entry.value for entry in self.entries if (entry.measurement, entry.contestant, entry.size) == key]

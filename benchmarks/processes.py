@@ -1,4 +1,4 @@
-"""Work in a process of its own, which loads nothing but what the work needs, and how long work takes."""
+"""Measurements in separate processes, each of which imports only one side."""
 
 import contextlib
 import importlib
@@ -10,12 +10,12 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def process() -> Iterator[Callable[..., Any]]:
-    """A fresh process.
+def worker_process() -> Iterator[Callable[..., Any]]:
+    """Start a new process.
 
     Yields:
-        A function that takes ``"module:function"`` and arguments, calls it there, and waits for the answer. What the
-        process has loaded and cached stays for the next call.
+        A function that takes ``"module:function"`` and its arguments, calls it in the process, and returns the result.
+        Imports and caches of the process are kept between calls.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield lambda target, *arguments: pool.submit(_call, target, *arguments).result()
@@ -26,11 +26,11 @@ def _call(target: str, *arguments: Any) -> Any:
     return getattr(importlib.import_module(module), function)(*arguments)
 
 
-def timed(work: Callable[[], object], count: int) -> list[float]:
-    """Seconds of each of ``count`` calls."""
+def time_calls(function: Callable[[], object], count: int) -> list[float]:
+    """Call a function several times and return the seconds of each call."""
     seconds = []
     for _ in range(count):
         start = time.perf_counter()
-        work()
+        function()
         seconds.append(time.perf_counter() - start)
     return seconds

@@ -1,6 +1,7 @@
-"""The other side: the network in PyTorch, and neural-style-pt's step and run from its published settings.
+"""The PyTorch side of the benchmark: VGG-19, and the objective and run of neural-style-pt with its published settings.
 
-Channels last, oneDNN on the CPU; on a GPU compiled. Targets are computed once, as that program does.
+Tensors are in channels-last order. PyTorch uses oneDNN on a CPU and compiles the loss on a GPU. The targets are
+computed once, as in that program.
 """
 
 import functools
@@ -14,19 +15,21 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from benchmarks.processes import timed
+from benchmarks.processes import time_calls
 from nst_tf.system import memory
 
-CAFFE_MEAN = (103.939, 116.779, 123.68)  # of blue, green, red, in 0..255
+CAFFE_MEAN = (103.939, 116.779, 123.68)
+"""Means of blue, green and red in 0..255, with which VGG-19 was trained."""
+
 CONTENT, STYLE = "block4_conv2", tuple(f"block{block}_conv1" for block in range(1, 6))
 CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 5.0, 100.0, 1e-3
 
 
 class PeerObjective:
-    """VGG-19, its max pooling and two pictures, from a file that `ours.write_peer_inputs` wrote.
+    """The objective of another program, with its network and pictures in PyTorch.
 
     Args:
-        material: The file.
+        peer_inputs: File of `ours.write_peer_inputs` with pictures, start picture and weights of VGG-19.
         dtype: ``float32``, or ``bfloat16`` for autocast.
     """
 
@@ -43,11 +46,11 @@ class PeerObjective:
             self.prepare_targets()
 
     def prepare_targets(self) -> None:
-        """Compute the targets, once."""
+        """Compute the targets once."""
         raise NotImplementedError
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """Of the variable ``(1, 3, H, W)`` that is optimised."""
+        """Compute the loss of the variable ``(1, 3, H, W)`` that is optimised."""
         raise NotImplementedError
 
     def _convolution(self, arrays: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,22 +59,22 @@ class PeerObjective:
         return kernel.requires_grad_(False), bias.requires_grad_(False)
 
     def variable(self, image: np.ndarray) -> torch.Tensor:
-        """RGB in [0, 1], ``(1, H, W, 3)``, to blue, green, red in 0..255 less the mean."""
+        """Convert RGB in [0, 1], ``(1, H, W, 3)``, to the variable: BGR in 0..255 minus the mean, ``(1, 3, H, W)``."""
         x = torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(0, 3, 1, 2) * 255
         x = x - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
         return x.to(self._device).contiguous()
 
-    def by_rgb(self, gradient: torch.Tensor) -> np.ndarray:
-        """A gradient by the variable as one by RGB in [0, 1], ``(1, H, W, 3)``."""
+    def rgb_gradient(self, gradient: torch.Tensor) -> np.ndarray:
+        """Convert a gradient in the variable to a gradient in RGB in [0, 1], ``(1, H, W, 3)``."""
         return np.asarray(gradient.cpu().permute(0, 2, 3, 1).numpy()[..., ::-1] * 255)
 
     def pixels(self, x: torch.Tensor) -> np.ndarray:
-        """The picture as it is saved: 8 bits, what lies outside cut off."""
+        """Convert the variable to 8-bit RGB, ``(H, W, 3)``, with clipping."""
         image = (x.detach().cpu() + torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)).clamp(0, 255)
         return image[0].permute(1, 2, 0).numpy()[..., ::-1].round().astype(np.uint8)
 
     def features(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        """After each ReLU, by Keras's names; ``x`` as `variable` gives it."""
+        """Compute the features after each ReLU of ``x`` in the form of `variable`, by Keras's layer names."""
         features, block = {}, "block1"
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
@@ -82,8 +85,8 @@ class PeerObjective:
                 features[name] = x
         return features
 
-    def evaluator(self) -> Callable[[torch.Tensor], torch.Tensor]:
-        """The loss, compiled on a GPU."""
+    def compiled_loss(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the loss function, compiled on a GPU."""
         return torch.compile(self.loss) if self._device.type == "cuda" else self.loss
 
 
@@ -91,7 +94,7 @@ class NeuralStyle(PeerObjective):
     """The objective of neural-style-pt."""
 
     def prepare_targets(self) -> None:
-        """Features of the photograph, Gram matrices of the painting."""
+        """Compute the features of the photograph and the Gram matrices of the painting."""
         self._content_target = self.features(self.content)[CONTENT]
         self._style_targets = {layer: self._gram(x) for layer, x in self.features(self.style).items() if layer in STYLE}
 
@@ -101,7 +104,7 @@ class NeuralStyle(PeerObjective):
         return rows @ rows.T / rows.numel()
 
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|."""
+        """Compute ``5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|``."""
         features = self.features(x)
         content = functional.mse_loss(features[CONTENT].float(), self._content_target.float())
         style = sum(functional.mse_loss(self._gram(features[layer]), A) for layer, A in self._style_targets.items())
@@ -110,49 +113,50 @@ class NeuralStyle(PeerObjective):
 
 
 @functools.lru_cache(maxsize=2)
-def _evaluate(peer_inputs: Path, dtype: str) -> Callable[[], float]:
+def _compiled_evaluation(peer_inputs: Path, dtype: str) -> Callable[[], float]:
+    """Return a function that makes one evaluation, after two warm-up calls."""
     objective = NeuralStyle(peer_inputs, dtype)
-    loss = objective.evaluator()
+    loss = objective.compiled_loss()
     x = objective.content.clone().requires_grad_(True)
 
-    def run() -> float:
+    def evaluate() -> float:
         x.grad = None
         value = loss(x)
         value.backward()
         assert x.grad is not None
         return value.item() + x.grad[0, 0, 0, 0].item()
 
-    run(), run()
-    return run
+    evaluate(), evaluate()
+    return evaluate
 
 
 def evaluation_seconds(peer_inputs: Path, dtype: str, count: int) -> list[float]:
-    """Seconds of each of some evaluations: forward, backward, read by the host."""
-    return timed(_evaluate(peer_inputs, dtype), count)
+    """Measure the seconds of each of several evaluations: forward pass, backward pass and transfer to the host."""
+    return time_calls(_compiled_evaluation(peer_inputs, dtype), count)
 
 
 def evaluation_memory(peer_inputs: Path, dtype: str) -> float:
-    """Peak memory of this process, or of the GPU, after three evaluations, in MiB."""
+    """Measure the peak memory of this process, or of the GPU, after three evaluations, in MiB."""
     evaluation_seconds(peer_inputs, dtype, 3)
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return memory.peak_resident_mb()
 
 
-def neural_style(peer_inputs: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
-    """neural-style-pt's run to its end: L-BFGS of PyTorch, full steps, a history of 100, from noise.
+def run_neural_style(peer_inputs: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
+    """Run neural-style-pt: L-BFGS of PyTorch from noise, with unit steps and 100 curvature pairs.
 
     Args:
-        peer_inputs: Pictures and weights, at one size.
-        steps: Evaluations of the objective.
-        picture: Where its PNG goes.
+        peer_inputs: One file of pictures and weights.
+        steps: Number of evaluations of the objective.
+        picture: The PNG file to write.
 
     Returns:
-        Seconds from the start picture to the last evaluation, and the loss at each.
+        Seconds from the start picture to the last evaluation, and the loss at each evaluation.
     """
     (pictures_and_weights,) = peer_inputs
     objective = NeuralStyle(pictures_and_weights)
-    loss, losses = objective.evaluator(), []
+    loss, losses = objective.compiled_loss(), []
     x = objective.start.clone().requires_grad_(True)
     optimizer = torch.optim.LBFGS(
         [x],

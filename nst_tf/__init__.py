@@ -1,7 +1,7 @@
 """A laboratory for optimisation-based neural style transfer.
 
-``from nst_tf import Config, stylize`` gives the Python entry; both are imported on first use, so that importing
-the package itself loads neither TensorFlow nor Keras.
+The Python entry is ``from nst_tf import Config, stylize``. Both are imported when they are first used, so importing
+the package loads neither TensorFlow nor Keras.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What tests of several folders share: small pictures, a small experiment, the real material where it is at hand."""
+"""Fixtures of all tests: small pictures, a small experiment, and real weights and photographs where available."""
 
 import os
 from pathlib import Path
@@ -17,13 +17,14 @@ from nst_tf.observers import OBSERVERS, Metrics, ordered_observers
 from nst_tf.optimizers import Adam
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
-from nst_tf.runs.session import Session, first_record
+from nst_tf.runs.record import first_record
+from nst_tf.runs.session import Session
 from nst_tf.system.runtime import Precision, Runtime
 
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of real weights and photographs, or a skip."""
+    """The folder of real weights and photographs; tests that need it are skipped without it."""
     folder = os.environ.get("NST_TF_SHARED")
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs real weights and photographs: set NST_TF_SHARED")
@@ -32,7 +33,7 @@ def shared():
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Paths of a content and a style of 40x32 pixels with some structure."""
+    """Paths of a content and a style picture of 40x32 pixels with some structure."""
     folder = tmp_path_factory.mktemp("pictures")
     rows, columns = np.mgrid[0:32, 0:40]
     content = np.stack([rows * 8, columns * 6, (rows + columns) * 3], axis=2)
@@ -43,10 +44,11 @@ def pictures(tmp_path_factory):
 
 
 class TinyStyliser:
-    """A network of Magenta's form in NumPy and in TensorFlow: a vector of a painting scales and shifts a photograph.
+    """A small network with Magenta's interface, in NumPy and in TensorFlow.
 
-    ``v = mean(s) A + mean(s²) B``; ``picture = sigmoid(x · (v C) + v D)``, where ``x`` is the photograph, or, where the
-    network is coarse, every fourth of its pixels in a square of sixteen, which rounds sizes up to multiples of four.
+    A vector of the style picture s scales and shifts the content picture x: ``v = mean(s) A + mean(s²) B`` and
+    ``picture = sigmoid(x · (v C) + v D)``. With ``coarse``, every fourth pixel of x stands for a square of 4x4 pixels,
+    so that the sizes of the result are rounded up to multiples of four.
     """
 
     def __init__(self, seed=3):
@@ -66,7 +68,7 @@ class TinyStyliser:
         return 1 / (1 + xp.exp(-(x * (vector @ scale) + vector @ shift)))
 
     def save(self, folder):
-        """Write it as TensorFlow Hub's SavedModel is: coarse, one signature from two pictures to one."""
+        """Write a SavedModel with the signature of the one on TensorFlow Hub: two pictures to one, coarse."""
         module = tf.Module()
         module.kept = [tf.Variable(matrix) for matrix in self.matrices]
         inner = TinyStyliser()
@@ -89,13 +91,13 @@ def tiny_styliser():
 
 @pytest.fixture(scope="session")
 def saved_model(tiny_styliser, tmp_path_factory):
-    """Path of a SavedModel of the library's form."""
+    """Path of a SavedModel of the small network."""
     return tiny_styliser.save(tmp_path_factory.mktemp("library") / "saved_model")
 
 
 @pytest.fixture
 def small_config(pictures):
-    """Builds a Config of a run that takes about a second: random VGG-19 up to conv2_1 on 32 pixels."""
+    """Function that returns the config of a run of about a second: random VGG-19 up to conv2_1, 32 pixels."""
 
     def build(**changes):
         content, style = pictures
@@ -121,7 +123,7 @@ def small_config(pictures):
 
 @pytest.fixture
 def made_up_run(pictures):
-    """Writes a run folder as a run does, out of invented losses, by the project's own hands but for the network."""
+    """Function that writes the folder of a run with invented losses, through the session and observers of a run."""
 
     def write(folder, overrides, totals=(4.0, 2.0, 1.0), status="completed", reason="", record=None, **changes):
         tracking = {"metrics": Metrics(every=1)}
@@ -133,13 +135,13 @@ def made_up_run(pictures):
         observers = ordered_observers(config.tracking.values())
         session = Session(settings, observers, run, first_record(settings, "/CPU:0", inputs, None))
         session.begin()
-        moments = [
+        iterates = [
             Iterate(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
             for n, total in enumerate(totals)
         ]
         running = status == "running"
-        end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", moments[-1])
-        session.observe(iter([*(Progressed(moment) for moment in moments[:-1]), end]), list(terms_of(1.0)), None)
+        end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", iterates[-1])
+        session.observe(iter([*(Progressed(iterate) for iterate in iterates[:-1]), end]), list(terms_of(1.0)), None)
         if not running:
             write_picture(run.picture, end.iterate.picture())
             session.end(end, **({"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})))

@@ -1,1 +1,1 @@
-"""Where Hydra looks for launchers and sweepers; see docs/sweeps.md."""
+"""Launcher and sweeper for Hydra, in the package in which Hydra looks for plugins; see docs/sweeps.md."""

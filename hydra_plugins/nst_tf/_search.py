@@ -1,4 +1,7 @@
-"""``sweep=search_weights``: settings that Optuna looks for, run after run, by what a judge says of the pictures."""
+"""The sweeper of ``sweep=search_weights``: Optuna chooses the settings of each run by the scores of earlier ones.
+
+The underscore in the module's name keeps Hydra from importing it, and Optuna with it, for every command.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +13,11 @@ from nst_tf.util.errors import InputError
 
 
 class Search(OptunaSweeper):
-    """Hydra's sweeper with Optuna, which goes on with a study that is there.
+    """Hydra's Optuna sweeper, which continues the study in the sweep's folder.
 
     Args:
-        minimise: Some of `nst_tf.evaluation.search.NAMES`.
-        settings: Hydra's own.
+        minimise: Names of the scores whose sum is minimised; see `nst_tf.evaluation.search.NAMES`.
+        settings: Arguments of Hydra's sweeper.
     """
 
     def __init__(self, minimise: Sequence[str], **settings: Any) -> None:
@@ -22,43 +25,43 @@ class Search(OptunaSweeper):
         self._minimise = minimise
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
-        """Refuse what no run will have as a score."""
+        """Refuse scores that no run will have, before the first run."""
         from nst_tf.evaluation.search import check  # not while Hydra looks for plugins
 
         check(self._minimise, judged=config.evaluation.enabled)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
-        """Try again what was cut short, then as many as are missing of ``n_trials``.
+        """Repeat the trials that were interrupted, and run further ones until ``n_trials`` are complete.
 
         Raises:
-            InputError: No run has what is to be minimised.
+            InputError: No run has the scores that are to be minimised.
         """
-        self.sweeper.n_trials = _missing(self.sweeper)
+        self.sweeper.n_trials = _remaining_trials(self.sweeper)
         try:
             super().sweep(arguments)
         except InputError:
             raise
-        except ValueError as error:
-            if _completed(_study(self.sweeper)):
+        except ValueError as error:  # Optuna has no best trial
+            if _complete_trials(_study(self.sweeper)):
                 raise
             names = f"hydra.sweeper.minimise={list(self._minimise)}"
-            raise InputError(f"{names}: no run of the search has that; what became of them is said above") from error
+            raise InputError(f"{names}: no run of the search has that; the lines above say why") from error
 
 
-def _missing(sweeper: Any) -> int:
-    """Trials still to go; those that were under way when the search was killed are queued again."""
+def _remaining_trials(sweeper: Any) -> int:
+    """Queue the trials again that were running when the search was killed, and return the number of trials to go."""
     from optuna.trial import TrialState
 
     study = _study(sweeper)
     for trial in study.get_trials(states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
-    return sweeper.n_trials - _completed(study)
+    return sweeper.n_trials - _complete_trials(study)
 
 
 def _study(sweeper: Any) -> Any:
-    """The one that is there, or a new one."""
+    """Load the study of the sweep's folder, or create it."""
     import optuna
 
     return optuna.create_study(
@@ -66,8 +69,8 @@ def _study(sweeper: Any) -> Any:
     )
 
 
-def _completed(study: Any) -> int:
-    """Trials that have a score."""
+def _complete_trials(study: Any) -> int:
+    """Return the number of trials that have a score."""
     from optuna.trial import TrialState
 
     return len(study.get_trials(states=[TrialState.COMPLETE]))

@@ -1,4 +1,4 @@
-"""How the runs of a sweep are spread over processes, so that one which dies takes no other along."""
+"""The launcher of ``launcher=joblib``, which runs a sweep in processes that fail independently of each other."""
 
 import contextlib
 import os
@@ -21,42 +21,50 @@ from omegaconf import DictConfig, open_dict
 from nst_tf.runs.folder import RunFolder
 from nst_tf.util.errors import InputError, RunKilled
 
-NUDGE_SECONDS = 0.5
-"""Between requests to stop; a run that is still loading hears only a later one."""
+STOP_INTERVAL = 0.5
+"""Seconds between two requests to stop; a run that is still loading misses the first ones."""
 
 
 class Processes(Launcher):
-    """``launcher=joblib``: so many runs at a time, each in a process of joblib's (loky).
+    """Launcher that runs a sweep in worker processes of joblib's (loky).
 
-    A process goes from run to run, so that what they share is made once in each. Every process has a pool of its own:
-    where one is killed, its run is recorded so, a fresh one takes the next run, and the others never know.
+    A worker takes one run after the other, so that it builds only once what its runs share. Each worker is a pool of
+    its own: if it is killed, its run is recorded as killed, a new worker takes the next run, and the other workers are
+    not affected.
 
     Args:
-        n_jobs: Runs at a time.
+        n_jobs: Number of runs at a time.
+
+    Raises:
+        InputError: ``n_jobs`` is below 1.
     """
 
     def __init__(self, n_jobs: int) -> None:
         if n_jobs < 1:
             raise InputError(f"hydra.launcher.n_jobs={n_jobs}: must be at least 1")
-        self._count = n_jobs
-        self._pools: queue.LifoQueue[Any] = queue.LifoQueue()
-        self._running: set[Any] = set()
+        self._n_jobs = n_jobs
+        self._idle_pools: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._busy_pools: set[Any] = set()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Be told by Hydra what to run."""
+        """Store the function that Hydra's sweeper runs, and its config."""
         self._context, self._task, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Run all, wait for all.
+        """Run all jobs, and return their results in the same order.
+
+        Args:
+            job_overrides: The overrides of each job.
+            initial_job_idx: Number of the first job within the sweep.
 
         Raises:
-            KeyboardInterrupt: Somebody asked to stop; the runs under way have ended in good order.
+            KeyboardInterrupt: The sweep was asked to stop; its current runs have saved their pictures and ended.
         """
         setup_globals()
         configure_log(self._config.hydra.hydra_logging, self._config.hydra.verbose)
         Path(self._config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)
-        configs = [self._composed(initial_job_idx + n, list(each)) for n, each in enumerate(job_overrides)]
-        with ThreadPoolExecutor(self._count) as threads, _sigterm_as_ctrl_c():
+        configs = [self._job_config(initial_job_idx + n, list(each)) for n, each in enumerate(job_overrides)]
+        with ThreadPoolExecutor(self._n_jobs) as threads, _sigterm_as_ctrl_c():
             runs = [threads.submit(self._run, config) for config in configs]
             try:
                 wait(runs)
@@ -67,96 +75,98 @@ class Processes(Launcher):
                 self._close()
         return [run.result() for run in runs]
 
-    def _composed(self, number: int, overrides: list[str]) -> DictConfig:
+    def _job_config(self, number: int, overrides: list[str]) -> DictConfig:
         config = self._context.config_loader.load_sweep_config(self._config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         return config
 
     def _run(self, config: DictConfig) -> JobReturn:
-        """One run in whatever process is free, or in a new one."""
+        """Run one job in an idle worker, or in a new one, and return its result."""
         try:
-            pool = self._pools.get_nowait()
+            pool = self._idle_pools.get_nowait()
         except queue.Empty:
-            pool = _pool()
-        self._running.add(pool)
+            pool = _new_pool()
+        self._busy_pools.add(pool)
         try:
-            result = pool.submit(_in_process, self._context, self._task, config, Singleton.get_state()).result()
-        except _dead() as error:
+            result = pool.submit(_run_in_worker, self._context, self._task, config, Singleton.get_state()).result()
+        except _broken_pool() as error:
             pool.shutdown(kill_workers=True)
-            return _killed(config, error)
+            return _record_killed(config, error)
         finally:
-            self._running.discard(pool)
-        self._pools.put(pool)
+            self._busy_pools.discard(pool)
+        self._idle_pools.put(pool)
         return result
 
     def _stop(self, runs: list["Future[JobReturn]"]) -> None:
-        """Begin no further run; ask those under way to stop, and wait until they have."""
+        """Start no further run, ask the current ones to stop, and wait until they have stopped."""
         for run in runs:
             run.cancel()
-        while wait(runs, NUDGE_SECONDS).not_done:
-            for pool in list(self._running):
+        while wait(runs, STOP_INTERVAL).not_done:
+            for pool in list(self._busy_pools):
                 for process in list(pool._processes):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process, signal.SIGINT)
 
     def _close(self) -> None:
-        for _ in range(self._pools.qsize()):
-            self._pools.get().shutdown()
-        for pool in list(self._running):  # a run is still there only after a second Ctrl-C
+        for _ in range(self._idle_pools.qsize()):
+            self._idle_pools.get().shutdown()
+        for pool in list(self._busy_pools):  # a run is left only after a second Ctrl-C
             pool.shutdown(kill_workers=True)
 
 
-def _pool() -> Any:
-    """A pool of one process, which leaves Ctrl-C to the run it has."""
+def _new_pool() -> Any:
+    """Return a pool of one worker process."""
     try:
         from joblib.externals.loky import ProcessPoolExecutor
         from joblib.externals.loky.backend import get_context
     except ImportError as error:
         raise InputError("joblib is not installed: pip install 'nst-tf[joblib]'") from error
-    return ProcessPoolExecutor(1, context=get_context("loky"), initializer=_begin)
+    return ProcessPoolExecutor(1, context=get_context("loky"), initializer=_start_worker)
 
 
-def _dead() -> type[Exception]:
-    """What a pool raises whose process was killed."""
+def _broken_pool() -> type[Exception]:
+    """Return the class of the error that a pool raises when its process was killed."""
     from concurrent.futures.process import BrokenProcessPool
 
     return BrokenProcessPool
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the run that a process has."""
+def _start_worker() -> None:
+    """Ignore Ctrl-C between runs, and load TensorFlow; a run handles Ctrl-C itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _load()
+    _load_tensorflow()
 
 
 def begin_on_ray() -> None:
-    """Let a worker of Ray, wherever its cluster was started, work where the command was given."""
+    """Change to the folder of the command, since a Ray cluster may have started the worker elsewhere."""
     os.chdir(os.environ["NST_TF_FOLDER"])
-    _load()
+    _load_tensorflow()
 
 
-def _load() -> None:
-    """Load TensorFlow, silently, before a run's settings are unpacked and load it."""
+def _load_tensorflow() -> None:
+    """Load TensorFlow without its output, before the unpickled settings of a run load it."""
     from nst_tf.system.startup import load_tensorflow_quietly
 
     with load_tensorflow_quietly():
         pass
 
 
-def _in_process(context: HydraContext, task: TaskFunction, config: DictConfig, singletons: dict[Any, Any]) -> JobReturn:
-    """What Hydra's launchers do in the process of a run."""
+def _run_in_worker(
+    context: HydraContext, task: TaskFunction, config: DictConfig, singletons: dict[Any, Any]
+) -> JobReturn:
+    """Run one job in the worker process, as Hydra's own launchers do."""
     setup_globals()
     Singleton.set_state(singletons)
     HydraConfig.instance().set_config(config)
     return run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
 
 
-def _killed(config: DictConfig, error: Exception) -> JobReturn:
-    """Record a run that can no longer do so itself."""
+def _record_killed(config: DictConfig, error: Exception) -> JobReturn:
+    """Record that a run was killed, and return its result for Hydra."""
     folder = RunFolder(Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir)
-    by = re.search(r"SIG[A-Z]+", str(error))
-    reason = f"its process was killed{f' ({by.group()})' if by else ''}"
+    sent = re.search(r"SIG[A-Z]+", str(error))
+    reason = f"its process was killed{f' ({sent.group()})' if sent else ''}"
     with contextlib.suppress(InputError):
         record = folder.read_record()
         if record.get("status") == "running":
@@ -168,7 +178,7 @@ def _killed(config: DictConfig, error: Exception) -> JobReturn:
 
 @contextlib.contextmanager
 def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM end a sweep as Ctrl-C does."""
+    """Handle SIGTERM like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

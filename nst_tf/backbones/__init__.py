@@ -1,7 +1,15 @@
 """Pretrained networks whose features describe content and style.
 
-To add one: a subclass of `Backbone`, a few lines for one of Keras's networks (see `applications`), and a line in the
-table.
+`Backbone` is their base and explains how to add one; `BACKBONES` is their table and the config group ``backbone``. A
+backbone makes an `Extractor`, from which losses, judges and distillation get features.
+
+From the settings to the features:
+
+- `backbone`, `vgg`, `applications`, `vgg19_lite`: the networks and their settings.
+- `symbolic`, `architecture`, `graph`: layer names and shapes before there are weights.
+- `surgery`, `transposed_conv`: the model that runs, with the pooling, padding and precision of the settings.
+- `download`, `hdf5`, `weights`: the weights.
+- `preprocessing`, `sizes`, `segments`, `float16`, `extractor`: from a picture to features.
 """
 
 from nst_tf.backbones.applications import (
@@ -38,6 +46,7 @@ BACKBONES: dict[str, type[Backbone]] = {
     "convnext_tiny": ConvNeXtTiny,
     "mobilenet_v3_large": MobileNetV3Large,
 }
+"""Class by name; each name is also a file of ``configs/backbone``."""
 
 __all__ = [
     "BACKBONES",

@@ -1,4 +1,7 @@
-"""What is known of a network without building it or reading its weights."""
+"""Description of a network by names and shapes, without weights.
+
+`Backbone.resolve` looks layer names up in it, and `weights` and `hdf5` check files against it.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from nst_tf.backbones.blueprint import kind
 from nst_tf.backbones.graph import is_input
+from nst_tf.backbones.symbolic import class_key
 from nst_tf.util.lazy import keras
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -19,41 +22,41 @@ class Architecture:
     """Names and weight shapes of a network's layers, in topological order.
 
     Attributes:
-        layers: Every layer's Keras name; those of bare operations (``x + y``) among them.
+        layers: Keras names of all layers and bare operations (``x + y``), without the input layer.
         convolutions: Names of the convolutions: full, depthwise and separable.
         weights: ``(name, shapes)`` of each layer that has weights, shapes in the order of ``layer.weights``.
-        kinds: Of each of these, its class in lower case: ``conv2d``.
+        class_keys: `class_key` of each of these layers, such as ``conv2d``.
     """
 
     layers: tuple[str, ...]
     convolutions: tuple[str, ...]
     weights: tuple[tuple[str, Shapes], ...]
-    kinds: tuple[str, ...]
+    class_keys: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Any) -> Architecture:
-        """Describe a functional Keras model, without its input layer."""
+    def from_model(cls, model: Any) -> Architecture:
+        """Describe a functional Keras model."""
         convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
         operations = [operation for operation in model.operations if not is_input(operation)]
-        weighted = [operation for operation in operations if getattr(operation, "weights", None)]
+        with_weights = [operation for operation in operations if getattr(operation, "weights", None)]
         return cls(
             layers=tuple(operation.name for operation in operations),
             convolutions=tuple(x.name for x in operations if isinstance(x, convolutions)),
-            weights=tuple((x.name, tuple(tuple(w.shape) for w in x.weights)) for x in weighted),
-            kinds=tuple(kind(x) for x in weighted),
+            weights=tuple((x.name, tuple(tuple(w.shape) for w in x.weights)) for x in with_weights),
+            class_keys=tuple(class_key(x) for x in with_weights),
         )
 
     @functools.cached_property
-    def weighted(self) -> tuple[str, ...]:
+    def layers_with_weights(self) -> tuple[str, ...]:
         """Names of the layers that have weights."""
         return tuple(name for name, _ in self.weights)
 
     @functools.cached_property
-    def counted(self) -> dict[tuple[str, int], str]:
-        """Names of the layers that have weights, by kind and their number among it from 0."""
+    def by_class_and_number(self) -> dict[tuple[str, int], str]:
+        """Names of the layers that have weights, by `class_key` and position among the layers of that class, from 0."""
         seen: Counter[str] = Counter()
         names = {}
-        for kind_, name in zip(self.kinds, self.weighted, strict=True):
-            names[kind_, seen[kind_]] = name
-            seen[kind_] += 1
+        for key, name in zip(self.class_keys, self.layers_with_weights, strict=True):
+            names[key, seen[key]] = name
+            seen[key] += 1
         return names

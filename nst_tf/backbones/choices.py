@@ -1,17 +1,17 @@
-"""Choices of the config group ``backbone`` that change how a network computes."""
+"""Choices of the config group ``backbone`` that change how a network computes; `surgery` applies them."""
 
 from enum import Enum
 
 
 class Pooling(Enum):
-    """How a block is reduced; Gatys et al. 2016 found average pooling slightly more pleasing."""
+    """Operation that reduces the resolution; Gatys et al. 2016 found average pooling slightly more pleasing."""
 
     max = "max"
     average = "average"
 
 
 class Padding(Enum):
-    """What a convolution sees beyond the border; zeros leave visible edges in some styles."""
+    """Values that a convolution reads beyond the border; zeros leave visible edges in some styles."""
 
     zero = "zero"
     reflect = "reflect"

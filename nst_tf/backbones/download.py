@@ -1,4 +1,7 @@
-"""Where pretrained files come from: this package, Keras's cache, or their publisher, once."""
+"""Files of pretrained weights: embedded in this package, in Keras's cache folder, or downloaded once.
+
+`weights.locate` finds a backbone's file here; `nst_tf.feedforward.magenta` downloads its network the same way.
+"""
 
 import functools
 import hashlib
@@ -15,20 +18,20 @@ from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT = 10  # seconds; a firewall that drops packets answers never
+CONNECT_TIMEOUT = 10  # seconds; without a limit, a firewall that drops packets would block the run
 READ_TIMEOUT = 60  # seconds between two packets
-KERAS_APPLICATIONS = "https://storage.googleapis.com/tensorflow/keras-applications"
+KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A published weights file, asked for as ``imagenet``.
+    """A published weights file, which ``backbone.weights=imagenet`` selects.
 
     Attributes:
-        file: Its name in the cache.
-        url: Where its publisher offers it.
-        checksum: The publisher's, as ``md5:…`` or ``sha256:…``, hexadecimal; None where it publishes none: then a
-            file of that name is taken as it is, and `Backbone.identity` tells what it was.
+        file: Name of the file in `cache_folder`.
+        url: Address of the file at its publisher.
+        checksum: The publisher's checksum, as ``md5:…`` or ``sha256:…``, hexadecimal. None if none is published: then
+            any file of that name is accepted, and `Backbone.identity` records its SHA-256.
     """
 
     file: str
@@ -38,26 +41,26 @@ class Pretrained:
     keyword: ClassVar[str] = "imagenet"
 
     @classmethod
-    def of_keras(cls, path: str, checksum: str | None) -> "Pretrained":
-        """A file that ``keras.applications`` uses, by its path at their address and the checksum in their source."""
-        return cls(path.rpartition("/")[2], f"{KERAS_APPLICATIONS}/{path}", checksum)
+    def from_keras(cls, path: str, checksum: str | None) -> "Pretrained":
+        """Return a file of ``keras.applications`` from its path below `KERAS_URL` and Keras's checksum."""
+        return cls(path.rpartition("/")[2], f"{KERAS_URL}/{path}", checksum)
 
     def locate(self) -> Path:
-        """Path of the file, downloaded if need be; see `fetch`."""
+        """Return the path of the file, downloaded if necessary; see `fetch`."""
         return fetch(self)
 
-    def is_at_hand(self) -> bool:
-        """Whether the file lies in the cache, its checksum right, so that nothing need be downloaded."""
+    def is_cached(self) -> bool:
+        """Return whether the file is in the cache with the right checksum, so that no download is necessary."""
         return _is_intact(cache_folder() / self.file, self)
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A weights file that lies in this package, asked for as ``embedded``.
+    """A weights file inside this package, which ``backbone.weights=embedded`` selects.
 
     Attributes:
-        path: Where it lies.
-        sha256: Its checksum, hexadecimal.
+        path: Path of the file.
+        sha256: Checksum of the file, hexadecimal.
     """
 
     path: Path
@@ -66,10 +69,10 @@ class Embedded:
     keyword: ClassVar[str] = "embedded"
 
     def locate(self) -> Path:
-        """Path of the file, its checksum verified.
+        """Return the path of the file after a check of its checksum.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: The file is missing or damaged.
         """
         if not self.path.is_file() or digest(self.path, "sha256") != self.sha256:
             raise InputError(
@@ -80,12 +83,12 @@ class Embedded:
 
 
 def cache_folder() -> Path:
-    """Keras's folder of weights, ``$KERAS_HOME/models``, default ``~/.keras/models``."""
+    """Return Keras's folder of weights: ``$KERAS_HOME/models``, by default ``~/.keras/models``."""
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Checksum of a file, hexadecimal; a file that has not changed since is not read again."""
+    """Return the checksum of a file, hexadecimal; an unchanged file is not read again."""
     status = path.stat()
     return _digest(path, algorithm, status.st_mtime_ns, status.st_size)
 
@@ -96,25 +99,25 @@ def _digest(path: Path, algorithm: str, modified: int, size: int) -> str:
         return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
-OTHERWISE = "set backbone.weights=random (untrained filters) or backbone.weights=PATH (a file of your own)"
-"""What to do without a backbone's file."""
+OTHER_WEIGHTS = "set backbone.weights=random (untrained filters) or backbone.weights=PATH (a file that you have)"
+"""Advice in the error about a backbone's file that cannot be downloaded."""
 
 
-def fetch(pretrained: Pretrained, otherwise: str = OTHERWISE) -> Path:
+def fetch(pretrained: Pretrained, alternative: str = OTHER_WEIGHTS) -> Path:
     """Return the cached file, downloading it first if it is absent or damaged.
 
-    Runs that start together download once. A cached file with another checksum is kept as ``*.corrupt``.
+    A lock makes concurrent runs download a file only once. A cached file with another checksum is kept as
+    ``*.corrupt``.
 
     Args:
         pretrained: The file, its address and its checksum.
-        otherwise: What to do without it, for the error.
+        alternative: Advice for the error, beside putting the file into the folder.
 
     Returns:
-        The path in `cache_folder`, its checksum verified if it has one.
+        The path in `cache_folder`; if a checksum is published, the file has it.
 
     Raises:
-        InputError: The file can neither be found nor fetched; names the file, its address, the folder
-            to put it in, and what to do without it.
+        InputError: The file is neither cached nor can it be downloaded.
     """
     target = cache_folder() / pretrained.file
     try:
@@ -122,7 +125,7 @@ def fetch(pretrained: Pretrained, otherwise: str = OTHERWISE) -> Path:
     except (OSError, ValueError) as error:  # pooch: ValueError for a wrong checksum
         raise InputError(
             f"Cannot get {pretrained.file} from {pretrained.url} ({_reason(error)}); put the file into "
-            f"{target.parent}, or {otherwise}"
+            f"{target.parent}, or {alternative}"
         ) from error
 
 
@@ -136,21 +139,21 @@ def _is_intact(target: Path, pretrained: Pretrained) -> bool:
 def _fetch_once(target: Path, pretrained: Pretrained) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
-        if not _is_intact(target, pretrained):  # another run may have been faster
-            _set_aside(target)
+        if not _is_intact(target, pretrained):  # another run may have downloaded it meanwhile
+            _keep_as_corrupt(target)
             _download(target, pretrained)
     return target
 
 
-def _set_aside(target: Path) -> None:
+def _keep_as_corrupt(target: Path) -> None:
     if target.exists():
         corrupt = target.with_name(f"{target.name}.corrupt")
         target.replace(corrupt)
-        log.warning("%s has the wrong checksum; kept as %s, downloading it anew", target, corrupt.name)
+        log.warning("%s has the wrong checksum; kept as %s, downloading it again", target, corrupt.name)
 
 
 def _download(target: Path, pretrained: Pretrained) -> None:
-    """Let pooch write under a temporary name, verify, then rename."""
+    """Download with pooch, which writes to a temporary name, verifies the checksum and then renames."""
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     pooch.retrieve(
         url=pretrained.url,
@@ -162,7 +165,7 @@ def _download(target: Path, pretrained: Pretrained) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """One short phrase; requests' own texts are paragraphs that quote the address again."""
+    """Return a short reason; the messages of requests are paragraphs that repeat the address."""
     if isinstance(error, ValueError) and not isinstance(error, OSError):
         return "the downloaded file has the wrong checksum"
     response = getattr(error, "response", None)

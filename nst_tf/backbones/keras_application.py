@@ -1,4 +1,4 @@
-"""A network of ``keras.applications`` by its name, so that a backbone can be described without importing Keras."""
+"""Reference to a network of ``keras.applications`` by name, so that backbones are declared without importing Keras."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nst_tf.util.lazy import keras
 
 @dataclass(frozen=True)
 class KerasApplication:
-    """A function of ``keras.applications``, looked up when it is called.
+    """A function of ``keras.applications`` that is looked up when it is called.
 
     Attributes:
-        name: The function's name: ``VGG19``.
-        include_preprocessing: The argument of that name, for the networks that have one; None passes nothing.
+        name: Name of the function, such as ``VGG19``.
+        include_preprocessing: Argument of that name, for the networks that accept it; None passes nothing.
     """
 
     name: str

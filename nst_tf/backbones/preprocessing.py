@@ -1,4 +1,7 @@
-"""From a picture in RGB [0, 1] to the numbers a pretrained network was trained on."""
+"""Conversion of RGB in [0, 1] to the input that a pretrained network was trained on.
+
+`Backbone.extractor` chooses a function from `PREPROCESSORS`; distillation uses `caffe`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,16 @@ from nst_tf.util.lazy import tf
 
 
 class Preprocessing(Enum):
-    """What stands between the picture and the first convolution; it belongs to the weights, not to taste.
+    """Conversion of a picture to a network's input; the weights determine which one is right.
 
-    ``caffe``, ``tf`` and ``torch`` are the modes of Keras's ``preprocess_input``; each backbone's default is the one
-    that its weights from Keras were trained with. What EfficientNetV2, ConvNeXt and MobileNetV3 do to the picture in
-    layers of their own is left out of them and done here, so that it is in one place for all.
+    ``caffe``, ``tf`` and ``torch`` are the modes of Keras's ``preprocess_input``. The default of each backbone is the
+    mode that Keras trained its weights with. EfficientNetV2, ConvNeXt and MobileNetV3 have preprocessing layers in
+    Keras. They are built without these layers here, so that every conversion is in this module.
 
-    ``caffe`` VGG, ResNet50 · ``tf`` the Inceptions, MobileNets, Xception · ``torch`` DenseNet121, EfficientNetV2B0,
-    ConvNeXtTiny, and any weights trained with torchvision's normalisation ·
-    ``torch_on_caffe`` to run a paper that normalises as torchvision does on Keras's weights; see `FEATURE_SCALES`.
+    - ``caffe``: VGG, ResNet50.
+    - ``tf``: InceptionV3, InceptionResNetV2, MobileNet, MobileNetV3Large, Xception.
+    - ``torch``: DenseNet121, EfficientNetV2B0, ConvNeXtTiny, and weights trained with torchvision's normalisation.
+    - ``torch_on_caffe``: runs a paper that used torchvision's normalisation on Keras's weights; see `FEATURE_SCALES`.
     """
 
     caffe = "caffe"
@@ -34,7 +38,7 @@ def caffe(image: tf.Tensor) -> tf.Tensor:
         image: ``(B, H, W, 3)``, RGB in [0, 1].
 
     Returns:
-        ``(B, H, W, 3)``, BGR, about −124 to 151, not divided by a deviation.
+        ``(B, H, W, 3)``, BGR, about −124 to 151, not divided by a standard deviation.
 
     Reference:
         ``keras.applications.vgg19.preprocess_input``; Simonyan & Zisserman 2015, section 2.1.
@@ -43,7 +47,7 @@ def caffe(image: tf.Tensor) -> tf.Tensor:
 
 
 def signed(image: tf.Tensor) -> tf.Tensor:
-    """Map RGB [0, 1] to ``2·RGB − 1``: Keras's mode ``tf``.
+    """Map RGB [0, 1] to ``2·RGB − 1``, Keras's mode ``tf``.
 
     Args:
         image: ``(B, H, W, 3)``, RGB in [0, 1].
@@ -58,11 +62,11 @@ def signed(image: tf.Tensor) -> tf.Tensor:
 
 
 def torch(image: tf.Tensor) -> tf.Tensor:
-    """Map RGB [0, 1] to ``(RGB − mean) / std`` with torchvision's means and deviations, and nothing else.
+    """Map RGB [0, 1] to ``(RGB − mean) / std`` with torchvision's means and standard deviations.
 
-    Right for weights trained this way, such as a file converted from torchvision (kernels transposed from
-    ``(out, in, h, w)`` to ``(h, w, in, out)``). Wrong for Keras's ``imagenet`` VGG weights: their first
-    convolution reads BGR on a scale some 58 times larger, so that its biases would drown the picture.
+    It is right for weights trained this way, such as a file converted from torchvision (kernels transposed from
+    ``(out, in, h, w)`` to ``(h, w, in, out)``). It is wrong for Keras's ``imagenet`` VGG weights: their first
+    convolution reads BGR on a scale about 58 times larger, so its biases would dominate the picture.
 
     Args:
         image: ``(B, H, W, 3)``, RGB in [0, 1].
@@ -86,10 +90,10 @@ PREPROCESSORS: dict[Preprocessing, Callable[[tf.Tensor], tf.Tensor]] = {
 FEATURE_SCALES: dict[Preprocessing, float] = {
     Preprocessing.torch_on_caffe: 1 / (255 * sum(TORCH_STD) / 3),  # 1/57.4
 }
-"""What features are multiplied by where it is not 1.
+"""Factor on the features; 1 for a preprocessing that is not listed.
 
-Torchvision's normalised pixels are caffe's, flipped to RGB and divided by 255·std, some 57.4; a ReLU network whose
-biases are divided along gives the features of the other divided by as much. So ``torch_on_caffe`` gives Keras's
-weights what they were trained on and divides the features by 57.4, which puts a paper's content and style weights,
-of second and fourth degree in the features, in the proportion they had under torchvision.
+Torchvision's normalised pixels are caffe's pixels in RGB order, divided by ``255·std``, about 57.4. If the biases of a
+ReLU network are divided by the same number, so are its features. ``torch_on_caffe`` therefore gives Keras's weights
+the input they were trained on and divides the features by 57.4. Content losses are of second degree in the features
+and style losses of fourth, so a paper's weights for them then have the proportion that they had under torchvision.
 """

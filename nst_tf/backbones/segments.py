@@ -1,4 +1,8 @@
-"""A network in pieces that are computed again in the backward pass, so that their features need not be kept."""
+"""Segments of a network that are recomputed in the backward pass, which saves memory.
+
+`Backbone.extractor` uses them with ``recompute``. The method is the gradient checkpointing of Chen, Xu, Zhang &
+Guestrin 2016, *Training Deep Nets with Sublinear Memory Cost*.
+"""
 
 from __future__ import annotations
 
@@ -6,130 +10,124 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from nst_tf.backbones.gradients import Backward, Network, frozen_gradient
-from nst_tf.backbones.graph import edges, operations
+from nst_tf.backbones.gradients import Network
+from nst_tf.backbones.graph import edges, operations_by_name
 from nst_tf.util.lazy import keras, tf
 
-SIDE = 256
-"""Of the picture at which layers' sizes are compared."""
+REFERENCE_SIDE = 256
+"""Side, in pixels, of the square picture for which the heights of layers are compared."""
 
-REDUCTION = 0.75
-"""A layer this much smaller, a side, than the last one kept is cheap to keep as well."""
+MAX_HEIGHT_RATIO = 0.75
+"""Largest ratio of heights at which a layer counts as the first of a new, smaller resolution.
+
+Convolutions without padding lose a few pixels at the border, which is a larger ratio.
+"""
 
 
 class Segment(NamedTuple):
-    """A piece of a network.
+    """A part of a network.
 
     Attributes:
-        model: From what flows in to features by layer name.
-        flow: Name of the one that the next segment takes; None for the last.
+        model: Keras model from the segment's input to features by layer name.
+        next_input: Name of the layer whose features are the next segment's input; None for the last segment.
     """
 
     model: Any
-    flow: str | None = None
+    next_input: str | None = None
 
 
-def segments(model: Any) -> list[Segment]:
-    """A model as a chain of smaller ones, between two of which a single tensor flows.
+def split_into_segments(model: Any) -> list[Segment]:
+    """Split a model into a chain of smaller models, with a single tensor from each to the next.
 
     Args:
         model: A functional Keras model with one input and a mapping of outputs by layer name.
     """
-    cuts, places = narrows(model), operations(model)
-    starts = [model.input, *(places[cut].output for cut in cuts)]
-    pieces = []
-    for start, flow, taps in zip(starts, [*cuts, None], _taps_between(model, cuts), strict=True):
-        names = taps if flow is None else list(dict.fromkeys([*taps, flow]))
-        pieces.append(Segment(keras.Model(start, {name: places[name].output for name in names}), flow))
-    return pieces
+    cuts, operations = choose_cuts(model), operations_by_name(model)
+    inputs = [model.input, *(operations[cut].output for cut in cuts)]
+    segments = []
+    for segment_input, cut, taps in zip(inputs, [*cuts, None], _taps_by_segment(model, cuts), strict=True):
+        names = taps if cut is None else list(dict.fromkeys([*taps, cut]))
+        segments.append(Segment(keras.Model(segment_input, {name: operations[name].output for name in names}), cut))
+    return segments
 
 
-def chained(pieces: Sequence[Segment]) -> Network:
-    """`segments` one after the other, each `recomputed`.
+def chain_segments(segments: Sequence[Segment]) -> Network:
+    """Return a network that runs segments one after the other and recomputes each in the backward pass.
 
-    The forward pass keeps what flows between segments, and the taps; the backward pass computes each segment once
-    more (Chen, Xu, Zhang & Guestrin 2016, *Training Deep Nets with Sublinear Memory Cost*).
+    The forward pass keeps the taps and the tensors between segments. ``keras.remat`` discards the other features and
+    computes a segment again when its gradient is needed. It also defines gradients of the frozen weights; inside
+    ``tf.function``, where the engine runs it, TensorFlow prunes them. Eagerly, they would cost time.
     """
-    chain = [(recomputed(functools.partial(piece.model, training=False)), piece.flow) for piece in pieces]
+    chain = [(keras.remat(functools.partial(each.model, training=False)), each.next_input) for each in segments]
 
     def run(x: tf.Tensor) -> dict[str, tf.Tensor]:
         features: dict[str, tf.Tensor] = {}
-        for network, flow in chain:
-            features |= network(x)
-            x = x if flow is None else features[flow]
+        for segment, next_input in chain:
+            features |= segment(x)
+            x = x if next_input is None else features[next_input]
         return features
 
     return run
 
 
-def recomputed(network: Network) -> Network:
-    """The same network, which keeps its input alone and runs once more when its gradient is asked for."""
+def choose_cuts(model: Any) -> list[str]:
+    """Return the names of the layers after which the model is cut.
 
-    def run(x: tf.Tensor) -> tuple[dict[str, tf.Tensor], Backward]:
-        def backward(*upstream: tf.Tensor) -> tf.Tensor:
-            with tf.control_dependencies(upstream):  # not before, and not merged with the first run
-                again = tf.identity(x)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(again)
-                features = network(again)
-            return tape.gradient(tf.nest.flatten(features), again, list(upstream))
-
-        return network(x), backward
-
-    return frozen_gradient(run)
-
-
-def narrows(model: Any) -> list[str]:
-    """Names of the layers to cut behind: at each resolution the taps, or where there are none, its first narrow place.
-
-    A place is narrow where nothing but one layer's output leads on. Taps are kept in any case, for the losses; what
-    stands first after a reduction is small, so that it is cheap to keep. What convolutions without padding lose at the
-    border is no reduction.
+    At each resolution these are the taps among the `cut_points`, which are kept in any case for the losses. A
+    resolution without such a tap is cut at its first cut point: after the reduction, its features are cheap to keep.
+    Before the first reduction that point is the picture itself, where nothing is cut.
     """
-    leading = {start for start, _ in _leading_on(edges(model))}
-    groups: list[list[str]] = [[]]  # one for each resolution
-    height = float(SIDE)
-    for place, size in narrow_places(model, SIDE):
-        if place in leading and size < REDUCTION * height:
+    with_continuation = {producer for producer, _ in _inner_edges(edges(model))}
+    groups: list[list[str]] = [[]]  # cut points of each resolution
+    height = float(REFERENCE_SIDE)
+    for position, layer_height in cut_points(model, REFERENCE_SIDE):
+        if position not in with_continuation:
+            continue
+        if layer_height < MAX_HEIGHT_RATIO * height:
             groups.append([])
-            height = size
-        if place in leading:
-            groups[-1].append(model.operations[place].name)
-    tapped = [[name for name in group if name in model.output] for group in groups]
-    first = [[], *(group[:1] for group in groups[1:])]  # the picture itself is the first group's
-    return [name for taps, small in zip(tapped, first, strict=True) for name in taps or small]
+            height = layer_height
+        groups[-1].append(model.operations[position].name)
+    taps = [[name for name in group if name in model.output] for group in groups]
+    first_points = [[], *(group[:1] for group in groups[1:])]
+    return [name for tapped, first in zip(taps, first_points, strict=True) for name in tapped or first]
 
 
-def narrow_places(model: Any, side: int) -> list[tuple[int, int]]:
-    """Where a single tensor leads on: positions in ``model.operations``, with the height of that tensor.
+def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
+    """Return the operations whose output is all that later operations need.
 
     Args:
         model: A functional Keras model.
-        side: Of the square picture that enters.
+        side: Side of the square picture that enters, in pixels.
+
+    Returns:
+        ``(position in model.operations, height of the output in pixels)`` of each, in topological order.
     """
-    operations, read = model.operations, _leading_on(edges(model))
-    shapes = keras.Model(model.inputs, [x.output for x in operations]).compute_output_shape((1, side, side, 3))
+    inner = _inner_edges(edges(model))
+    outputs = keras.Model(model.inputs, [operation.output for operation in model.operations])
+    shapes = outputs.compute_output_shape((1, side, side, 3))
     return [
-        (index, shape[1]) for index, shape in enumerate(shapes) if not any(start < index < end for start, end in read)
+        (position, shape[1])
+        for position, shape in enumerate(shapes)
+        if not any(producer < position < consumer for producer, consumer in inner)
     ]
 
 
-def _leading_on(arrows: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Edges to layers that others read; the rest lead to ends, which may stand anywhere."""
-    read = {start for start, _ in arrows}
-    return [(start, end) for start, end in arrows if end in read]
+def _inner_edges(all_edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the edges to operations that have consumers; the others lead to outputs, which any segment can hold."""
+    producers = {producer for producer, _ in all_edges}
+    return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
 
 
-def _taps_between(model: Any, cuts: Sequence[str]) -> list[list[str]]:
-    """For each segment the outputs of the model that lie in it; an end lies where what it reads lies."""
-    position = {name: index for index, name in enumerate(operations(model))}
-    arrows = edges(model)
-    read = {start for start, _ in arrows}
-    limits = [position[cut] for cut in cuts]
+def _taps_by_segment(model: Any, cuts: Sequence[str]) -> list[list[str]]:
+    """Return the model's outputs in each segment; an output without consumers belongs where its own input is."""
+    positions = {name: position for position, name in enumerate(operations_by_name(model))}
+    all_edges = edges(model)
+    producers = {producer for producer, _ in all_edges}
+    cut_positions = [positions[cut] for cut in cuts]
     segments: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for tap in model.output:
-        place: float = position[tap]
-        if place not in read:
-            place = max(start for start, end in arrows if end == place) + 0.5
-        segments[sum(limit < place for limit in limits)].append(tap)
+        position: float = positions[tap]
+        if position not in producers:
+            position = max(producer for producer, consumer in all_edges if consumer == position) + 0.5
+        segments[sum(cut < position for cut in cut_positions)].append(tap)
     return segments

@@ -1,4 +1,4 @@
-"""A wide float32 convolution by the faster of a CPU's two routes."""
+"""A convolution layer that is faster on CPUs for many channels; `surgery` puts it into frozen networks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,65 +6,69 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-WIDE = 256
-"""Channels in from which the detour pays; below, the plain kernel is as fast and takes bias and ReLU along."""
+MIN_CHANNELS = 256
+"""Number of input channels from which `TransposedConv2D` is faster.
+
+Below, the plain convolution is as fast, and it fuses bias and ReLU into the same kernel.
+"""
 
 
 class TransposedConv2D(keras.layers.Conv2D):
-    """A stride-1 convolution padded with zeros, computed as the gradient of the one with the mirrored kernel.
+    """A convolution with stride 1 and zero padding, computed as the transpose of a convolution.
 
-    ``K ⋆ x = (K′)ᵀ x`` with ``K′[u, v, o, i] = K[−u, −v, i, o]``: the same products in another kernel of oneDNN, which
-    lays the weights out in blocks where TensorFlow's forward convolution reads them as they lie. VGG-19's
-    convolutions of 512 channels run at 0.9 of the machine's peak instead of 0.5 so (docs/performance.md).
+    ``K ⋆ x = (K′)ᵀ x`` with the flipped kernel ``K′[u, v, o, i] = K[−u, −v, i, o]``. The products are the same, but
+    oneDNN computes the transpose with a kernel that first lays the weights out in blocks; TensorFlow's forward
+    convolution does not. VGG-19's convolutions of 512 channels reach 0.9 of the CPU's peak instead of 0.5
+    (docs/performance.md).
     """
 
-    transposed_kernel: tf.Tensor | None = None
+    flipped_kernel: tf.Tensor | None = None
 
-    def finalize_kernels(self) -> None:
-        """Mirror the kernel once for all; call it when the weights are final."""
-        self.transposed_kernel = _mirrored(tf.convert_to_tensor(self.kernel))
+    def cache_flipped_kernel(self) -> None:
+        """Compute the flipped kernel once; call it when the weights are final."""
+        self.flipped_kernel = _flip(tf.convert_to_tensor(self.kernel))
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        """``(B, H, W, C)`` and ``(k, k, C, N)`` to ``(B, H, W, N)``, without bias."""
+        """Convolve ``(B, H, W, C)`` with ``(k, k, C, N)`` to ``(B, H, W, N)``, without bias."""
         kernel = tf.convert_to_tensor(kernel)
-        return _convolve(
-            inputs, kernel, _mirrored(kernel) if self.transposed_kernel is None else self.transposed_kernel
-        )
+        return _convolve(inputs, kernel, _flip(kernel) if self.flipped_kernel is None else self.flipped_kernel)
 
 
-def is_faster_transposed(layer: Any, precision: str) -> bool:
-    """Whether a convolution gains: wide, of odd size, stride 1, padded with zeros, in float32 on a CPU."""
+def should_transpose(layer: Any, precision: str) -> bool:
+    """Return whether `TransposedConv2D` can replace a layer and is faster.
+
+    It is for float32 on a CPU, at least `MIN_CHANNELS` channels, odd kernels above 1, stride 1 and zero padding.
+    """
     return (
         type(layer) is keras.layers.Conv2D
         and precision == "float32"
         and not tf.config.list_physical_devices("GPU")
-        and layer.input.shape[-1] >= WIDE
+        and layer.input.shape[-1] >= MIN_CHANNELS
         and (layer.padding, layer.groups) == ("same", 1)
         and set(layer.strides) == set(layer.dilation_rate) == {1}
         and all(k % 2 and k > 1 for k in layer.kernel_size)
     )
 
 
-def finalize_kernels(model: Any) -> None:
-    """Settle every such layer of a model whose weights are final."""
+def cache_flipped_kernels(model: Any) -> None:
+    """Call `TransposedConv2D.cache_flipped_kernel` on every such layer of a model whose weights are final."""
     for layer in model.layers:
         if isinstance(layer, TransposedConv2D):
-            layer.finalize_kernels()
+            layer.cache_flipped_kernel()
 
 
-def _mirrored(kernel: tf.Tensor) -> tf.Tensor:
-    """``K′`` ``(k, k, N, C)``."""
-    return tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+def _flip(kernel: tf.Tensor) -> tf.Tensor:
+    return tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])  # (k, k, N, C)
 
 
 @tf.custom_gradient
-def _convolve(x: tf.Tensor, kernel: tf.Tensor, transposed_kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
-    """The backward pass takes the same route with the kernel as it is; the kernel is frozen and gets no gradient."""
-    return _transposed(x, transposed_kernel), lambda upstream: (_transposed(upstream, kernel), None, None)
+def _convolve(x: tf.Tensor, kernel: tf.Tensor, flipped_kernel: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+    """Convolve by the flipped kernel; the backward pass transposes the kernel itself, which gets no gradient."""
+    return _transpose(x, flipped_kernel), lambda upstream: (_transpose(upstream, kernel), None, None)
 
 
-def _transposed(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """``Kᵀ x``: the gradient at its input of the convolution with a kernel ``(k, k, N, C)``."""
+def _transpose(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Return ``Kᵀ x``, the gradient with respect to the input of the convolution with a kernel ``(k, k, N, C)``."""
     sizes = tf.concat([tf.shape(x)[:3], [kernel.shape[2]]], 0)
     return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=sizes, filter=kernel, out_backprop=x, strides=[1] * 4, padding="SAME"

@@ -1,4 +1,4 @@
-"""VGG-16 and VGG-19 (Simonyan & Zisserman 2015), the networks of Gatys et al. and most of what followed."""
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2015), the networks of Gatys et al. 2016 and of most later papers."""
 
 from __future__ import annotations
 
@@ -12,44 +12,50 @@ from nst_tf.backbones.backbone import Backbone
 from nst_tf.backbones.download import Pretrained
 from nst_tf.backbones.keras_application import KerasApplication
 
-CHANNELS = (3, 64, 128, 256, 512, 512)  # of the picture, then of each block
+CHANNELS = (3, 64, 128, 256, 512, 512)
+"""Number of channels of the picture and of each block."""
 
 
 @dataclass
 class VGG(Backbone):
-    """Five blocks of 3×3 convolutions, each with its ReLU fused and ended by a 2×2 pooling."""
+    """Base of the VGG networks: five blocks of 3×3 convolutions with ReLU, each followed by a 2×2 pooling.
+
+    A subclass sets ``blocks``, the number of convolutions of each block.
+    """
 
     blocks: ClassVar[tuple[int, ...]]
     homogeneous: ClassVar[bool] = True
 
     def aliases(self) -> dict[str, str]:
-        """``conv4_2``, ``relu4_2`` (the same tap), ``pool4``, ``stage4`` (the block's last convolution)."""
-        taps = [(f"{block}_{n}", name) for block, n, name in self._convolutions()]
+        """Return the papers' names: ``conv4_2``, ``relu4_2`` (the same), ``pool4``, ``stage4`` (end of the block)."""
+        convolutions = [(f"{block}_{n}", name) for block, n, name in self._convolutions()]
         return {
-            **{f"conv{number}": name for number, name in taps},
+            **{f"conv{number}": name for number, name in convolutions},
             **{f"pool{block}": f"block{block}_pool" for block in range(1, len(self.blocks) + 1)},
-            **{f"relu{number}": name for number, name in taps},
+            **{f"relu{number}": name for number, name in convolutions},
             **{f"stage{block}": f"block{block}_conv{n}" for block, n in enumerate(self.blocks, 1)},
         }
 
     def architecture(self) -> Architecture:
-        """By table, which is quicker than a `blueprint`."""
+        """Return names and weight shapes from ``blocks``, which is faster than building the model."""
         convolutions = tuple(name for _, _, name in self._convolutions())
         layers = [
             f"block{block}_{layer}"
             for block, count in enumerate(self.blocks, 1)
             for layer in [*(f"conv{n}" for n in range(1, count + 1)), "pool"]
         ]
-        shapes = [((3, 3, inputs, outputs), (outputs,)) for inputs, outputs in self._widths()]
+        shapes = [((3, 3, inputs, outputs), (outputs,)) for inputs, outputs in self._channels()]
         weights = tuple(zip(convolutions, shapes, strict=True))
         return Architecture(tuple(layers), convolutions, weights, ("conv2d",) * len(weights))
 
     def _convolutions(self) -> Iterator[tuple[int, int, str]]:
+        """Yield block, number in the block, and Keras name of each convolution."""
         for block, count in enumerate(self.blocks, 1):
             for n in range(1, count + 1):
                 yield block, n, f"block{block}_conv{n}"
 
-    def _widths(self) -> Iterator[tuple[int, int]]:
+    def _channels(self) -> Iterator[tuple[int, int]]:
+        """Yield the numbers of input and output channels of each convolution."""
         for count, (inputs, outputs) in zip(self.blocks, pairwise(CHANNELS), strict=True):
             yield inputs, outputs
             yield from [(outputs, outputs)] * (count - 1)
@@ -62,7 +68,7 @@ class VGG16(VGG):
     name: ClassVar[str] = "vgg16"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 3, 3, 3)
     application = staticmethod(KerasApplication("VGG16"))
-    pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
+    pretrained: ClassVar[Pretrained] = Pretrained.from_keras(
         "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:6d6bbae143d832006294945121d1f1fc"
     )
 
@@ -74,6 +80,6 @@ class VGG19(VGG):
     name: ClassVar[str] = "vgg19"
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 4, 4, 4)
     application = staticmethod(KerasApplication("VGG19"))
-    pretrained: ClassVar[Pretrained] = Pretrained.of_keras(
+    pretrained: ClassVar[Pretrained] = Pretrained.from_keras(
         "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:253f8cb515780f3b799900260a226db6"
     )

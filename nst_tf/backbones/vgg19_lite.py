@@ -1,4 +1,7 @@
-"""vgg19_lite: a slim network that speaks for VGG-19, small enough to lie in this package."""
+"""vgg19_lite, a small network whose features replace VGG-19's; its weights are part of this package.
+
+It is the default backbone. Distillation trains it (`nst_tf.distillation`); docs/vgg19_lite.md is its model card.
+"""
 
 from __future__ import annotations
 
@@ -13,37 +16,43 @@ from nst_tf.backbones.vgg import VGG, VGG19
 from nst_tf.util.lazy import keras
 
 FILTERS = (24, 48, 80, 168, 320)
-"""Of the narrow convolutions of each block; VGG-19 has 64, 128, 256, 512, 512."""
+"""Number of filters of the narrow convolutions of each block; VGG-19 has 64, 128, 256, 512, 512."""
 
 
-def narrow(tap: str) -> str:
-    """Name of the narrow convolution that a tap reads: ``block4_conv2`` → ``block4_narrow2``."""
+def narrow_layer(tap: str) -> str:
+    """Return the name of the narrow convolution that a tap reads: ``block4_conv2`` → ``block4_narrow2``."""
     return tap.replace("conv", "narrow")
 
 
 def vgg19_lite(weights: None = None, include_top: bool = False, input_shape: tuple[Any, ...] = (None, None, 3)) -> Any:
-    """Build the network without weights, in the manner of ``keras.applications``.
+    """Build the network without weights, with the arguments of ``keras.applications``.
 
-    VGG-19 up to conv5_1 with fewer filters. Beside each narrow 3×3 convolution with its ReLU, ``block4_narrow2``,
-    stands a tap, ``block4_conv2``: a 1×1 convolution to one channel more, without ReLU, that turns the narrow features
-    into coordinates in which distances and Gram matrices estimate VGG-19's. Only taps asked for are computed.
+    It is VGG-19 up to conv5_1 with fewer filters. Each narrow 3×3 convolution with ReLU, such as ``block4_narrow2``,
+    has a tap, ``block4_conv2``: a 1×1 convolution to one channel more, without ReLU. The tap maps the narrow features
+    to coordinates in which distances and Gram matrices estimate VGG-19's. An extractor computes only the taps that it
+    needs.
 
     Args:
-        weights: None.
-        include_top: False.
-        input_shape: ``(H, W, 3)``, sides may be None.
+        weights: None; nothing else is accepted.
+        include_top: False; nothing else is accepted.
+        input_shape: ``(H, W, 3)``; the sides may be None.
 
     Returns:
-        A Keras model whose last tap is its output.
+        A Keras model whose outputs are the taps and the last pooling.
+
+    Raises:
+        ValueError: ``weights`` or ``include_top`` is set.
     """
     if weights is not None or include_top:
-        raise ValueError("vgg19_lite is built without weights and without classifier")
+        raise ValueError(
+            f"weights={weights!r}, include_top={include_top}: vgg19_lite takes only weights=None and include_top=False"
+        )
     inputs = x = keras.Input(input_shape)
     taps = []
     for block, (count, filters) in enumerate(zip(VGG19Lite.blocks, FILTERS, strict=True), 1):
         for n in range(1, count + 1):
             tap = f"block{block}_conv{n}"
-            x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=narrow(tap))(x)
+            x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=narrow_layer(tap))(x)
             taps.append(keras.layers.Conv2D(filters + 1, 1, name=tap)(x))
         x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
     return keras.Model(inputs, [*taps, x], name=VGG19Lite.name)
@@ -51,11 +60,11 @@ def vgg19_lite(weights: None = None, include_top: bool = False, input_shape: tup
 
 @dataclass
 class VGG19Lite(VGG):
-    """VGG-19's first 13 convolutions, ``conv1_1`` to ``conv5_1``, in an eighth of their multiplications.
+    """VGG-19's first 13 convolutions, ``conv1_1`` to ``conv5_1``, with an eighth of their multiplications.
 
-    Distilled by ``scripts/distill.py``; docs/vgg19_lite.md is its model card. A tap has one channel more than its
-    narrow convolution has filters, may be negative, and keeps VGG-19's scale: its squared distances, and those of its
-    Gram matrices, summed over channels, estimate VGG-19's own.
+    A tap has one channel more than its narrow convolution has filters, and its values may be negative. It keeps
+    VGG-19's scale: its squared distances, summed over channels, estimate VGG-19's, and so do those of its Gram
+    matrices.
 
     Attributes:
         weights: ``embedded`` (in this package), ``random``, or the path of a file that ``scripts/distill.py`` wrote.
@@ -79,7 +88,7 @@ class VGG19Lite(VGG):
     )
 
     def architecture(self) -> Architecture:
-        """By table, as VGG's; ``conv:N`` counts the taps."""
+        """Return names and weight shapes from ``blocks`` and `FILTERS`; the taps are the convolutions of ``conv:N``."""
         plain = super().architecture()
         layers, weights, inputs = [], [], 3
         for layer in plain.layers:
@@ -87,8 +96,8 @@ class VGG19Lite(VGG):
                 layers.append(layer)
                 continue
             filters = FILTERS[int(layer[len("block")]) - 1]
-            layers += [narrow(layer), layer]
-            weights.append((narrow(layer), ((3, 3, inputs, filters), (filters,))))
+            layers += [narrow_layer(layer), layer]
+            weights.append((narrow_layer(layer), ((3, 3, inputs, filters), (filters,))))
             weights.append((layer, ((1, 1, filters, filters + 1), (filters + 1,))))
             inputs = filters
         return Architecture(tuple(layers), plain.convolutions, tuple(weights), ("conv2d",) * len(weights))

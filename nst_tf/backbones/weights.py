@@ -1,4 +1,7 @@
-"""Fill a network with weights: published, a file's, or seeded noise."""
+"""Loading of weights into a network: published weights, a file, or seeded random kernels.
+
+`Backbone` uses it to find the file and to fill the model.
+"""
 
 from __future__ import annotations
 
@@ -19,54 +22,56 @@ from nst_tf.util.lazy import keras
 log = logging.getLogger(__name__)
 
 RANDOM = "random"
-SOURCES = (Pretrained.keyword, Embedded.keyword, RANDOM)
-"""Words that ``backbone.weights`` knows; anything else is a path."""
+"""Value of ``backbone.weights`` for seeded random kernels."""
+
+WEIGHT_KEYWORDS = (Pretrained.keyword, Embedded.keyword, RANDOM)
+"""Keywords of ``backbone.weights``; any other value is a path."""
 
 
 class MissingWeights(Enum):
-    """What to do about kernels that a file lacks (zeros, whole or in part): stop, or draw seeded ones."""
+    """Reaction to kernels that a file lacks (zeros, whole or in part): stop with an error, or draw seeded kernels."""
 
     error = "error"
     random = "random"
 
 
 def locate(weights: str, network: str, source: Pretrained | Embedded) -> Path | None:
-    """Path of the weights file, downloaded if need be.
+    """Return the path of the weights file, downloaded if necessary.
 
     Args:
         weights: The keyword of ``source``, ``random``, or a path, in which ``~`` is the home folder.
-        network: The network's name, for errors.
-        source: The network's trained weights.
+        network: Name of the network, for errors.
+        source: Trained weights of the network.
 
     Returns:
         An absolute path, or None for ``random``.
 
     Raises:
-        InputError: The source cannot be had, or there is no such file.
+        InputError: The source cannot be downloaded or is damaged, or the path names no file.
     """
     if weights == RANDOM:
         return None
     if weights == source.keyword:
         return source.locate()
-    takes = f"backbone.weights takes {source.keyword}, random or an existing .h5 file"
-    if weights in SOURCES:
-        raise InputError(f"backbone.weights={weights}: {network} has no such weights; {takes}")
+    choices = f"{source.keyword}, {RANDOM} or an existing .h5 file"
+    if weights in WEIGHT_KEYWORDS:
+        raise InputError(f"backbone.weights={weights}: {network} has no such weights. Choose {choices}.")
     path = Path(weights).expanduser().absolute()
     if not path.is_file():
-        raise InputError(f"Weights file '{path}' not found; {takes}")
+        raise InputError(f"Weights file '{path}' not found. Set backbone.weights to {choices}.")
     return path
 
 
 def he_normal(shape: tuple[int, ...], generator: np.random.Generator, *, depthwise: bool = False) -> np.ndarray:
-    """Kernel drawn from ``N(0, 2 / fan_in)``, ``fan_in`` the numbers that one output is summed from.
+    """Draw a kernel from ``N(0, 2 / fan_in)``, where ``fan_in`` is the number of products that an output sums.
 
-    A plain normal, where Keras's ``HeNormal`` cuts it at two deviations.
+    The distribution is a plain normal; Keras's ``HeNormal`` truncates it at two standard deviations.
 
     Args:
         shape: ``(h, w, C_in, C_out)``, or ``(C_in, C_out)``.
-        generator: Source of the numbers.
-        depthwise: Whether each channel is convolved alone: then ``h·w`` are summed, else the product of every axis but
-            the last.
+        generator: Random generator.
+        depthwise: Whether each channel is convolved on its own. Then ``fan_in`` is ``h·w``, else the product of every
+            axis but the last.
 
     Returns:
         float32 array of that shape.
@@ -79,24 +84,25 @@ def he_normal(shape: tuple[int, ...], generator: np.random.Generator, *, depthwi
 
 
 def randomize(model: Any, architecture: Architecture, seed: int, names: set[str] | None = None) -> None:
-    """Draw kernels anew, from a stream of their own for each layer, so that they do not depend on the cut.
+    """Draw kernels for a freshly built model.
 
-    Other variables keep the values that Keras gave them: biases 0, normalisations their identity.
+    Each layer has its own random stream, so that its kernel does not depend on how deep the model is. Other variables
+    keep Keras's initial values: biases are 0, and normalisations are the identity.
 
     Args:
         model: A freshly built Keras model.
-        architecture: The whole network's, which numbers the layers.
-        seed: Same seed, same filters.
-        names: Keras names of the layers to draw; default: all of the model's.
+        architecture: Architecture of the whole network, which numbers the layers.
+        seed: Seed of the random streams.
+        names: Keras names of the layers to draw; by default all layers of the model.
     """
-    for index, name in enumerate(architecture.weighted):
-        layer = _layers(model).get(name)
+    for index, name in enumerate(architecture.layers_with_weights):
+        layer = _layers_by_name(model).get(name)
         if layer is not None and (names is None or name in names):
             generator = np.random.default_rng([seed, index])
-            layer.set_weights([_drawn(layer, weight, generator) for weight in layer.weights])
+            layer.set_weights([_random_values(layer, weight, generator) for weight in layer.weights])
 
 
-def _drawn(layer: Any, weight: Any, generator: np.random.Generator) -> np.ndarray:
+def _random_values(layer: Any, weight: Any, generator: np.random.Generator) -> np.ndarray:
     if len(weight.shape) < 2:
         return weight.numpy()
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) or weight.name == "depthwise_kernel"
@@ -106,35 +112,35 @@ def _drawn(layer: Any, weight: Any, generator: np.random.Generator) -> np.ndarra
 def load(model: Any, network: str, architecture: Architecture, path: Path, missing: MissingWeights, seed: int) -> None:
     """Load a file into a freshly built model, which may be only the first layers of its network.
 
-    With ``missing`` ``random``, a layer whose kernel is absent from the file (zeros, whole or in part) becomes what
-    ``weights=random`` would make it, bias zero, and so does a normalisation that reads it: they were trained for
-    filters that are not there.
+    With ``missing`` set to ``random``, a layer whose kernel the file lacks (zeros, whole or in part) gets the kernel
+    that ``weights=random`` would give it, and bias 0. A normalisation of such a layer keeps Keras's initial values,
+    because the stored ones were trained for other filters.
 
     Args:
         model: A Keras model whose layer names are the network's.
-        network: The network's name, for errors.
-        architecture: The whole network's.
+        network: Name of the network, for errors.
+        architecture: Architecture of the whole network.
         path: An HDF5 file, Keras 3 or legacy.
         missing: Whether absent kernels are an error.
-        seed: For absent kernels.
+        seed: Seed for absent kernels.
 
     Raises:
-        InputError: See `hdf5.read`; or kernels that the model needs are absent or not finite.
+        InputError: See `hdf5.read`; or the file lacks kernels that the model needs, or they are not finite.
     """
-    names = tuple(name for name in architecture.weighted if name in _layers(model))
+    names = tuple(name for name in architecture.layers_with_weights if name in _layers_by_name(model))
     values = hdf5.read(path, network, architecture, names)
     _check_finite(path, values)
     absent = [name for name in names if _lacks_kernel(values[name])]
     if absent:
         _report_absent(path, names, absent, missing)
-    orphaned = _normalisations_of(model, absent)
+    initial = {*absent, *_normalisations_of(model, absent)}
     for name in names:
-        if name not in absent and name not in orphaned:
+        if name not in initial:
             model.get_layer(name).set_weights(values[name])
     randomize(model, architecture, seed, set(absent))
 
 
-def _layers(model: Any) -> dict[str, Any]:
+def _layers_by_name(model: Any) -> dict[str, Any]:
     return {layer.name: layer for layer in model.layers}
 
 
@@ -147,13 +153,17 @@ def _check_finite(path: Path, values: dict[str, list[np.ndarray]]) -> None:
 
 
 def _lacks_kernel(arrays: list[np.ndarray]) -> bool:
-    """Training leaves a weight at zero here and there, never all of them at one place of the window."""
+    """Return whether a kernel is zero for all channels at some position of its window.
+
+    Training sets single weights to zero, but never all of one position.
+    """
     return any(array.ndim > 1 and not array.any(axis=(-2, -1)).all() for array in arrays)
 
 
 def _normalisations_of(model: Any, names: list[str]) -> set[str]:
-    readers = ((model.operations[start].name, model.operations[end]) for start, end in edges(model))
-    return {op.name for name, op in readers if name in names and isinstance(op, keras.layers.BatchNormalization)}
+    """Return the names of the batch normalisations that read one of the layers named."""
+    pairs = ((model.operations[producer].name, model.operations[consumer]) for producer, consumer in edges(model))
+    return {op.name for name, op in pairs if name in names and isinstance(op, keras.layers.BatchNormalization)}
 
 
 def _report_absent(path: Path, names: tuple[str, ...], absent: list[str], missing: MissingWeights) -> None:

@@ -1,4 +1,4 @@
-"""Errors of Hydra and OmegaConf in one line."""
+"""Errors of Hydra and OmegaConf as one line."""
 
 import difflib
 import re
@@ -8,59 +8,70 @@ from omegaconf.errors import OmegaConfBaseException
 from nst_tf.util.errors import InputError
 
 EXTRAS = {"submitit_slurm": "slurm", "ray": "ray", "Search": "optuna"}
-"""What Hydra's launchers and sweepers of other packages come with."""
+"""Extras of this package by the launcher or sweeper that needs them."""
+
+MISSING_PLUGIN = re.compile(r"Could not find 'hydra/\w+/(\w+)'|Unknown plugin class : '[\w.]*\.(\w+)'")
+MISSING_OPTION = re.compile(r"Could not find '([^'/]+)/([^']+)'")
+MISSING_KEY = re.compile(r"Key '.*' (?:is )?not in ")
+DETAIL = re.compile(r"(\w+)(?:=|: )(.*)")
 
 
 def is_cluster_error(error: BaseException) -> bool:
-    """Whether Slurm (through submitit) or Ray tells of a job that has died."""
+    """Return whether Slurm (through submitit) or Ray raised an error because a job has died."""
     return type(error).__module__.partition(".")[0] in ("submitit", "ray")
 
 
 def missing_extra(error: BaseException) -> InputError | None:
-    """The extra that a command needs and that is not installed, as an error to be read; None for other errors."""
-    asked = re.search(r"Could not find 'hydra/\w+/(\w+)'|Unknown plugin class : '[\w.]*\.(\w+)'", str(error))
-    extra = EXTRAS.get(asked.group(1) or asked.group(2)) if asked else None
+    """Return the error of an extra that is not installed, if that is the cause of Hydra's error; else None."""
+    plugin = MISSING_PLUGIN.search(str(error))
+    extra = EXTRAS.get(plugin.group(1) or plugin.group(2)) if plugin else None
     return InputError(f"{extra} is not installed: pip install 'nst-tf[{extra}]'") if extra else None
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line that names the key, what is wrong, and what there is instead.
+    """Return an error's message as one line that names the key, the fault and the available choices.
 
-    Hydra and OmegaConf spread theirs over several lines; what follows the first is the key's full name and the
-    list of options, and those are kept.
+    Messages of Hydra and OmegaConf have several lines. The lines after the first hold the key's full name and the list
+    of options, which are kept.
     """
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
-    if isinstance(cause or error, OmegaConfBaseException):
-        return _omegaconf_line(cause or error)
-    text = str(error)
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, OmegaConfBaseException):
+        return _omegaconf_line(cause)
     if extra := missing_extra(error):
         return str(extra)
-    if missing := re.search(r"Could not find '([^'/]+)/([^']+)'", text):
+    text = str(error)
+    if missing := MISSING_OPTION.search(text):
         group, option = missing.groups()
         return f"Unknown {group}={option!r}; available: {', '.join(_options(text))}"
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _options(text: str) -> list[str]:
-    """The options Hydra lists, one an indented line."""
+    """Return the options that Hydra lists, one on each indented line."""
     return [line.strip() for line in text.splitlines() if line.startswith("\t") and ":" not in line]
 
 
 def _omegaconf_line(error: BaseException) -> str:
     first, *rest = str(error).strip().splitlines()
-    details = dict(re.findall(r"(\w+)(?:=|: )(.*)", "\n".join(rest)))
+    details = dict(DETAIL.findall("\n".join(rest)))
     key = details.get("full_key", "")
-    if re.match(r"Key '.*' (?:is )?not in ", first):
-        return f"Unknown key {key!r}: {_nearest(key, error)}"
+    if MISSING_KEY.match(first):
+        return f"Unknown key {key!r}: {_suggestion(key, error)}"
     if "is not a subclass of Backbone" in first and key != "backbone":
         return f"{key}: a backbone is chosen by backbone@{key}={details.get('value', 'NAME')}"
     if "is not a subclass of Loss" in first:
-        return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=content, gram or total_variation"
+        return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=KIND, where KIND is one of {_loss_kinds()}"
     return f"{key}: {first}" if key and key not in first else first
 
 
-def _nearest(key: str, error: BaseException) -> str:
-    """What keys there are beside a misspelt one, the nearest first."""
+def _loss_kinds() -> str:
+    from nst_tf.losses import LOSSES
+
+    return ", ".join(LOSSES)
+
+
+def _suggestion(key: str, error: BaseException) -> str:
+    """Return the keys beside an unknown one, after the most similar of them."""
     names = [str(name) for name in getattr(error, "parent_node", None) or [] if name != "hydra"]
     near = difflib.get_close_matches(key.rpartition(".")[2], names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""

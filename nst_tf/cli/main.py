@@ -1,13 +1,10 @@
-"""The command line: Hydra composes, the API runs, a person reads one line when something cannot be used."""
+"""The command line: Hydra composes configs, each is run as a job, and an error of the user's is one line."""
 
 import errno
-import functools
 import logging
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 from hydra import main as hydra_main
 from hydra.core.hydra_config import HydraConfig
@@ -17,72 +14,68 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from nst_tf.cli.hydra_errors import is_cluster_error, missing_extra, one_line
+from nst_tf.cli.job import run_job, search_score
 from nst_tf.cli.sweeps import SweepReport, register_plugins
 from nst_tf.config.overrides import register_resolvers
 from nst_tf.system.startup import load_tensorflow_quietly
 from nst_tf.util.errors import InputError, RunKilled
 
-register_resolvers()  # a process of a sweep, wherever it is, knows them as soon as it knows its job
+# A worker process of a sweep imports this module when it unpickles its job, and its config needs the resolvers.
+register_resolvers()
 
 EXIT_CODES = {"failed": 1, "refused": 2, "interrupted": 130}
-"""Exit status by the end of a run: an error, something given that cannot be used, asked to stop; 0 for the others."""
+"""Exit codes by status: an error during a run, an unusable setting, a request to stop. Other statuses give 0."""
 
 ENVIRONMENT = {
-    "HYDRA_FULL_ERROR": "1",  # errors come to us whole, for one line
-    "RAY_USAGE_STATS_ENABLED": "0",  # a Ray that a sweep starts reports to nobody
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and hides no GPU from a run that asked for none of its own
+    "HYDRA_FULL_ERROR": "1",  # Hydra raises errors instead of printing them, so that one line can be made of them
+    "RAY_USAGE_STATS_ENABLED": "0",  # a Ray cluster that a sweep starts sends no statistics
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # and does not hide the GPUs from runs that reserved none
 }
-"""What libraries are told unless the person has told them otherwise."""
+"""Environment variables of libraries, with values that apply unless the user has set others."""
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a full or broken disk, which are no fault of the command."""
 
 log = logging.getLogger(__name__)
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-
-class Ended(Exception):  # noqa: N818 - carries a status through Hydra, out of another process if need be
-    """A run of a sweep has ended in a way that the whole command should tell of."""
+class WorkerRunEnded(Exception):  # noqa: N818 - carries a status, which is no error of the launcher
+    """The status of a run in a worker process, which Hydra's launchers pass on to the process of the command."""
 
 
 def main(task: str = "config") -> None:
-    """Run ``nst-tf``, or a script of ``scripts/``; exit as `EXIT_CODES` says.
+    """Run ``nst-tf``, or a script of ``scripts/``, and exit as `EXIT_CODES` says.
 
     Args:
         task: Name of the YAML file that is composed: ``config`` to stylise, ``distill`` to train the embedded network.
     """
     statuses: list[str] = []
     try:
-        statuses.append(report_errors(lambda: _command(task, statuses)))
+        statuses.append(report_errors(lambda: _run_command(task, statuses)))
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         statuses.append("interrupted")
     sys.exit(exit_code(statuses))
 
 
-def _command(task: str, statuses: list[str]) -> str:
-    """Let Hydra compose and launch; collect how each run in this process ended."""
-    with load_tensorflow_quietly():
-        from nst_tf.config.composing import configs_folder, expand_rerun, register_schemas
-
-    register_schemas()
-    sys.argv[1:], rerun = expand_rerun(sys.argv[1:]) if task == "config" else (sys.argv[1:], "")
-    register_plugins()
-    process = os.getpid()
+def _run_command(task: str, statuses: list[str]) -> str:
+    """Let Hydra compose and launch all jobs; append the status of each job in this process to ``statuses``."""
+    configs, rerun = _prepare(task)
+    command_process = os.getpid()
 
     def job(config: DictConfig) -> float | None:
-        sweep = HydraConfig.get().mode is RunMode.MULTIRUN
-        place = f"run {HydraConfig.get().job.num}: " if sweep else ""
-        status = report_errors(lambda: run_job(config, rerun), place)
+        """Run one config. Launchers pickle this function and call it in worker processes too."""
+        status = _run_and_report(config, rerun)
         statuses.append(status)
-        if status == "interrupted" and sweep and os.getpid() == process:
-            raise KeyboardInterrupt  # the sweep was meant, not one run of it
-        if status in EXIT_CODES and os.getpid() != process:
-            raise Ended(status)
+        if os.getpid() != command_process:
+            if status in EXIT_CODES:
+                raise WorkerRunEnded(status)
+        elif status == "interrupted" and _is_sweep():
+            raise KeyboardInterrupt  # Ctrl-C ends the sweep, not only the current run
         return None if status in EXIT_CODES else search_score()
 
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     try:
-        hydra_main(version_base="1.3", config_path=str(configs_folder()), config_name=task)(job)()
+        hydra_main(version_base="1.3", config_path=configs, config_name=task)(job)()
     except RuntimeError as error:
         if (missing := missing_extra(error)) is None:
             raise
@@ -92,88 +85,78 @@ def _command(task: str, statuses: list[str]) -> str:
     return "completed"
 
 
-@functools.cache
-def cache() -> Any:
-    """What the runs of a sweep that share this process share."""
-    from nst_tf.optimization.cache import RunCache
+def _prepare(task: str) -> tuple[str, str]:
+    """Make Hydra ready for the command line.
 
-    return RunCache(keeps=True)
-
-
-def run_job(config: DictConfig, rerun: str = "") -> str:
-    """One composed config: run it, say where the results lie, return its status.
-
-    Args:
-        config: As Hydra composed it.
-        rerun: The ``rerun=PATH`` that was typed, if one was.
+    Returns:
+        The folder of the YAML files, and the typed ``rerun=PATH`` (empty where none was typed).
     """
-    from nst_tf.api import Result, distill, stylize
-    from nst_tf.config.composing import RERUN, from_hydra
-    from nst_tf.config.tree import Config
-    from nst_tf.runs.folder import RunFolder
+    with load_tensorflow_quietly():
+        from nst_tf.config.composing import configs_folder, expand_rerun, register_schemas
+        from nst_tf.config.renames import current_overrides
 
-    hydra = HydraConfig.get()
-    folder = hydra.runtime.output_dir
-    try:
-        settings = from_hydra(config)
-        typed = [rerun if text == RERUN else text for text in hydra.overrides.task]
-        if isinstance(settings, Config):
-            result: Result = stylize(settings, folder, typed, cache())
-        else:
-            result = distill(settings, folder, typed)
-    except InputError:
-        RunFolder(Path(folder)).remove_if_empty()  # Hydra made it; a refused command leaves none
-        raise
-    print(f"{result.status}: {result.reason}")
-    places = {"picture": result.folder.picture} if isinstance(settings, Config) else {"weights": result.folder.weights}
-    places |= {"run folder": result.folder.path}
-    for name, place in places.items():
-        print(f"  {name:<11}  {place}")
-    if result.folder.tensorboard.exists():
-        print(f"  TensorBoard  tensorboard --logdir {result.folder.tensorboard}", flush=True)
-    return result.status
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    register_schemas()
+    register_plugins()
+    arguments, rerun = current_overrides(sys.argv[1:]), ""
+    if task == "config":
+        arguments, rerun = expand_rerun(arguments)
+    sys.argv[1:] = arguments
+    return str(configs_folder()), rerun
 
 
-def search_score() -> float | None:
-    """What a search is to lower, of a run that is over; None where nobody searches."""
-    if not (names := HydraConfig.get().sweeper.get("minimise")):
-        return None
-    from nst_tf.evaluation.search import score
-    from nst_tf.runs.folder import RunFolder
+def _is_sweep() -> bool:
+    return HydraConfig.get().mode is RunMode.MULTIRUN
 
-    return score(RunFolder(Path(HydraConfig.get().runtime.output_dir)), names)
+
+def _run_and_report(config: DictConfig, rerun: str) -> str:
+    """Run one job, print its error if it has one, and return its status."""
+    place = f"run {HydraConfig.get().job.num}: " if _is_sweep() else ""
+    return report_errors(lambda: run_job(config, rerun), place)
 
 
 def report_errors(work: Callable[[], str], place: str = "") -> str:
-    """The status of a piece of work; what a person can mend becomes one line on stderr and a status.
+    """Do a piece of work and return its status; print an error as one line on stderr.
 
-    ``refused`` for what cannot be used, ``failed`` for a disk that is full or broken, and in a sweep for
-    whatever else ends a run.
+    Args:
+        work: The work, which returns its own status.
+        place: Text before the message that names the run of a sweep; empty outside a sweep.
+
+    Returns:
+        The work's status; ``refused`` where a setting cannot be used; ``failed`` where the disk is full or broken, and
+        in a sweep for any other error.
+
+    Raises:
+        Exception: Any other error outside a sweep, whose traceback is needed to correct the program.
     """
     try:
         return work()
-    except Ended as end:
-        return str(end)
+    except WorkerRunEnded as end:
+        return str(end)  # the worker has printed its error
     except RunKilled as killed:
-        print(f"error: {killed}", file=sys.stderr)
-        return "failed"
+        return _failed("failed", str(killed))
     except (InputError, HydraException, OmegaConfBaseException) as error:
-        print(f"error: {place}{one_line(error)}", file=sys.stderr)
-        return "refused"
+        return _failed("refused", f"{place}{one_line(error)}")
     except OSError as error:
         file = f" '{error.filename}'" if error.filename else ""
-        print(f"error: {place}Cannot use{file}: {error.strerror or error}", file=sys.stderr)
-        return "failed" if error.errno in DISK_ERRORS else "refused"
+        status = "failed" if error.errno in DISK_ERRORS else "refused"
+        return _failed(status, f"{place}Cannot use{file}: {error.strerror or error}")
     except Exception as error:
         if is_cluster_error(error):
-            place = "a job of the cluster ended without telling how; the same command goes on with what is left: "
+            place = "a job of the cluster ended without a status; the same command continues the remaining runs: "
         elif not place:
-            raise  # whole, for whoever is to mend it
+            raise
         log.exception("%sfailed", place)
-        print(f"error: {place}{type(error).__name__}: {one_line(error)}", file=sys.stderr)
-        return "failed"
+        return _failed("failed", f"{place}{type(error).__name__}: {one_line(error)}")
+
+
+def _failed(status: str, message: str) -> str:
+    """Print an error and return the status."""
+    print(f"error: {message}", file=sys.stderr)
+    return status
 
 
 def exit_code(statuses: list[str]) -> int:
-    """The gravest end of several runs; 0 where each has a good one."""
+    """Return the largest exit code of several runs; 0 where none has one."""
     return max((EXIT_CODES.get(status, 0) for status in statuses), default=0)

@@ -1,72 +1,78 @@
-"""What configs work out for themselves: names of runs and sweeps, and how many cores a run has."""
+"""Overrides as text: their parts, and the names of run and sweep folders that are made of them."""
 
 import hashlib
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from omegaconf import OmegaConf
 
-ELSEWHERE = (
-    *("launcher", "tracking", "tracking.", "evaluation", "evaluation."),
-    *("runtime.device", "runtime.threads"),
-)
-"""Overrides that say where a run computes, how watched and by whom judged, not what."""
+from nst_tf.config.keys import role_of
 
-NOT_TELLING = (
-    *("content", "style", "backbone.weights", "feedforward.weights", "name", "sweep", "rerun"),
-    *ELSEWHERE,
-)
-"""Overrides that do not tell the runs of a sweep apart, or are paths."""
+MAX_RUN_NAME = 120
+"""Longest name of a run's folder in bytes; file systems allow 255, and a number stands before it."""
+
+MAX_READABLE = 60
+"""Longest readable part of a sweep's name in bytes."""
 
 
-def registered_name(thing: Any, table: Mapping[str, Any]) -> str | None:
-    """The name under which a table has a thing's class; None for a class of one's own."""
-    return next((name for name, kind in table.items() if type(thing) is kind), None)
+def split_override(override: str) -> tuple[str, str]:
+    """Return key and value of an override: ``+losses.grain.weight=10`` gives ``losses.grain.weight`` and ``10``."""
+    key, _, value = override.lstrip("+~").partition("=")
+    return key, value
 
 
-def matches_key(key: str, names: tuple[str, ...]) -> bool:
-    """Whether a dotted key is one of the names, or lies in a group of those that end in a dot."""
-    return key in names or key.startswith(tuple(name for name in names if name.endswith(".")))
+def override_key(override: str) -> str:
+    """Return the key of an override, without a leading ``+`` or ``~``."""
+    return split_override(override)[0]
 
 
-def folder_name(overrides: list[str], length: int = 120) -> str:
-    """Overrides as a folder's name: no slashes, not too long for a file system, the same under every launcher."""
-    telling = [text for text in overrides if not matches_key(_key(text), NOT_TELLING)]
-    name = ",".join(telling).replace("/", "_").encode()[:length]
+def override_keys(overrides: Sequence[str]) -> set[str]:
+    """Return the keys of those command-line arguments that give a value."""
+    return {override_key(text) for text in overrides if "=" in text}
+
+
+def folder_name(overrides: Sequence[str], length: int = MAX_RUN_NAME) -> str:
+    """Return overrides as a folder's name, the same under every launcher.
+
+    Hydra's ``override_dirname`` does not serve: it sorts the overrides, keeps slashes and has no longest length.
+
+    Args:
+        overrides: The overrides in the order they were typed.
+        length: Longest name in bytes.
+    """
+    distinguishing = [text for text in overrides if role_of(override_key(text)).in_run_name]
+    name = ",".join(distinguishing).replace("/", "_").encode()[:length]
     return name.decode(errors="ignore").rstrip(",")
 
 
-def sweep_name(name: str, default: str, overrides: list[str]) -> str:
-    """A sweep's folder: its name; where it was given none, after its command: ``pooling,image.size=256-1f0a2b3c``.
+def sweep_name(name: str, default: str, overrides: Sequence[str]) -> str:
+    """Return the name of a sweep's folder; without a given name, one made of its command.
 
-    So the same command goes on in the same folder, under any launcher, and another one never does.
+    The same command then continues in the same folder under any launcher, and no other command does. The name made
+    of a command looks like ``pooling,image.size=256-1f0a2b3c``, where the last part is a hash of the command.
 
     Args:
-        name: The one it has.
-        default: The one it has if none was given.
-        overrides: What was typed.
+        name: The name that is set.
+        default: The name that is set if none was given.
+        overrides: The overrides that were typed.
     """
     if name != default:
         return name
-    deciding = sorted(text for text in overrides if not matches_key(_key(text), ELSEWHERE))
+    deciding = sorted(text for text in overrides if role_of(override_key(text)).in_sweep_name)
     digest = hashlib.sha256("\n".join(deciding).encode()).hexdigest()[:8]
-    chosen = [text.partition("=")[2] for text in overrides if _key(text) == "sweep"]
-    readable = ",".join(text for text in (*chosen, folder_name(overrides, 60)) if text)
+    chosen = [value for key, value in map(split_override, overrides) if key == "sweep"]
+    readable = ",".join(text for text in (*chosen, folder_name(overrides, MAX_READABLE)) if text)
     return f"{readable or 'sweep'}-{digest}"
 
 
 def share_of_cores(runs: int) -> int:
-    """Threads for each of so many runs at a time."""
+    """Return the number of threads for each of several runs at a time."""
     return max(1, len(os.sched_getaffinity(0)) // max(1, runs)) if hasattr(os, "sched_getaffinity") else 1
 
 
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
-
-
 def register_resolvers() -> None:
-    """Let configs call these."""
+    """Let YAML files call these functions."""
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
-    OmegaConf.register_new_resolver("sweep_name", sweep_name, use_cache=True, replace=True)  # one for all of a sweep
+    # A sweep has one name from its first run to its last, so the first answer is kept.
+    OmegaConf.register_new_resolver("sweep_name", sweep_name, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("share_of_cores", share_of_cores, replace=True)

@@ -1,4 +1,4 @@
-"""A config as text and as plain values: what is kept of it, shown of it, and what of it decides a picture."""
+"""A config as text and as plain values: what a run folder keeps of it, and its fingerprint."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,77 +10,71 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from nst_tf.backbones import BACKBONES
-from nst_tf.config.overrides import matches_key, registered_name
-from nst_tf.config.rerun import OF_LOSSES
-from nst_tf.config.tree import Config, Method
+from nst_tf.config.keys import old_key, old_value, role_of
+from nst_tf.config.overrides import override_key
+from nst_tf.config.rerun import registered_name
+from nst_tf.config.tree import Config
 from nst_tf.distillation.settings import Distillation
 from nst_tf.optimizers import OPTIMIZERS
-from nst_tf.runs.session import RecordedSettings
+from nst_tf.runs.record import RecordedSettings
 from nst_tf.util.errors import InputError
+
+PlainValue = str | bool | int | float
 
 
 def to_yaml(config: Config | Distillation) -> str:
-    """The config as YAML, ready to be read again."""
+    """Return the config as YAML that can be read back."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
 def read_recorded_pictures(path: Path) -> Config:
-    """What a run's `config.yaml` says of its pictures: content, styles, shares; all else at its default.
+    """Read the pictures of a run: content, styles and their shares. All other settings have their defaults.
+
+    Args:
+        path: The run's `config.yaml`.
 
     Raises:
-        InputError: There is no such file, or it is no config.
+        InputError: The file is missing, or is not a config.
     """
     try:
-        said: Any = OmegaConf.to_container(OmegaConf.load(path))
-        given = {key: said[key] for key in ("content", "style", "style_weights")}
-        return Config(**given, style_count=said.get("style_count"))
+        recorded: Any = OmegaConf.to_container(OmegaConf.load(path))
+        given = {key: recorded[key] for key in ("content", "style", "style_weights")}
+        return Config(**given, style_count=recorded.get("style_count"))
     except (OSError, KeyError, TypeError, YAMLError) as error:
         raise InputError(f"'{path}' is not the config of a run: give a run folder") from error
 
 
-def flatten(config: Config | Distillation) -> dict[str, str | bool | int | float]:
-    """Dotted keys to plain values, lists as text: what TensorBoard's HParams take.
+def flatten(config: Config | Distillation) -> dict[str, PlainValue]:
+    """Return dotted keys with plain values, lists as text, in the form that TensorBoard's HParams take.
 
-    Settings that the method does not look at are left out, and printed figures, which set nothing.
+    Settings that the method does not read and those with ``in_hparams=False`` in their role are left out.
     """
-    container: Any = OmegaConf.to_container(OmegaConf.structured(config))
-    container.pop("printed", None)
-    unread = UNREAD[config.method] if isinstance(config, Config) else ()
-    return {key: value for key, value in _leaves("", container) if not matches_key(key, unread)}
-
-
-UNREAD: dict[Method, tuple[str, ...]] = {
-    Method.optimize: ("feedforward.",),
-    Method.feedforward: (
-        *("steps", "seed", "backbone.", "losses.", "optimizer.", "schedule."),
-        *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
-        *("image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
-        *("runtime.precision", "runtime.recompute"),
-    ),
-}
-"""Settings that a method does not look at."""
+    container = OmegaConf.to_container(OmegaConf.structured(config))
+    return {key: value for key, value in _leaves("", container) if role_of(key).in_hparams and _is_read(config, key)}
 
 
 def unused_overrides(config: Config, overrides: Sequence[str]) -> list[str]:
-    """Those of the overrides that set what the method does not look at: settings, or groups that hold nothing else."""
-    settings = UNREAD[config.method]
-    groups = tuple(name.rstrip(".") for name in settings if name.endswith("."))
-    unread = (*settings, *groups, *(OF_LOSSES if "losses" in groups else ()))
-    return [text for text in overrides if matches_key(text.lstrip("+~").partition("=")[0], unread)]
+    """Return those of the overrides that set what the method does not read: settings, or whole groups of them."""
+    return [text for text in overrides if not _is_read(config, override_key(text))]
+
+
+def _is_read(config: Config | Distillation, key: str) -> bool:
+    """Return whether the config's method reads a setting; a distillation has no methods and reads all."""
+    return isinstance(config, Distillation) or role_of(key).method in (None, config.method.name)
 
 
 def component_names(config: Config | Distillation) -> dict[str, str]:
-    """Network and optimiser by their names in the tables, which `flat` does not tell; none of a distillation."""
+    """Return the names of backbone and optimiser in their tables, which `flatten` lacks; none for a distillation."""
     if not isinstance(config, Config):
         return {}
-    parts: dict[str, tuple[Any, Mapping[str, type]]] = {
+    components: dict[str, tuple[Any, Mapping[str, type]]] = {
         "backbone": (config.backbone, BACKBONES),
         "optimizer": (config.optimizer, OPTIMIZERS),
     }
-    return {group: registered_name(part, table) or type(part).__name__ for group, (part, table) in parts.items()}
+    return {key: registered_name(part, table) or type(part).__name__ for key, (part, table) in components.items()}
 
 
-def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | float]]:
+def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, PlainValue]]:
     if isinstance(value, dict):
         for key, child in value.items():
             yield from _leaves(f"{prefix}.{key}" if prefix else str(key), child)
@@ -91,16 +85,8 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str | bool | int | f
 
 
 def _plain(value: Any) -> Any:
-    """A choice by its name; all else as it is."""
+    """Return the name of a choice, and every other value unchanged."""
     return value.name if isinstance(value, Enum) else value
-
-
-ASIDE = (
-    *("name", "content", "style", "backbone.weights", "tracking.", "evaluation."),
-    *("photographs", "paintings", "teacher.weights"),
-    "runtime.",
-)
-"""Settings that do not decide a picture, and those that hashes or the precision in use speak for."""
 
 
 def recorded_settings(
@@ -131,12 +117,21 @@ def recorded_settings(
     )
 
 
-def fingerprint(config: Config | Distillation, hashes: list[str]) -> str:
-    """SHA-256 over all that decides what a run makes: settings, the hashes of its inputs and weights, the precision.
+def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:
+    """Return the SHA-256 over everything that decides the result of a run.
 
-    Left out: the name, what watches, where it computes, and how long a picture of one scale goes on.
+    These are the settings with ``in_fingerprint`` in their role, the hashes of inputs and weights, and the precision.
+    The number of steps is left out where a picture has one scale, so that a finished run can be prolonged. Settings
+    are spelled with the names of the release before, so that its run folders can be continued.
+
+    Args:
+        config: The settings.
+        hashes: SHA-256 of the inputs and weights, and the precision.
     """
-    settings: dict[str, Any] = dict(flatten(config))
-    aside = ASIDE + (("steps",) if isinstance(config, Config) and len(config.schedule.scales) == 1 else ())
-    kept = sorted(f"{key}={value}" for key, value in settings.items() if not matches_key(key, aside))
-    return hashlib.sha256("\n".join([*kept, *hashes]).encode()).hexdigest()
+    prolongable = isinstance(config, Config) and len(config.schedule.scales) == 1
+    deciding = sorted(
+        f"{old_key(key)}={old_value(key, value)}"
+        for key, value in flatten(config).items()
+        if role_of(key).in_fingerprint and not (prolongable and key == "steps")
+    )
+    return hashlib.sha256("\n".join([*deciding, *hashes]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The Config tree: what one experiment is."""
+"""Settings of one experiment: the root of the tree that Hydra composes."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,59 +15,70 @@ from nst_tf.optimizers import LBFGS, Optimizer
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.checks import at_least, choice
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import WATCHING, role
 
 
 def default_losses() -> dict[str, Loss]:
-    """Content at conv4_2, Gram matrices at eleven layers up to conv5_1, each distance relative to its target."""
-    style = [
+    """Return content at conv4_2 and Gram matrices at eleven layers, each distance relative to its target."""
+    style_layers = [
         *("conv1_1", "stage1", "conv2_1", "stage2", "conv3_1", "conv3_2", "stage3"),
         *("conv4_1", "conv4_2", "stage4", "conv5_1"),
     ]
     return {
         "content": ContentLoss(weight=1.0, layers=["conv4_2"], reduction=ContentReduction.relative),
-        "style": GramLoss(weight=70.0, layers=style, over_layers=OverLayers.mean, reduction=GramReduction.relative),
+        "style": GramLoss(
+            weight=70.0, layers=style_layers, over_layers=OverLayers.mean, reduction=GramReduction.relative
+        ),
     }
 
 
 class Method(Enum):
-    """How a picture is made: by optimising its pixels, or by a network that was trained for it, in one pass."""
+    """Ways to make a picture.
+
+    ``optimize`` optimises its pixels; ``feedforward`` makes it in one pass of a network that was trained to stylise.
+    """
 
     optimize = "optimize"
     feedforward = "feedforward"
 
 
 LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
-"""Hydra's groups that set the losses together."""
+"""Hydra's groups that set several losses together."""
 
 _KNOWN_BY_HASH = role(in_fingerprint=False, in_run_name=False, in_objective=False)
 _OF_OPTIMIZATION = role(in_objective=False, method="optimize")
 
 
+@accept_old_names
 @dataclass
 class Config:
-    """One experiment.
+    """Settings of one experiment.
 
     Attributes:
-        content: A path or ``sample:NAME``; None where no loss looks at it: then the first style sets the shape.
-        style: A path or ``sample:NAME``, or a list of them; None where no loss looks at one.
-        style_weights: One share a style, divided by their sum; None for equal shares.
-        style_count: How many of the styles take part, from the first on; None for all.
-        method: ``optimize`` or ``feedforward``, by name or as a `Method`.
-        name: The run's folder below ``outputs/runs``.
-        steps: Solver steps, over all scales.
-        seed: Of everything random: noise and random weights.
+        content: A path or ``sample:NAME``. None if no loss compares with it; then the first style sets the shape.
+        style: A path or ``sample:NAME``, or a list of these. None if no loss compares with a style.
+        style_weights: One share for each style; they are divided by their sum. None for equal shares.
+        style_count: Number of styles that are used, from the first on; None for all.
+        method: ``optimize`` or ``feedforward``, as a name or a `Method`.
+        name: Name of the run's folder below ``outputs/runs``.
+        steps: Number of solver steps over all scales. Default 200.
+        seed: Seed of noise and random weights.
         backbone: The network whose features are compared.
-        losses: Named components of the objective.
-        optimizer: What moves the pixels.
-        image: Sizes, colours and start.
+        losses: Components of the objective by name.
+        optimizer: Settings of the optimiser.
+        image: Sizes, colours and the start picture.
         schedule: Scales, and rules that end a run early.
-        runtime: Device, threads, determinism.
-        tracking: Named observers.
-        evaluation: Whether and by whom the picture is scored at the end.
-        feedforward: The network of ``method=feedforward``, which looks at content, styles, sizes and colours alone.
-        printed: Named figures of a paper, which a report sets beside the measured ones.
+        runtime: Device, precision, threads and determinism.
+        tracking: Observers by name.
+        evaluation: Whether and by which network the finished picture is scored.
+        feedforward: The network of ``method=feedforward``. Beside it, that method reads only content, styles, sizes
+            and colours.
+        printed: Figures of a paper by name; a report shows them beside the measured ones.
+
+    Raises:
+        InputError: A value is out of range, or two values contradict each other.
     """
 
     content: str | None = field(default=None, metadata=_KNOWN_BY_HASH)
@@ -104,23 +115,26 @@ class Config:
         self.method = choice("method", self.method, Method)
         at_least("steps", self.steps, 1)
         at_least("seed", self.seed, 0)
-        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self._given_styles):
-            raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
+        self._check_styles()
         self._check_style_count()
         self._check_style_weights()
         if self.schedule.keep_state and not self.optimizer.supports_warm_start:
             raise InputError(
-                f"schedule.keep_state=true: what {type(self.optimizer).__name__} remembers of one size is no use at "
-                "another: set it to false, or choose optimizer=adam, sgd or rmsprop"
+                f"schedule.keep_state=true: {type(self.optimizer).__name__} cannot use at one size what it learned at "
+                "another. Set it to false, or choose optimizer=adam, sgd or rmsprop."
             )
+
+    def _check_styles(self) -> None:
+        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self._given_styles):
+            raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
 
     def _check_style_weights(self) -> None:
         if self.style_weights is None:
             return
         if len(self.style_weights) != len(self._given_styles):
             raise InputError(
-                f"style_weights has {len(self.style_weights)} entries for {len(self._given_styles)} style(s): "
-                "give one a style, or leave it out for equal shares"
+                f"style_weights={self.style_weights}: has {len(self.style_weights)} entries for "
+                f"{len(self._given_styles)} style(s). Give one for each style, or null for equal shares."
             )
         if min(self.style_weights) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
             raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
@@ -142,11 +156,11 @@ class Config:
 
     @property
     def styles(self) -> list[str]:
-        """Where the styles that take part come from; empty where there is none."""
+        """Paths or sample names of the styles that are used; empty without styles."""
         return self._given_styles[: self.style_count]
 
     @property
     def shares(self) -> list[float]:
-        """One share a style, summing to 1."""
+        """One share for each style that is used; they sum to 1."""
         weights = (self.style_weights or [1.0] * len(self._given_styles))[: self.style_count]
         return [weight / sum(weights) for weight in weights]

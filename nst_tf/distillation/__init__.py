@@ -1,5 +1,6 @@
-"""Training of the embedded network: a slim student learns the teacher's features that style transfer compares.
+"""Training of the embedded network: a narrow student learns the teacher's features that style transfer compares.
 
-From the teacher's pruned filters (`pruning`), on crops (`crops`) and pictures under stylisation (`half_stylised`), by
-errors of features, Gram matrices and pixel gradients (`matching`); `student` folds the result into a file.
+The student starts from the teacher's pruned filters (`pruning`). It is trained on crops (`crops`) and on half-stylised
+pictures (`half_stylised`). The loss compares features, Gram matrices and pixel gradients (`matching`). `student` folds
+the result into a weights file.
 """

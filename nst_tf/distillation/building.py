@@ -1,4 +1,4 @@
-"""From settings to a trainer, and from a trained student to a file."""
+"""Construction of the trainer from its settings, and export of the trained student to a weights file."""
 
 import hashlib
 import logging
@@ -19,17 +19,18 @@ from nst_tf.util.errors import InputError
 log = logging.getLogger(__name__)
 
 PHOTOGRAPH_ZOOM, PAINTING_ZOOM = (0.8, 2.2), (0.8, 6.0)
+"""Smallest and largest side of the square that is cut out, in sides of a crop."""
 
 
 @dataclass(frozen=True)
 class TrainingPictures:
-    """What a student is shown.
+    """Pictures that a student is trained on.
 
     Attributes:
         photographs: Crops of photographs.
         paintings: Crops of paintings.
-        counts: How many pictures of each kind there are.
-        sha256: Over all their pixels.
+        counts: Number of pictures of each kind.
+        sha256: Hex digest of the pixels of all pictures.
     """
 
     photographs: Crops
@@ -39,17 +40,17 @@ class TrainingPictures:
 
 
 def read_training_pictures(settings: Distillation) -> TrainingPictures:
-    """Read the pictures.
+    """Read the pictures that the settings name.
 
     Raises:
-        InputError: A folder is missing or empty, or a picture broken.
+        InputError: A folder is missing or empty, or a picture is broken.
     """
     if settings.photographs is None:
         raise InputError("photographs is missing: give photographs=FOLDER")
     paintings = [] if settings.paintings is None else read_folder(settings.paintings, settings.exclude, "paintings")
     paintings += sample_paintings(settings.samples)
     if not paintings:
-        raise InputError("paintings is missing: give a folder, or samples")
+        raise InputError("paintings is missing: give paintings=FOLDER, or samples")
     photographs = read_folder(settings.photographs, role="photographs")
     digest = hashlib.sha256()
     for pixels in (*photographs, *paintings):
@@ -68,17 +69,26 @@ def build_trainer(
     periods: Sequence[int],
     state: Mapping[str, np.ndarray] | None = None,
 ) -> Trainer:
-    """A trainer whose student has its first weights, or those of a state.
+    """Build the trainer with a student that starts from the pruned teacher, or from a checkpoint.
+
+    Args:
+        settings: Settings of the training.
+        pictures: Pictures to train on.
+        periods: Numbers of steps at whose multiples the trainer yields an iterate.
+        state: State of a checkpoint; None starts from the first step.
 
     Raises:
-        InputError: The teacher cannot be loaded, or lacks a layer.
+        InputError: The teacher cannot be loaded or lacks a layer, or the state belongs to another training.
     """
     precision = settings.runtime.policy()
     teacher = settings.teacher.extractor(TAPS, precision)
-    student = Student(_channels(settings), precision)
+    student = Student(_teacher_channels(settings), precision)
     if state is None:
         explained = prune(student, settings.teacher, _start_batches(settings, pictures), precision)
-        log.info("The first weights explain %s", ", ".join(f"{tap} {part:.1%}" for tap, part in explained.items()))
+        log.info(
+            "Energy of the teacher's features that the pruned student explains: %s",
+            ", ".join(f"{tap} {part:.1%}" for tap, part in explained.items()),
+        )
     trainer = Trainer(settings, student, teacher, pictures.photographs, pictures.paintings, periods)
     if state is not None:
         trainer.restore(state)
@@ -86,24 +96,23 @@ def build_trainer(
 
 
 def export(student: Student, path: Path) -> None:
-    """Write a trained student as a weights file of ``vgg19_lite``, float16."""
-    hdf5.write(path, {layer: [_half(array) for array in arrays] for layer, arrays in student.weights().items()})
+    """Write a trained student as a weights file of ``vgg19_lite`` in float16."""
+    hdf5.write(path, {layer: [_to_float16(array) for array in arrays] for layer, arrays in student.weights().items()})
 
 
-def _half(array: np.ndarray) -> np.ndarray:
-    """In float16; what is too large for it becomes its largest number."""
+def _to_float16(array: np.ndarray) -> np.ndarray:
+    """Convert to float16 and clip to its largest finite number."""
     limit = float(np.finfo(np.float16).max)
     return np.clip(array, -limit, limit).astype(np.float16)
 
 
-def _channels(settings: Distillation) -> dict[str, int]:
-    """The teacher's filters by convolution."""
+def _teacher_channels(settings: Distillation) -> dict[str, int]:
     shapes = dict(settings.teacher.architecture().weights)
     return {tap: shapes[settings.teacher.resolve(tap)][0][-1] for tap in TAPS}
 
 
 def _start_batches(settings: Distillation, pictures: TrainingPictures) -> list[np.ndarray]:
-    """Two thirds photographs, one third paintings, eight at a time."""
+    """Draw the crops for the closed-form start, two thirds photographs and one third paintings, in batches of 8."""
     generator = np.random.default_rng([settings.seed, 2**32])
     third = settings.start_pictures // 3
     photographs = pictures.photographs.draw(settings.start_pictures - third, generator)

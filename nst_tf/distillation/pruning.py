@@ -1,4 +1,4 @@
-"""Where training starts: the teacher's own filters, the most telling ones of each layer, fitted in closed form."""
+"""Closed-form start of the training: the most informative filters of each of the teacher's layers."""
 
 from __future__ import annotations
 
@@ -11,47 +11,52 @@ from nst_tf.backbones.preprocessing import caffe
 from nst_tf.distillation.student import FEATURE_SCALE, INPUT_SCALE, TAPS, Student
 from nst_tf.util.lazy import keras, tf
 
-ROWS = 250  # positions a picture that the fits look at
-RIDGE = 1e-4  # of the mean eigenvalue
-FAINTEST = 0.05  # of the layer's mean size: filters that hardly fire are not scaled up further
+POSITIONS_PER_PICTURE = 250
+"""Number of positions of each picture that the least-squares fits use."""
+
+RIDGE = 1e-4
+"""Ridge of the least-squares fits, relative to the mean eigenvalue of ``XᵀX``."""
+
+MIN_RELATIVE_SIZE = 0.05
+"""Smallest divisor of a filter, relative to the layer's mean; it limits the scaling of almost inactive filters."""
 
 
 def select_channels(moments: np.ndarray, count: int) -> list[int]:
-    """Choose the channels from which all channels are best told linearly, one by one.
+    """Choose the channels that best predict all channels linearly, one after the other.
 
-    Greedy subset selection: each choice removes from the second moments what it explains, ``M ← M − m mᵀ / m_j``
-    with ``m`` its column (a pivoted Cholesky step); the next is the one with the largest ``‖m‖² / m_j``.
+    This is greedy subset selection. Each choice removes from the second moments what it explains:
+    ``M ← M − m mᵀ / m_j`` with its column ``m`` (a pivoted Cholesky step). The next choice maximises ``‖m‖² / m_j``.
 
     Args:
-        moments: ``(N, N)``, ``Σ f fᵀ`` over positions.
-        count: How many to choose, at most N.
+        moments: Second moments ``Σ f fᵀ`` over positions, ``(N, N)``.
+        count: Number of channels to choose, at most N.
 
     Returns:
-        Indices, the most telling first.
+        Indices of the channels, the most informative first.
     """
-    left = moments.astype(np.float64)
+    residual = moments.astype(np.float64)
     chosen: list[int] = []
-    floor = 1e-9 * np.trace(left)
+    floor = 1e-9 * np.trace(residual)
     for _ in range(count):
-        own = np.diag(left)
-        gain = np.where(own > floor, np.square(left).sum(0) / np.maximum(own, floor), 0.0)
+        variances = np.diag(residual)
+        gain = np.where(variances > floor, np.square(residual).sum(0) / np.maximum(variances, floor), 0.0)
         gain[chosen] = -1.0
         best = int(gain.argmax())
         chosen.append(best)
-        if own[best] > floor:
-            left = left - np.outer(left[:, best], left[best]) / left[best, best]
+        if variances[best] > floor:
+            residual = residual - np.outer(residual[:, best], residual[best]) / residual[best, best]
     return chosen
 
 
 def least_squares(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """``W`` of least ``‖X W − Y‖² + λ ‖W‖²``, λ a ten-thousandth of the mean eigenvalue of ``XᵀX``.
+    """Minimise ``‖X W − Y‖² + λ ‖W‖²``, where λ is `RIDGE` times the mean eigenvalue of ``XᵀX``.
 
     Args:
-        inputs: ``X (n, p)``.
-        targets: ``Y (n, q)``.
+        inputs: Matrix ``X (n, p)``.
+        targets: Matrix ``Y (n, q)``.
 
     Returns:
-        ``(p, q)`` float64.
+        Matrix ``W (p, q)`` float64.
     """
     moments = (inputs.T @ inputs).astype(np.float64)
     ridge = RIDGE * np.trace(moments) / len(moments)
@@ -59,31 +64,34 @@ def least_squares(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def prune(student: Student, teacher: Backbone, batches: Sequence[np.ndarray], precision: str) -> dict[str, float]:
-    """Give a student its first weights, layer after layer from the picture up.
+    """Set the student's first weights, layer by layer from the picture to the deepest.
 
-    Each narrow convolution is fitted to the teacher's pre-activations of the selected channels, from the student's
-    own features below; its filters are scaled so that their features have a mean square of 1.
+    Each narrow convolution is fitted to the teacher's pre-activations of the selected channels; its inputs are the
+    student's own features of the layer before. Its filters are scaled so that their features have a mean square of 1.
 
     Args:
-        student: Its weights are set.
-        teacher: A network with the student's layers.
+        student: Student whose weights are set.
+        teacher: Network with the student's layers.
         batches: Pictures ``(B, H, W, 3)`` in [0, 1].
-        precision: Of the teacher.
+        precision: Keras dtype policy of the teacher.
 
     Returns:
-        By tap, the part of the teacher's energy that the student's head explains.
+        For each tap, the fraction of the teacher's energy that the student's head explains.
     """
-    linear = _pre_activations(teacher, TAPS, precision)
+    pre_activations = _pre_activations(teacher, TAPS, precision)
     generator = np.random.default_rng(0)
     explained = {}
     for tap in TAPS:
         layer = student.layer(tap)
-        below = keras.Model(student.network.input, layer.input)
-        rows = [_rows(below(caffe(x) / INPUT_SCALE), linear[tap](caffe(x)), generator) for x in batches]
+        layer_input = keras.Model(student.network.input, layer.input)
+        rows = [
+            _sample_rows(layer_input(caffe(x) / INPUT_SCALE), pre_activations[tap](caffe(x)), generator)
+            for x in batches
+        ]
         patches, z = (np.concatenate(part) for part in zip(*rows, strict=True))
         features = np.maximum(z, 0) / FEATURE_SCALE
         chosen = select_channels(features.T @ features, layer.filters)
-        narrow = _with_one(_fit_convolution(layer, patches, z[:, chosen]))
+        narrow = _append_ones(_fit_convolution(layer, patches, z[:, chosen]))
         head = least_squares(narrow, features)
         student.heads[tap].assign(head.astype(np.float32))
         explained[tap] = 1 - float(np.square(narrow @ head - features).sum() / np.square(features).sum())
@@ -91,44 +99,44 @@ def prune(student: Student, teacher: Backbone, batches: Sequence[np.ndarray], pr
 
 
 def _fit_convolution(layer: keras.layers.Conv2D, patches: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Fit a convolution to pre-activations; return its features, of mean square 1, as rows."""
+    """Fit a convolution to pre-activations and return its features, of mean square 1, as rows."""
     weights = least_squares(patches, z)
     features = np.maximum(patches @ weights, 0)
     size = np.sqrt(np.mean(np.square(features), axis=0))
-    size = np.maximum(size, FAINTEST * size.mean())
+    size = np.maximum(size, MIN_RELATIVE_SIZE * size.mean())
     weights = weights / size
     layer.set_weights([weights[:-1].reshape(layer.kernel.shape), weights[-1]])
     return features / size
 
 
 def _pre_activations(teacher: Backbone, taps: Sequence[str], precision: str) -> dict[str, keras.Model]:
-    """By tap, a model from the preprocessed picture to the convolution's output before its ReLU."""
+    """Return for each tap a model from the preprocessed picture to the convolution's output before its ReLU."""
     network = teacher.extractor(taps, precision).model
     models = {}
     for tap in taps:
         layer = network.get_layer(teacher.resolve(tap))
-        plain = layer.__class__.from_config({**layer.get_config(), "activation": "linear", "name": f"{tap}_linear"})
-        models[tap] = keras.Model(network.input, plain(layer.input))
-        plain.set_weights(layer.get_weights())
+        linear = layer.__class__.from_config({**layer.get_config(), "activation": "linear", "name": f"{tap}_linear"})
+        models[tap] = keras.Model(network.input, linear(layer.input))
+        linear.set_weights(layer.get_weights())
     return models
 
 
-def _rows(below: tf.Tensor, z: tf.Tensor, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Some positions: the 3×3 patches below with a constant 1, and the teacher's pre-activations."""
-    padded = tf.pad(tf.cast(below, tf.float32), [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
+def _sample_rows(inputs: tf.Tensor, z: tf.Tensor, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return at random positions the 3×3 patches of a layer's input, with a constant 1, and the pre-activations."""
+    padded = tf.pad(tf.cast(inputs, tf.float32), [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
     ones = [1, 1, 1, 1]
     patches = tf.image.extract_patches(padded, [1, 3, 3, 1], ones, ones, "VALID")
-    patches, z = _sample(generator, patches, z)
-    return _with_one(patches), z
+    patches, z = _sample_positions(generator, patches, z)
+    return _append_ones(patches), z
 
 
-def _sample(generator: np.random.Generator, *maps: tf.Tensor) -> list[np.ndarray]:
-    """The same positions of several maps ``(B, h, w, ·)``, as rows ``(n, ·)``."""
+def _sample_positions(generator: np.random.Generator, *maps: tf.Tensor) -> list[np.ndarray]:
+    """Return the same random positions of several maps ``(B, h, w, ·)`` as rows ``(n, ·)``."""
     batch, height, width = maps[0].shape[:3]
     count = batch * height * width
-    kept = generator.permutation(count)[: ROWS * batch]
+    kept = generator.permutation(count)[: POSITIONS_PER_PICTURE * batch]
     return [tf.gather(tf.reshape(tf.cast(x, tf.float32), [count, x.shape[-1]]), kept).numpy() for x in maps]
 
 
-def _with_one(rows: np.ndarray) -> np.ndarray:
+def _append_ones(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, np.ones((len(rows), 1), rows.dtype)], axis=1)

@@ -1,4 +1,4 @@
-"""What one distillation is."""
+"""Settings of a distillation."""
 
 from dataclasses import dataclass, field
 
@@ -10,36 +10,36 @@ from nst_tf.util.checks import above, at_least
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import WATCHING, role
 
-GROUP = 8
-"""Pictures of the pool that are optimised together."""
+GROUP_SIZE = 8
+"""Number of pictures of the pool that are optimised together."""
 
 
 @dataclass
 class Distillation:
-    """How ``vgg19_lite`` is trained.
+    """Settings of the training of ``vgg19_lite``.
 
     Attributes:
-        photographs: A folder of photographs; has to be given.
-        paintings: A folder of paintings; None for the samples alone.
-        exclude: Names of paintings, without suffix, that training must not see.
-        samples: Paintings of the project's own that join them.
-        name: The run's folder below ``outputs/distillations``.
-        steps: Batches.
-        seed: Of everything random.
-        teacher: The network to learn from; it needs VGG-19's layers conv1_1 … conv5_1.
+        photographs: Folder of photographs; required.
+        paintings: Folder of paintings; None trains on the samples alone.
+        exclude: Names of paintings, without suffix, that are left out of the training.
+        samples: Samples that are added to the paintings.
+        name: Name of the run folder below ``outputs/distillations``.
+        steps: Number of batches.
+        seed: Seed of all random numbers.
+        teacher: Network to learn from; it needs VGG-19's layers conv1_1 … conv5_1.
         size: Side of a crop in pixels, a multiple of 16.
-        batch: Crops a step.
-        half_stylised: How many of them come from the pool of half-stylised pictures; the rest is photographs and
-            paintings in equal parts.
+        batch: Number of crops in a step.
+        half_stylised: Number of crops of a batch that come from the pool of half-stylised pictures; the others are
+            photographs and paintings in equal parts.
         pool: Size of the pool, a multiple of 8.
-        move_every: Steps between two moves of eight of its pictures.
-        learning_rate: Adam's, at the end of a warm-up of 100 steps; it falls along a cosine to 0.
-        gram: Weight of the Gram matrices' error; that of the features is 1.
-        direction: Weight of the pixel gradient's direction, for the half-stylised pictures; 0 does not compute it,
-            which spares a third of a step.
-        start_pictures: Crops that the first weights are fitted to in closed form.
+        move_every: Number of steps after which the next eight pictures of the pool are optimised further.
+        learning_rate: Adam's rate at the end of a warm-up of 100 steps; it falls along a cosine to 0.
+        gram: Weight of the error of the Gram matrices; that of the features is 1.
+        direction: Weight of the error in the direction of the pixel gradient, on the half-stylised pictures. 0 does not
+            compute it, which saves a third of a step.
+        start_pictures: Number of crops that the first weights are fitted to in closed form.
         runtime: Device, threads, and the precision of teacher and student.
-        tracking: Named observers.
+        tracking: Observers by name.
     """
 
     photographs: str | None = field(default=None, metadata=role(in_fingerprint=False))
@@ -75,16 +75,19 @@ class Distillation:
         self._check_multiples()
         if self.half_stylised > min(self.batch - 2, self.pool):
             raise InputError(
-                f"half_stylised={self.half_stylised}: must leave two of the batch ({self.batch}) and fit the pool"
+                f"half_stylised={self.half_stylised}: must leave two of the batch ({self.batch}) and be at most the "
+                f"pool ({self.pool})"
             )
         if self.direction and not self.half_stylised:
-            raise InputError("direction is measured on half-stylised pictures: set half_stylised, or direction=0")
+            raise InputError(
+                "direction is measured on half-stylised pictures: set half_stylised to at least 1, or direction=0"
+            )
         unknown = [name for name in self.samples if name not in SAMPLES]
         if unknown:
             raise InputError(f"samples={unknown}: unknown; available: {', '.join(SAMPLES)}")
 
     def _check_multiples(self) -> None:
-        for key, of in (("size", 16), ("pool", GROUP)):
+        for key, base in (("size", 16), ("pool", GROUP_SIZE)):
             value = getattr(self, key)
-            if value < 2 * of or value % of:
-                raise InputError(f"{key}={value}: must be a multiple of {of}, from {2 * of} up")
+            if value < 2 * base or value % base:
+                raise InputError(f"{key}={value}: must be a multiple of {base}, at least {2 * base}")

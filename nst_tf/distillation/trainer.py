@@ -1,4 +1,4 @@
-"""The loop: teacher and student see the same pictures, and the student follows."""
+"""The training loop: the student learns the teacher's features of the same pictures."""
 
 from __future__ import annotations
 
@@ -10,46 +10,49 @@ import numpy as np
 
 from nst_tf.backbones import Extractor
 from nst_tf.distillation.crops import Crops
-from nst_tf.distillation.half_stylised import HalfStylised
+from nst_tf.distillation.half_stylised import HalfStylisedPool
 from nst_tf.distillation.matching import (
-    COMPARED,
-    STYLE,
+    COMPARED_LAYERS,
+    STYLE_LAYERS,
+    apply_head,
     direction_error,
     feature_error,
     gram_error,
-    thin,
-    through_head,
+    subsample,
     transfer_gradient,
 )
-from nst_tf.distillation.settings import GROUP, Distillation
+from nst_tf.distillation.settings import GROUP_SIZE, Distillation
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import checkpoint_errors
 from nst_tf.system.signals import Interrupted, StopRequest
 from nst_tf.util.lazy import keras, tf
 
-WARM_UP = 100  # steps
-AVERAGING = 0.995  # of the weights that are kept
-SHEET = 4  # half-stylised pictures a side of the picture that observers are shown
+WARM_UP_STEPS = 100
+AVERAGE_DECAY = 0.995
+"""Decay of the exponential moving average of the weights, which are exported."""
+
+SHEET_SIDE = 4
+"""Number of half-stylised pictures in a row, and of rows, of the contact sheet that observers receive."""
 
 
 def term_names(settings: Distillation) -> list[str]:
-    """Columns of the record, as those of `nst_tf.optimization.objective.columns`: weighted, raw, and layer by layer."""
+    """Return the names of the recorded terms: each term weighted, raw, and layer by layer."""
     names = ["features", "features/raw", *(f"features/{tap}" for tap in TAPS)]
-    names += ["gram", "gram/raw", *(f"gram/{tap}" for tap in STYLE)]
+    names += ["gram", "gram/raw", *(f"gram/{tap}" for tap in STYLE_LAYERS)]
     return [*names, "direction", "direction/raw"] if settings.direction else names
 
 
 class Trainer:
-    """Trains a student and tells of it in events.
+    """Trainer of a student, which reports its progress as events.
 
     Args:
-        settings: How.
-        student: With its first weights; after `run` with the averaged ones.
-        teacher: The teacher's features of `TAPS`.
+        settings: Settings of the training.
+        student: Student with its first weights; after `run` it has the averaged weights.
+        teacher: Extractor of the teacher's features at `TAPS`.
         photographs: Crops of photographs.
         paintings: Crops of paintings.
-        periods: Numbers of steps at whose multiples somebody wants to look.
+        periods: Numbers of steps at whose multiples `run` yields an iterate.
     """
 
     def __init__(
@@ -63,24 +66,24 @@ class Trainer:
     ) -> None:
         self._settings, self.student, self._teacher, self._periods = settings, student, teacher, periods
         self._photographs, self._paintings = photographs, paintings
-        self._pool = HalfStylised(student, photographs, paintings, settings.pool, settings.size)
+        self._pool = HalfStylisedPool(student, photographs, paintings, settings.pool, settings.size)
         self._adam = _adam(settings)
-        self._adam.build_trainer(student.variables)
+        self._adam.build(student.variables)
         self._averages = [tf.Variable(variable.value) for variable in student.variables]
         self._step, self._seconds, self._request = 0, 0.0, StopRequest()
         self._row = dict.fromkeys(["total", "gradient_norm", *term_names(settings)], float("nan"))
 
     @property
     def step(self) -> int:
-        """Steps taken."""
+        """Number of completed steps."""
         return self._step
 
     def run(self) -> Iterator[Progressed | Finished]:
         """Train to the last step.
 
         Yields:
-            `Progressed` wherever a period divides the step; one `Finished` last. Then the student has the averaged
-            weights.
+            `Progressed` at every step that a period divides, and one `Finished` at the end. After that the student has
+            the averaged weights.
         """
         with self._request.catch_signals():
             outcome = ("completed", f"{self._settings.steps} steps")
@@ -101,22 +104,22 @@ class Trainer:
 
     def _fill_pool(self) -> None:
         if self._step == 0 and self._settings.half_stylised:
-            for turn in range(self._settings.pool // GROUP):
+            for number in range(self._settings.pool // GROUP_SIZE):
                 self._request.raise_if_stopped()
-                self._pool.move(turn, self._generator(turn - self._settings.pool))
+                self._pool.advance(number, self._generator(number - self._settings.pool))
 
     def _advance(self) -> None:
-        """One step; every so often the pool goes on first. What is random depends on the step alone."""
+        """Take one step, and before it optimise the pool where it is due; random numbers depend on the step alone."""
         self._request.raise_if_stopped()
         start, settings = time.perf_counter(), self._settings
         generator = self._generator(self._step)
         if settings.half_stylised and self._step % settings.move_every == 0:
-            self._pool.move(self._step // settings.move_every, generator)
-        goals = self._pool.draw(settings.half_stylised, generator)
-        fresh = settings.batch - settings.half_stylised
-        photographs = self._photographs.draw(fresh - fresh // 2, generator)
-        batch = np.concatenate([goals[0], photographs, self._paintings.draw(fresh // 2, generator)])
-        row = self._train(tf.constant(batch), *(tf.constant(goal) for goal in goals[1:]))
+            self._pool.advance(self._step // settings.move_every, generator)
+        half_stylised, *goals = self._pool.draw(settings.half_stylised, generator)
+        crops = settings.batch - settings.half_stylised
+        photographs = self._photographs.draw(crops - crops // 2, generator)
+        batch = np.concatenate([half_stylised, photographs, self._paintings.draw(crops // 2, generator)])
+        row = self._train(tf.constant(batch), *(tf.constant(goal) for goal in goals))
         self._step += 1
         self._row = {name: float(value) for name, value in row.items()}
         self._seconds += time.perf_counter() - start
@@ -126,12 +129,19 @@ class Trainer:
 
     @tf.function
     def _train(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One step of Adam; the first pictures of the batch are the half-stylised ones, whose goals follow."""
+        """Take one step of Adam and return the row of the record.
+
+        Args:
+            image: Batch ``(B, H, W, 3)``, in which the half-stylised pictures come first.
+            content: Contents of the half-stylised pictures.
+            style: Styles of the half-stylised pictures.
+            weight: Weights of the contents.
+        """
         settings, variables = self._settings, self.student.variables
         T = {tap: tf.cast(x, tf.float32) / FEATURE_SCALE for tap, x in self._teacher(image).items()}
         with tf.GradientTape() as tape:
             F = self.student(image)
-            errors = self._errors({tap: thin(F[tap]) for tap in TAPS}, {tap: thin(T[tap]) for tap in TAPS})
+            errors = self._errors({tap: subsample(F[tap]) for tap in TAPS}, {tap: subsample(T[tap]) for tap in TAPS})
             raw = {name: tf.add_n(list(layers.values())) / len(layers) for name, layers in errors.items()}
             weighted = {"features": raw["features"], "gram": settings.gram * raw["gram"]}
             if settings.direction:
@@ -148,36 +158,40 @@ class Trainer:
         return row | {f"{name}/{tap}": value for name, layers in errors.items() for tap, value in layers.items()}
 
     def _update(self, gradients: Sequence[tf.Tensor]) -> None:
-        """One step of Adam, and of the averages: ``a ← k a + (1 − k) w`` with ``k`` rising to `AVERAGING`."""
+        """Update the weights with Adam, and their averages with ``a ← k a + (1 − k) w``, k = min(decay, n / (9 + n)).
+
+        `tf.train.ExponentialMovingAverage` has the same decay after n − 1 updates. It computes ``a − (1 − k)(a − w)``
+        instead, whose rounding changes the exported weights, and needs a counter of its own in the checkpoints.
+        """
         self._adam.apply(gradients, self.student.variables)
         step = tf.cast(self._adam.iterations, tf.float32)
-        kept = tf.minimum(AVERAGING, step / (9.0 + step))
+        decay = tf.minimum(AVERAGE_DECAY, step / (9.0 + step))
         for average, variable in zip(self._averages, self.student.variables, strict=True):
-            average.assign(kept * average + (1 - kept) * variable.value)
+            average.assign(decay * average + (1 - decay) * variable.value)
 
     def _errors(
         self, narrow: Mapping[str, tf.Tensor], teacher: Mapping[str, tf.Tensor]
     ) -> dict[str, dict[str, tf.Tensor]]:
-        F = {tap: through_head(narrow[tap], self.student.heads[tap].value) for tap in TAPS}
+        F = {tap: apply_head(narrow[tap], self.student.heads[tap].value) for tap in TAPS}
         return {
             "features": {tap: tf.reduce_mean(feature_error(F[tap], teacher[tap])) for tap in TAPS},
-            "gram": {tap: tf.reduce_mean(gram_error(F[tap], teacher[tap])) for tap in STYLE},
+            "gram": {tap: tf.reduce_mean(gram_error(F[tap], teacher[tap])) for tap in STYLE_LAYERS},
         }
 
     def _direction_error(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """Where the student would move the pixels, against where the teacher would."""
-        heads = {tap: self.student.heads[tap].value for tap in COMPARED}
+        """Compare the pixel gradients of student and teacher, `direction_error` per picture."""
+        heads = {tap: self.student.heads[tap].value for tap in COMPARED_LAYERS}
 
         def student(x: tf.Tensor) -> dict[str, tf.Tensor]:
             narrow = self.student(x)
-            return {tap: through_head(narrow[tap], head) for tap, head in heads.items()}
+            return {tap: apply_head(narrow[tap], head) for tap, head in heads.items()}
 
         def teacher(x: tf.Tensor) -> dict[str, tf.Tensor]:
             features = self._teacher(x)
-            return {tap: tf.cast(features[tap], tf.float32) for tap in COMPARED}
+            return {tap: tf.cast(features[tap], tf.float32) for tap in COMPARED_LAYERS}
 
-        followed = transfer_gradient(student, image, content, style, weight)
-        return direction_error(followed, tf.stop_gradient(transfer_gradient(teacher, image, content, style, weight)))
+        gradient = transfer_gradient(student, image, content, style, weight)
+        return direction_error(gradient, tf.stop_gradient(transfer_gradient(teacher, image, content, style, weight)))
 
     def _iterate(self) -> Iterate:
         values = dict(self._row)
@@ -189,7 +203,7 @@ class Trainer:
             total=values.pop("total"),
             gradient_norm=values.pop("gradient_norm"),
             terms=values,
-            picture=lambda: _sheet(self._pool.show(SHEET**2)),
+            picture=lambda: _contact_sheet(self._pool.first_pictures(SHEET_SIDE**2)),
             state=self._state,
         )
 
@@ -203,10 +217,10 @@ class Trainer:
         return {f"{group}/{n}": variable for group, each in groups.items() for n, variable in enumerate(each)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state that a `Iterate` gave.
+        """Continue from the state of an `Iterate`.
 
         Raises:
-            InputError: The state is not one of this training.
+            InputError: The state belongs to another training.
         """
         with checkpoint_errors():
             for name, variable in self._variables().items():
@@ -216,16 +230,16 @@ class Trainer:
 
 
 def _adam(settings: Distillation) -> keras.optimizers.Adam:
-    """Adam whose rate warms up, then falls along a cosine to 0."""
-    warm_up = min(WARM_UP, max(1, settings.steps // 10))
+    """Build Adam with a rate that warms up and then falls along a cosine to 0."""
+    warm_up = min(WARM_UP_STEPS, max(1, settings.steps // 10))
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, settings.steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     return keras.optimizers.Adam(rate, global_clipnorm=1.0)
 
 
-def _sheet(pictures: np.ndarray) -> np.ndarray:
-    """Pictures ``(n², h, w, 3)`` as one, n a row."""
+def _contact_sheet(pictures: np.ndarray) -> np.ndarray:
+    """Arrange pictures ``(n², h, w, 3)`` in n rows of n."""
     side = int(len(pictures) ** 0.5)
     rows = pictures[: side**2].reshape(side, side, *pictures.shape[1:])
     return rows.transpose(0, 2, 1, 3, 4).reshape(side * pictures.shape[1], side * pictures.shape[2], 3)

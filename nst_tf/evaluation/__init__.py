@@ -1,4 +1,4 @@
-"""The judge: one fixed network that scores pictures, whatever network or loss made them."""
+"""Scores of pictures from one fixed network, so that the results of different networks and losses compare."""
 
 from nst_tf.evaluation.judge import CONTENT_LAYER, STYLE_LAYERS, Judge, Scores
 from nst_tf.evaluation.settings import EvaluationConfig

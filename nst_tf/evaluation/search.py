@@ -1,4 +1,4 @@
-"""What a search for settings is to lower."""
+"""The score that a search for settings minimises."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -7,38 +7,40 @@ from nst_tf.evaluation import Scores
 from nst_tf.runs.folder import RunFolder
 from nst_tf.util.errors import InputError
 
-OWN = "total"
-NAMES = (OWN, *(field.name for field in fields(Scores) if field.name != "judge"))
-"""What can be minimised: the run's own loss, or a judge's scores."""
+TOTAL = "total"
+"""Name of the run's own total loss, which needs no judge."""
+
+NAMES = (TOTAL, *(field.name for field in fields(Scores) if field.name != "judge"))
+"""Scores that can be minimised: the total loss and the judge's scores."""
 
 
 def check(minimise: Sequence[str], *, judged: bool) -> None:
-    """Refuse what is no score, or is none that a run will have.
+    """Check that every run of a search will have the scores that it minimises.
 
     Args:
-        minimise: Names.
-        judged: Whether the runs' pictures are scored.
+        minimise: Names of scores.
+        judged: Whether the pictures of the runs are scored.
 
     Raises:
-        InputError: Lists those there are, or says how a run comes to have scores.
+        InputError: A name is unknown, or names a judge's score although no picture is scored.
     """
     if not minimise or any(name not in NAMES for name in minimise):
         raise InputError(f"hydra.sweeper.minimise={list(minimise)}: takes some of {', '.join(NAMES)}")
-    if not judged and set(minimise) != {OWN}:
+    if not judged and set(minimise) != {TOTAL}:
         raise InputError(f"hydra.sweeper.minimise={list(minimise)}: scores need evaluation=on")
 
 
 def score(run: RunFolder, names: Sequence[str]) -> float | None:
-    """The sum of some of a run's `NAMES`, which a search lowers.
+    """Return the sum of some of a run's `NAMES`.
 
     Args:
-        run: A run that is over.
-        names: Which.
+        run: The folder of a run that has ended.
+        names: The scores to sum.
 
     Returns:
-        None where one is missing or not finite, which a search counts as a trial that failed.
+        The sum; None where one is missing or not finite, which a search counts as a failed trial.
     """
     record = run.read_record()
-    known = {OWN: record["final"]["total"], **record.get("scores", {})}
+    known = {TOTAL: record["final"]["total"], **record.get("scores", {})}
     values = [value for name in names if (value := known.get(name)) is not None]
     return sum(values) if len(values) == len(names) else None

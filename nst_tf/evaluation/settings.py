@@ -1,4 +1,4 @@
-"""Whether a run is judged at its end, and by whom."""
+"""Settings of the judge that scores a run's picture (config group ``evaluation``)."""
 
 import functools
 from dataclasses import dataclass
@@ -8,18 +8,19 @@ from nst_tf.evaluation.judge import Judge
 from nst_tf.util.errors import InputError
 
 AUTO = "auto"
+"""Value of ``evaluation.weights`` that chooses among the weights at hand and downloads nothing."""
 
 
 @dataclass
 class EvaluationConfig:
-    """The judge of a run.
+    """Settings of the judge.
 
     Attributes:
-        enabled: Whether a run ends with its picture's scores in `run.json` and TensorBoard. Default off: a run that is
-            compared with no other needs none, and `scripts/evaluate.py --write` adds them to it later.
-        weights: ``auto``: VGG-19 with Keras's file where that is in Keras's cache, sound, else ``vgg19_lite``; nothing
-            is downloaded. ``embedded``: ``vgg19_lite``. ``imagenet`` (cached or downloaded), ``random`` or the path of
-            a file: VGG-19.
+        enabled: Whether the scores of the picture are written to `run.json` and TensorBoard when the run ends. Off by
+            default, since only runs that are compared need them; `scripts/evaluate.py --write` adds them later.
+        weights: ``auto`` is VGG-19 with Keras's weights where they are in Keras's cache and intact, otherwise
+            ``vgg19_lite``; nothing is downloaded. ``embedded`` is ``vgg19_lite``. ``imagenet`` (cached or downloaded),
+            ``random`` or the path of a file is VGG-19.
     """
 
     enabled: bool = False
@@ -27,34 +28,36 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         if not self.weights:
-            raise InputError(f"evaluation.weights is empty; it takes {AUTO}, embedded, imagenet, random or a path")
+            raise InputError(
+                f"evaluation.weights is empty: must be {AUTO}, embedded, imagenet, random or the path of a weights file"
+            )
 
     def backbone(self) -> Backbone:
-        """The judge's network."""
+        """Return the judge's network."""
         lite = VGG19Lite.pretrained.keyword
-        if self.weights == lite or (self.weights == AUTO and not VGG19.pretrained.is_at_hand()):
+        if self.weights == lite or (self.weights == AUTO and not VGG19.pretrained.is_cached()):
             return VGG19Lite()
         return VGG19() if self.weights == AUTO else VGG19(weights=self.weights)
 
     def check(self) -> None:
-        """Refuse weights that are not there, before they are needed.
+        """Reject weights that do not exist, before the run starts.
 
         Raises:
-            InputError: They can neither be found nor fetched.
+            InputError: The weights can neither be found nor downloaded.
         """
         if self.enabled:
-            self._identity()
+            self._sha256()
 
     def judge(self) -> Judge:
-        """The judge; the same one as long as its weights are the same, with what it remembers.
+        """Return the judge; as long as the weights stay the same, it is the same object with its cached references.
 
         Raises:
-            InputError: Its weights cannot be used.
+            InputError: The weights cannot be used.
         """
         backbone = self.backbone()
-        return _judge(backbone.name, backbone.weights, self._identity())
+        return _cached_judge(backbone.name, backbone.weights, self._sha256())
 
-    def _identity(self) -> str | None:
+    def _sha256(self) -> str | None:
         try:
             return self.backbone().identity()["sha256"]
         except InputError as error:
@@ -62,6 +65,6 @@ class EvaluationConfig:
 
 
 @functools.lru_cache(maxsize=1)
-def _judge(network: str, weights: str, sha256: str | None) -> Judge:
-    """One judge is kept; ``sha256`` tells another file of the same name."""
+def _cached_judge(network: str, weights: str, sha256: str | None) -> Judge:
+    """Build a judge; ``sha256`` is part of the cache key, so that a changed file of the same name is loaded again."""
     return Judge(BACKBONES[network](weights=weights))

@@ -1,4 +1,4 @@
-"""Stylisation by a network that was trained for it: one forward pass, for any photograph and any painting."""
+"""Stylisation by one forward pass of a network that was trained for any content and any style."""
 
 from nst_tf.feedforward.forward_pass import ForwardPass
 from nst_tf.feedforward.magenta import Magenta

@@ -1,4 +1,4 @@
-"""A photograph and its paintings, through the network once."""
+"""One forward pass of a content picture and its styles through the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +9,18 @@ from nst_tf.feedforward.network import StyleNetwork
 from nst_tf.images import Canvas, Picture, StyleFit
 
 STYLE_SIZE = 256
-"""Side of a painting in pixels, as the network was trained."""
+"""Side in pixels of the style pictures that the network was trained on."""
 
 
 @dataclass
 class ForwardPass:
-    """Everything one forward pass needs, without a word on where its picture is kept.
+    """Inputs of one forward pass.
 
     Attributes:
-        canvas: Size of the picture, and its colours.
-        content: The photograph at its own size.
-        styles: The paintings at their own sizes.
-        shares: One share a style, summing to 1.
+        canvas: Settings of the picture's size and colours.
+        content: The content at its own size.
+        styles: The styles at their own sizes.
+        shares: One share for each style, with sum 1.
     """
 
     canvas: Canvas
@@ -29,36 +29,36 @@ class ForwardPass:
     shares: Sequence[float]
 
     def picture(self, network: StyleNetwork) -> np.ndarray:
-        """Stylise: ``transfer(content, Σ share_i · predict(style_i))``.
+        """Stylise the content: ``transfer(content, Σ share_i · predict(style_i))``.
 
         Args:
-            network: What makes the picture.
+            network: The stylising network.
 
         Returns:
-            ``(1, H, W, 3)`` float32 in [0, 1], of the canvas's size.
+            Picture ``(1, H, W, 3)`` float32 in [0, 1], of the canvas's size.
         """
         content = self.canvas.content(self.content)
-        vectors = [network.predict(painting) for painting in self.paintings(content)]
+        vectors = [network.predict(square) for square in self.style_squares(content)]
         blend = sum(np.float32(share) * vector for share, vector in zip(self.shares, vectors, strict=True))
         return self.canvas.finish(network.transfer(content, np.asarray(blend)), self.content)
 
-    def paintings(self, content: np.ndarray) -> list[np.ndarray]:
-        """The middle square of each painting, in the canvas's colours.
+    def style_squares(self, content: np.ndarray) -> list[np.ndarray]:
+        """Return the middle square of each style, recoloured as the canvas says.
 
         Args:
-            content: What the canvas makes of the photograph, ``(1, H, W, 3)``.
+            content: The content ``(1, H, W, 3)`` as the canvas prepares it.
 
         Returns:
-            ``(1, 256, 256, 3)`` float32 in [0, 1] each.
+            One array ``(1, STYLE_SIZE, STYLE_SIZE, 3)`` float32 in [0, 1] for each style.
         """
         canvas = replace(
             self.canvas, style_size=STYLE_SIZE, style_fit=StyleFit.long_side, style_scale=1.0, enlarge_style=True
         )
-        paintings = canvas.styles([_square(style) for style in self.styles], content)
-        return [painting.astype(np.float32) for painting in paintings]
+        squares = canvas.styles([_middle_square(style) for style in self.styles], content)
+        return [square.astype(np.float32) for square in squares]
 
 
-def _square(picture: Picture) -> Picture:
+def _middle_square(picture: Picture) -> Picture:
     h, w = picture.pixels.shape[:2]
     side = min(h, w)
     top, left = (h - side) // 2, (w - side) // 2

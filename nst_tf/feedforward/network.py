@@ -1,4 +1,4 @@
-"""What a network of two halves gives: a painting becomes a vector, a photograph and a vector become a picture."""
+"""The interface of a stylising network: style to style vector, content and style vector to picture."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class StyleNetwork:
-    """Arbitrary stylisation in its two halves.
+    """The two halves of a network for arbitrary styles; every picture is float32 RGB in [0, 1].
 
     Attributes:
-        predict: A painting ``(1, 256, 256, 3)`` to its style vector, ``(1, 1, 1, N)``; N is 100 in Magenta's.
-        transfer: A photograph ``(1, H, W, 3)`` and a style vector to the picture, ``(1, H, W, 3)``; all pictures
-            float32 RGB in [0, 1].
-        size: Height and width that ``transfer`` computes at, whatever its photograph's; None where it takes any.
+        predict: Function from a style ``(1, 256, 256, 3)`` to its style vector ``(1, 1, 1, N)``; N is 100 for Magenta's
+            network.
+        transfer: Function from a content ``(1, H, W, 3)`` and a style vector to the picture ``(1, H, W, 3)``.
+        size: Fixed height and width at which ``transfer`` computes; None where it computes at the content's size.
 
     Reference:
         Ghiasi et al. 2017, "Exploring the structure of a real-time, arbitrary neural artistic stylization network".

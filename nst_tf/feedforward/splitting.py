@@ -1,4 +1,4 @@
-"""A stylising graph cut in two at its style vector."""
+"""Search for the style vector in the graph of a stylising network."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from graphlib import TopologicalSorter
 from nst_tf.util.lazy import tf
 
 
-def style_vector(content: tf.Tensor, style: tf.Tensor, picture: tf.Tensor) -> tf.Tensor | None:
-    """Where in a graph everything that a painting says flows through one tensor that knows nothing of the photograph.
+def find_style_vector(content: tf.Tensor, style: tf.Tensor, picture: tf.Tensor) -> tf.Tensor | None:
+    """Return the last tensor that every path from the style to the picture passes and the content does not reach.
 
-    The last such tensor is the style vector: after it the network fans out into the scales and shifts of its
-    normalisations. It is found by what flows where, since exporters rename what a graph holds.
+    This tensor is the style vector: behind it the network branches into the scales and shifts of its normalisations.
+    The search follows the edges of the graph, because exporters rename the operations.
 
     Args:
-        content: The photograph's placeholder.
-        style: The painting's placeholder.
-        picture: The graph's output.
+        content: Placeholder of the content.
+        style: Placeholder of the style.
+        picture: Output of the graph.
 
     Returns:
-        A tensor of that graph; None where the painting itself is the only one.
+        A tensor of the graph; None where the style's placeholder is the only such tensor.
     """
-    between = _reached(style.op, forwards=True) & _reached(picture.op, forwards=False)
-    order = _sorted(between)
-    place = {operation: number for number, operation in enumerate(order)}
-    of_content = _reached(content.op, forwards=True)
-    reach, found = 0, None
+    between = _reachable(style.op, forwards=True) & _reachable(picture.op, forwards=False)
+    order = _topological_order(between)
+    position = {operation: number for number, operation in enumerate(order)}
+    of_content = _reachable(content.op, forwards=True)
+    last_reader, found = 0, None
     for number, operation in enumerate(order):
-        narrow = reach <= number  # nothing before it is read after it
-        if narrow and operation not in of_content and operation is not style.op:
+        is_bottleneck = last_reader <= number  # no earlier operation is read by a later one
+        if is_bottleneck and operation not in of_content and operation is not style.op:
             found = operation
-        readers = (place[reader] for tensor in operation.outputs for reader in tensor.consumers() if reader in place)
-        reach = max([reach, *readers])
+        consumers = (consumer for tensor in operation.outputs for consumer in tensor.consumers())
+        last_reader = max([last_reader, *(position[consumer] for consumer in consumers if consumer in position)])
     return None if found is None else found.outputs[0]
 
 
-def _reached(start: tf.Operation, *, forwards: bool) -> set[tf.Operation]:
-    """An operation with all that read from it, or all that it reads from."""
+def _reachable(start: tf.Operation, *, forwards: bool) -> set[tf.Operation]:
+    """Return an operation with all operations that depend on it, or backwards all that it depends on."""
     reached, waiting = {start}, [start]
     while waiting:
         operation = waiting.pop()
@@ -48,7 +48,6 @@ def _reached(start: tf.Operation, *, forwards: bool) -> set[tf.Operation]:
     return reached
 
 
-def _sorted(operations: set[tf.Operation]) -> list[tf.Operation]:
-    """Each after those that it reads from."""
-    readings = {op: [tensor.op for tensor in op.inputs if tensor.op in operations] for op in operations}
-    return list(TopologicalSorter(readings).static_order())
+def _topological_order(operations: set[tf.Operation]) -> list[tf.Operation]:
+    inputs = {op: [tensor.op for tensor in op.inputs if tensor.op in operations] for op in operations}
+    return list(TopologicalSorter(inputs).static_order())

@@ -13,58 +13,63 @@ from nst_tf.util.errors import InputError
 
 
 def read_pair(paths: Sequence[Path], threads: int | None) -> StyleNetwork:
-    """Load the model that makes a style vector and the one that applies it, told apart by how much they take.
+    """Load the two models of the network, one that computes the style vector and one that applies it.
+
+    The models are recognised by their number of inputs: the first has one, the second has two.
 
     Args:
-        paths: Their two files.
-        threads: To compute with; None leaves the choice to the interpreter.
+        paths: The two files, in any order.
+        threads: Threads of the interpreter; None for its own choice.
 
     Raises:
-        InputError: There is no interpreter, or the files are no such pair.
+        InputError: The interpreter is not installed, or the files are not such a pair.
     """
     models = sorted((_load(path, threads) for path in paths), key=lambda model: len(model.get_input_details()))
     shapes = [[tuple(entry["shape_signature"]) for entry in model.get_input_details()] for model in models]
-    if [len(taken) for taken in shapes] != [1, 2] or sum(shape[-1] == 3 for shape in shapes[1]) != 1:
+    if [len(inputs) for inputs in shapes] != [1, 2] or sum(shape[-1] == 3 for shape in shapes[1]) != 1:
         raise InputError(
-            f"feedforward.weights: {', '.join(repr(str(path)) for path in paths)} are not a model from a painting to a "
-            "vector and one from a photograph and a vector to a picture"
+            f"feedforward.weights: {', '.join(repr(str(path)) for path in paths)} must be a model from a style to a "
+            "vector and a model from a content and a vector to a picture; choose Magenta's pair"
         )
     predict, transfer = models
     content, vector = sorted(transfer.get_input_details(), key=lambda entry: entry["shape_signature"][-1] != 3)
     fixed = tuple(int(side) for side in content["shape_signature"][1:3])
     size = (fixed[0], fixed[1]) if min(fixed) > 0 else None
 
-    def predicted(painting: np.ndarray) -> np.ndarray:
-        return _run(predict, {predict.get_input_details()[0]["index"]: painting})
+    def apply_predict(style: np.ndarray) -> np.ndarray:
+        return _run(predict, {predict.get_input_details()[0]["index"]: style})
 
-    def stylised(photograph: np.ndarray, style: np.ndarray) -> np.ndarray:
-        def whole(x: np.ndarray) -> np.ndarray:
-            return _run(transfer, {content["index"]: x, vector["index"]: style})
+    def apply_transfer(picture: np.ndarray, style_vector: np.ndarray) -> np.ndarray:
+        def run(x: np.ndarray) -> np.ndarray:
+            return _run(transfer, {content["index"]: x, vector["index"]: style_vector})
 
-        return whole(photograph) if size is None else apply_at_fixed_size(photograph, size, whole)
+        return run(picture) if size is None else apply_at_fixed_size(picture, size, run)
 
-    return StyleNetwork(predicted, stylised, size)
+    return StyleNetwork(apply_predict, apply_transfer, size)
 
 
 def apply_at_fixed_size(
-    photograph: np.ndarray, size: tuple[int, int], stylised: Callable[[np.ndarray], np.ndarray]
+    content: np.ndarray, size: tuple[int, int], network: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Apply a network of one size to a photograph of another, whose proportions stay.
+    """Apply a network of a fixed size to a content of another size, and keep the content's proportions.
 
-    The photograph is scaled to fit, its mirror image fills what is left, and the picture is cut out and scaled back.
+    The content is scaled to fit and padded with its mirror image; the result is cropped and scaled back.
 
     Args:
-        photograph: ``(1, H, W, 3)`` in [0, 1].
-        size: Height and width of the network's photograph.
-        stylised: ``(1, *size, 3)`` to the same.
+        content: Picture ``(1, H, W, 3)`` in [0, 1].
+        size: Height and width at which the network computes.
+        network: Function from ``(1, *size, 3)`` to the same shape.
+
+    Returns:
+        Picture of the content's shape.
     """
-    height, width = photograph.shape[1:3]
+    height, width = content.shape[1:3]
     scale = min(size[0] / height, size[1] / width)
-    h, w = (max(1, min(whole, round(scale * side))) for side, whole in zip((height, width), size, strict=True))
+    h, w = (max(1, min(limit, round(scale * side))) for side, limit in zip((height, width), size, strict=True))
     top, left = (size[0] - h) // 2, (size[1] - w) // 2
     margins = [(top, size[0] - h - top), (left, size[1] - w - left), (0, 0)]
-    padded = np.pad(resize(photograph[0], h, w), margins, mode="symmetric")
-    picture = stylised(padded[None])[0, top : top + h, left : left + w]
+    padded = np.pad(resize(content[0], h, w), margins, mode="symmetric")
+    picture = network(padded[None])[0, top : top + h, left : left + w]
     return resize(picture, height, width)[None]
 
 
@@ -76,11 +81,14 @@ def _load(path: Path, threads: int | None) -> Any:
     try:
         return Interpreter(model_path=str(path), num_threads=threads)
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"feedforward.weights: '{path}' is no TFLite model; download it again") from error
+        raise InputError(f"feedforward.weights: '{path}' is not a TFLite model; download it again") from error
 
 
 def _run(model: Any, values: dict[int, np.ndarray]) -> np.ndarray:
-    """One pass. A model of fixed shape is not resized: LiteRT takes another, and computes part of it at the old one."""
+    """Run one forward pass.
+
+    A model of fixed shape is not resized, because LiteRT accepts another shape and then computes partly at the old one.
+    """
     for entry in model.get_input_details():
         if min(entry["shape_signature"]) < 0:
             model.resize_tensor_input(entry["index"], values[entry["index"]].shape)

@@ -1,4 +1,4 @@
-"""Pictures in and out, their sizes and their colours: NumPy only, RGB float32 in [0, 1]."""
+"""Reading, writing, resizing and recolouring pictures with NumPy; every picture is RGB float32 in [0, 1]."""
 
 from nst_tf.images.canvas import Canvas
 from nst_tf.images.choices import Colour, Fit, StyleFit

@@ -1,4 +1,4 @@
-"""The canvas: which sizes, which colours, and what the picture starts from (config group ``image``)."""
+"""Sizes, colours and start picture of a run (config group ``image``)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nst_tf.images import colour as colours
-from nst_tf.images.checks import MIN_SIDE, refuse, require_side
+from nst_tf.images.checks import MIN_SIDE, image_error, require_side
 from nst_tf.images.choices import Colour, Fit, StyleFit
 from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
@@ -15,66 +15,66 @@ from nst_tf.images.resizing import resize
 from nst_tf.util.checks import above, at_least, coerce_choices
 from nst_tf.util.roles import role
 
-# Style and content, both (1, H, W, 3) -> the style in the content's colours.
 COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     Colour.free: lambda style, content: style,
     Colour.histogram: colours.match_histogram,
     Colour.linear: colours.match_covariance,
     Colour.luminance: lambda style, content: colours.match_moments(colours.grey(style), content),
 }
+"""Functions of style and content, both ``(1, H, W, 3)``, that return the style in the content's colours."""
 
-
-_OF_STYLES = role(method="optimize")
-_OF_START = role(method="optimize", in_objective=False)
+_STYLE_ROLE = role(method="optimize")
+_START_ROLE = role(method="optimize", in_objective=False)
 
 
 @dataclass
 class Canvas:
-    """Sizes, colours and the first picture.
+    """Settings of the picture's size, its colours and its start.
 
     Attributes:
-        size: pixels of the side that ``fit`` names.
-        fit: ``long_side``, ``short_side``, ``height`` or ``width`` keep the content's proportions; ``exact``
-            stretches it to ``height`` × ``width``.
-        height: rows for ``fit=exact``; None takes ``size``.
-        width: columns for ``fit=exact``; None takes ``size``.
-        style_size: pixels of the side that ``style_fit`` names; None takes ``size``.
-        style_fit: ``long_side`` or ``short_side`` keep each style's proportions; ``content`` stretches each
-            style to the content's exact shape, as the Keras example and Chandra et al. do, and then
-            ``style_size``, ``style_scale`` and ``enlarge_style`` have no effect.
-        style_scale: factor on the style's size; larger gives larger brush strokes.
-        enlarge_style: whether a style may grow beyond its own pixels, which adds blur and no detail; only a
-            style below 16 pixels always grows to them.
-        start: ``content``, ``noise``, ``style`` (the first one stretched to the content's shape), a path or
-            ``sample:NAME`` (stretched too), or a list of these, blended.
-        start_weights: one share for each of a list's entries, from 0 up, divided by their sum; None shares
-            equally.
-        noise: ``uniform``, ``0.5 + noise_scale · (u − 0.5)``; ``gaussian``, ImageNet's mean colour
-            ``+ noise_scale · N(0, 1)``.
-        noise_scale: in units of [0, 1]; neural-style's gaussian 0.001 of 0..255 is ``0.001/255``.
-        fit_memory: whether a picture that the memory cannot hold is made smaller; otherwise it is refused.
-        colour: ``free`` lets the style bring its colours. The others keep the content's (Gatys et al. 2016):
-            ``histogram`` and ``linear`` (mean and covariance) recolour each style first; ``luminance`` works
-            in grey, the style's luminance shifted and scaled to the content's, and restores the content's
-            chroma at the end.
+        size: Length in pixels of the side that ``fit`` names.
+        fit: ``long_side``, ``short_side``, ``height`` and ``width`` keep the content's proportions; ``exact`` stretches
+            the content to ``height`` × ``width``.
+        height: Rows for ``fit=exact``; None takes ``size``.
+        width: Columns for ``fit=exact``; None takes ``size``.
+        style_size: Length in pixels of the side that ``style_fit`` names; None takes ``size``.
+        style_fit: ``long_side`` and ``short_side`` keep the proportions of each style. ``content`` stretches each style
+            to the content's exact shape, as the Keras example and Chandra et al. do; ``style_size``, ``style_scale``
+            and ``enlarge_style`` then have no effect.
+        style_scale: Factor on the size of the styles; a larger one gives larger brush strokes.
+        enlarge_style: Whether a style may be enlarged beyond its own pixels, which adds blur and no detail. A style
+            below 16 pixels is always enlarged to 16.
+        start: ``content``, ``noise``, ``style`` (the first style, stretched to the content's shape), a path or
+            ``sample:NAME`` (stretched too), or a list of these, which are blended.
+        start_weights: One share for each entry of ``start``, at least 0; the shares are divided by their sum. None
+            blends equally.
+        noise: ``uniform`` is ``0.5 + noise_scale · (u − 0.5)``; ``gaussian`` is the mean colour of ImageNet plus
+            ``noise_scale · N(0, 1)``.
+        noise_scale: Width or standard deviation of the noise in units of [0, 1]. neural-style's deviation of 0.001 in
+            0..255 is ``0.001/255``.
+        fit_memory: Whether a picture that does not fit into memory is made smaller; otherwise it is refused.
+        colour: ``free`` takes the colours of the style. The others keep those of the content (Gatys et al. 2016):
+            ``histogram`` and ``linear`` (mean and covariance) recolour each style first. ``luminance`` works in grey,
+            with the style's luminance shifted and scaled to the content's, and restores the content's chroma at the
+            end.
 
     Raises:
-        InputError: a value out of range, named by its config key.
+        InputError: A value is out of range; the message names its config key.
     """
 
     size: int = 512
     fit: Fit = Fit.long_side
     height: int | None = None
     width: int | None = None
-    style_size: int | None = field(default=None, metadata=_OF_STYLES)
-    style_fit: StyleFit = field(default=StyleFit.long_side, metadata=_OF_STYLES)
-    style_scale: float = field(default=1.0, metadata=_OF_STYLES)
-    enlarge_style: bool = field(default=False, metadata=_OF_STYLES)
-    start: Any = field(default="content", metadata=_OF_START)
-    start_weights: list[float] | None = field(default=None, metadata=_OF_START)
-    noise: Noise = field(default=Noise.uniform, metadata=_OF_START)
-    noise_scale: float = field(default=1.0, metadata=_OF_START)
-    fit_memory: bool = field(default=False, metadata=_OF_START)
+    style_size: int | None = field(default=None, metadata=_STYLE_ROLE)
+    style_fit: StyleFit = field(default=StyleFit.long_side, metadata=_STYLE_ROLE)
+    style_scale: float = field(default=1.0, metadata=_STYLE_ROLE)
+    enlarge_style: bool = field(default=False, metadata=_STYLE_ROLE)
+    start: Any = field(default="content", metadata=_START_ROLE)
+    start_weights: list[float] | None = field(default=None, metadata=_START_ROLE)
+    noise: Noise = field(default=Noise.uniform, metadata=_START_ROLE)
+    noise_scale: float = field(default=1.0, metadata=_START_ROLE)
+    fit_memory: bool = field(default=False, metadata=_START_ROLE)
     colour: Colour = Colour.free
 
     def __post_init__(self) -> None:
@@ -83,20 +83,20 @@ class Canvas:
             require_side(key, getattr(self, key))
         for key in ("height", "width"):
             if getattr(self, key) is not None and self.fit is not Fit.exact:
-                raise refuse(key, getattr(self, key), "needs image.fit=exact; set image.size instead")
+                raise image_error(key, getattr(self, key), "needs image.fit=exact; otherwise set image.size")
         above("image.style_scale", self.style_scale, 0)
         at_least("image.noise_scale", self.noise_scale, 0)
         self._check_start()
 
     def shape(self, picture: Picture, factor: float = 1.0) -> tuple[int, int]:
-        """Size of the content.
+        """Return the size at which the content is used.
 
         Args:
-            picture: the content at its own size.
-            factor: of the full size; coarse to fine uses less than 1.
+            picture: The content at its own size.
+            factor: Fraction of the full size; below 1 at the coarse levels of a pyramid.
 
         Returns:
-            Height and width in pixels, at least 16 each, without which a network has no deep layers.
+            Height and width in pixels, at least `MIN_SIDE` each.
         """
         h, w = picture.pixels.shape[:2]
         if self.fit is Fit.exact:
@@ -106,7 +106,7 @@ class Canvas:
         return _rounded(scale * h, scale * w)
 
     def smaller(self, factor: float) -> "Canvas":
-        """The same canvas with every size multiplied by ``factor``, below 1."""
+        """Return this canvas with every size multiplied by ``factor``, which is below 1."""
         sizes = {key: getattr(self, key) for key in ("size", "height", "width", "style_size")}
         scaled: dict[str, Any] = {
             key: max(MIN_SIDE, int(factor * value)) for key, value in sizes.items() if value is not None
@@ -114,29 +114,29 @@ class Canvas:
         return replace(self, **scaled)
 
     def content(self, picture: Picture, factor: float = 1.0) -> np.ndarray:
-        """Content for the network.
+        """Prepare the content for the network.
 
         Args:
-            picture: the content at its own size.
-            factor: of the full size.
+            picture: The content at its own size.
+            factor: Fraction of the full size.
 
         Returns:
-            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` three equal channels.
+            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` the three channels are equal.
         """
         pixels = resize(picture.pixels, *self.shape(picture, factor))[None]
-        return self._tinted(pixels)
+        return self._grey_if_luminance(pixels)
 
     def styles(self, pictures: Sequence[Picture], content: np.ndarray, factor: float = 1.0) -> list[np.ndarray]:
-        """Styles for the network, resized, then recoloured after the content.
+        """Prepare the styles for the network: resize them, then recolour them after the content.
 
         Args:
-            pictures: the styles at their own sizes.
-            content: ``(1, H, W, 3)``, what ``content`` returned for the same factor.
-            factor: of the full size; a style limited by its own pixels shrinks with it too, so that brush
+            pictures: The styles at their own sizes.
+            content: Result of `content` for the same factor, ``(1, H, W, 3)``.
+            factor: Fraction of the full size. It also shrinks a style that is limited by its own pixels, so that brush
                 strokes keep their proportion to the content from scale to scale.
 
         Returns:
-            A list of ``(1, h, w, 3)`` float32 in [0, 1].
+            One array ``(1, h, w, 3)`` float32 in [0, 1] for each style.
         """
         match = COLOUR_MATCHES[self.colour]
         shapes = [self.style_shape(picture, (content.shape[1], content.shape[2]), factor) for picture in pictures]
@@ -144,18 +144,18 @@ class Canvas:
         return [np.clip(match(style, content), 0, 1) for style in resized]
 
     def start_image(self, content: np.ndarray, styles: Sequence[np.ndarray], seed: int) -> np.ndarray:
-        """Picture that the optimisation starts from: ``Σ wᵢ sᵢ / Σ wᵢ``, clipped to [0, 1].
+        """Build the picture that the optimisation starts from: ``Σ wᵢ sᵢ / Σ wᵢ``, clipped to [0, 1].
 
         Args:
-            content: ``(1, H, W, 3)``, what ``content`` returned.
-            styles: what ``styles`` returned.
-            seed: of the noise.
+            content: Result of `content`, ``(1, H, W, 3)``.
+            styles: The result of `styles`.
+            seed: Seed of the noise.
 
         Returns:
-            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` three equal channels.
+            ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` the three channels are equal.
 
         Raises:
-            InputError: a start file cannot be read, or ``style`` is asked for and there is none.
+            InputError: A start file cannot be read, or ``start`` names ``style`` and there is no style.
         """
         rng = np.random.default_rng(seed)
         names = self._start_names()
@@ -163,14 +163,14 @@ class Canvas:
         parts = [self._start_part(name, content, styles, rng) for name in names]
         shares = weights / weights.sum()
         blend = sum(share * part for share, part in zip(shares, parts, strict=True))
-        return self._tinted(np.clip(blend, 0, 1).astype(np.float32))
+        return self._grey_if_luminance(np.clip(blend, 0, 1).astype(np.float32))
 
     def finish(self, image: np.ndarray, picture: Picture) -> np.ndarray:
         """Turn the optimised image into the result.
 
         Args:
-            image: ``(1, H, W, 3)``, at any scale.
-            picture: the content at its own size, whose chroma ``colour=luminance`` restores.
+            image: Picture ``(1, H, W, 3)`` at any scale.
+            picture: The content at its own size, whose chroma ``colour=luminance`` restores.
 
         Returns:
             ``(1, H, W, 3)`` float32 in [0, 1].
@@ -181,31 +181,31 @@ class Canvas:
         return np.clip(image, 0, 1)
 
     def alpha(self, picture: Picture, height: int, width: int) -> np.ndarray | None:
-        """Content's transparency at the size of the result, which at a coarse scale is not the canvas's.
+        """Return the content's alpha channel at the size of the result, which at a coarse scale is below the canvas's.
 
         Args:
-            picture: the content at its own size.
-            height: rows of the result.
-            width: columns of the result.
+            picture: The content at its own size.
+            height: Rows of the result.
+            width: Columns of the result.
 
         Returns:
             ``(height, width)`` float32 in [0, 1]; None for an opaque picture.
         """
         return None if picture.alpha is None else resize(picture.alpha, height, width)
 
-    def _tinted(self, image: np.ndarray) -> np.ndarray:
+    def _grey_if_luminance(self, image: np.ndarray) -> np.ndarray:
         return colours.grey(image) if self.colour is Colour.luminance else image
 
     def style_shape(self, picture: Picture, content: tuple[int, int], factor: float = 1.0) -> tuple[int, int]:
-        """Size of a style.
+        """Return the size at which a style is used.
 
         Args:
-            picture: the style at its own size.
-            content: height and width of the content at the same factor.
-            factor: of the full size.
+            picture: The style at its own size.
+            content: Height and width of the content for the same factor.
+            factor: Fraction of the full size.
 
         Returns:
-            Height and width in pixels, at least 16 each.
+            Height and width in pixels, at least `MIN_SIDE` each, unless the style takes the content's shape.
         """
         if self.style_fit is StyleFit.content:
             return content
@@ -226,13 +226,13 @@ class Canvas:
             return NOISES[self.noise](rng, height, width, self.noise_scale)
         if name == "style":
             if not styles:
-                raise refuse("start", name, "there is no style to start from; use content or noise")
+                raise image_error("start", name, "there is no style to start from; choose content or noise")
             return resize(styles[0][0], height, width)[None]
         return resize(read_picture(name, role="image.start").pixels, height, width)[None]
 
     @property
     def start_files(self) -> list[str]:
-        """The pictures among what ``start`` names, paths and samples."""
+        """Paths and samples among the entries of ``start``."""
         return [name for name in self._start_names() if name not in ("content", "noise", "style")]
 
     def _start_names(self) -> list[str]:
@@ -241,17 +241,17 @@ class Canvas:
     def _check_start(self) -> None:
         remedy = "must be content, noise, style, a path, sample:NAME, or a list of these"
         if not isinstance(self.start, str | Sequence):
-            raise refuse("start", self.start, remedy)
+            raise image_error("start", self.start, remedy)
         names = self._start_names()
         if not names or not all(isinstance(name, str) and name for name in names):
-            raise refuse("start", self.start, remedy)
+            raise image_error("start", self.start, remedy)
         weights = self.start_weights
         if weights is None:
             return
         if len(weights) != len(names):
-            raise refuse("start_weights", weights, f"needs {len(names)} numbers, one for each image.start")
+            raise image_error("start_weights", weights, f"needs {len(names)} numbers, one for each image.start")
         if not all(0 <= weight < float("inf") for weight in weights) or sum(weights) <= 0:
-            raise refuse("start_weights", weights, "must be at least 0 each, and not all 0")
+            raise image_error("start_weights", weights, "must be at least 0 each, and not all 0")
 
 
 def _rounded(height: float, width: float) -> tuple[int, int]:

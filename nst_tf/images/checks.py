@@ -1,25 +1,23 @@
-"""Range checks whose message names the config key."""
+"""Range checks whose messages name the config key."""
 
 from nst_tf.util.errors import InputError
 
-MIN_SIDE = 16  # pixels; below it a network's deep layers have no extent left
+MIN_SIDE = 16
+"""Smallest side of a picture in pixels; below it the deep layers of a network have no extent left."""
 
 
-def refuse(key: str, value: object, remedy: str) -> InputError:
-    """Build the error for one key of the group ``image``.
+def image_error(key: str, value: object, remedy: str) -> InputError:
+    """Return the error for a value of the group ``image`` that cannot be used.
 
     Args:
-        key: field name, without the group.
-        value: what was given.
-        remedy: what is accepted.
-
-    Returns:
-        The error, to be raised.
+        key: Name of the field, without the group.
+        value: The value received.
+        remedy: The values that are allowed, or what to do instead.
     """
     return InputError(f"image.{key}={value!r}: {remedy}")
 
 
 def require_side(key: str, value: int | None) -> None:
-    """Refuse a length below ``MIN_SIDE`` pixels; None passes."""
+    """Reject a length below `MIN_SIDE` pixels; None passes."""
     if value is not None and value < MIN_SIDE:
-        raise refuse(key, value, f"must be at least {MIN_SIDE} pixels")
+        raise image_error(key, value, f"must be at least {MIN_SIDE} pixels")

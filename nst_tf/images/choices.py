@@ -1,10 +1,10 @@
-"""Named choices of the config group ``image``; each member's value is its name."""
+"""Named choices of the config group ``image``; the value of each member is its name."""
 
 import enum
 
 
 class Fit(enum.Enum):
-    """Which measure of the content ``size`` sets."""
+    """The measure of the content that ``image.size`` sets."""
 
     long_side = "long_side"
     short_side = "short_side"
@@ -14,7 +14,7 @@ class Fit(enum.Enum):
 
 
 class StyleFit(enum.Enum):
-    """Which measure of a style ``style_size`` sets."""
+    """The measure of a style that ``image.style_size`` sets."""
 
     long_side = "long_side"
     short_side = "short_side"
@@ -22,7 +22,7 @@ class StyleFit(enum.Enum):
 
 
 class Colour(enum.Enum):
-    """What becomes of the content's colours."""
+    """The treatment of the content's colours."""
 
     free = "free"
     histogram = "histogram"

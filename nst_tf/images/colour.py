@@ -1,22 +1,24 @@
-"""Keeping the content's colours (Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer").
+"""Colour transfer that keeps the content's colours.
 
-Pure functions of arrays ``(…, 3)``. Nothing is clipped here: the statistics hold exactly, and the caller
-decides what to do with values outside [0, 1].
+The methods are those of Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer".
+Every function is a pure function of arrays ``(…, 3)``. None of them clips, so that the statistics hold exactly; the
+caller decides what happens to values outside [0, 1].
 """
 
 import numpy as np
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YIQ, as in the paper
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue in Y of YIQ, as in the paper."""
 
-# Variance that rounding to 8 bits adds by itself: below it a direction of colour holds nothing to amplify.
 ROUNDING_VARIANCE = 1 / (12 * 255**2)
+"""Variance of the rounding to 8 bits; a colour direction of smaller variance holds only noise and is not amplified."""
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """Luminance of YIQ: ``Y = 0.299 R + 0.587 G + 0.114 B``.
+    """Compute the luminance of YIQ: ``Y = 0.299 R + 0.587 G + 0.114 B``.
 
     Args:
-        image: ``(…, 3)`` RGB.
+        image: Picture ``(…, 3)`` in RGB.
 
     Returns:
         ``(…, 1)`` float32.
@@ -25,10 +27,10 @@ def luminance(image: np.ndarray) -> np.ndarray:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """Luminance in three equal channels, as a network takes it.
+    """Return the luminance in three equal channels, the form that a network takes.
 
     Args:
-        image: ``(…, 3)`` RGB.
+        image: Picture ``(…, 3)`` in RGB.
 
     Returns:
         ``(…, 3)`` float32.
@@ -37,14 +39,14 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 def with_luminance(colours: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Give one picture's chroma the luminance of another.
+    """Combine the chroma of one picture with the luminance of another.
 
-    In YIQ the result is ``(Y(image), I(colours), Q(colours))``. Every RGB channel takes Y with factor 1, so
-    that is ``colours + Y(image) − Y(colours)``, with no need of the matrix.
+    In YIQ the result is ``(Y(image), I(colours), Q(colours))``. Y enters every RGB channel with factor 1, so the result
+    is ``colours + Y(image) − Y(colours)``, and the YIQ matrix is not needed.
 
     Args:
-        colours: ``(…, 3)`` RGB, whose I and Q are kept.
-        image: ``(…, 3)`` RGB of the same shape, whose Y is kept.
+        colours: Picture ``(…, 3)`` in RGB whose I and Q are kept.
+        image: Picture ``(…, 3)`` in RGB, of the same shape, whose Y is kept.
 
     Returns:
         ``(…, 3)`` float32, which may leave [0, 1].
@@ -56,14 +58,14 @@ def with_luminance(colours: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 def match_moments(style: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Shift and scale a channel to a mean and deviation: ``σ_C/σ_S · (x − μ_S) + μ_C``.
+    """Match the mean and deviation of each channel: ``σ_C/σ_S · (x − μ_S) + μ_C``.
 
     Args:
-        style: ``(…, C)``; each channel is matched by itself.
-        content: ``(…, C)``, of any other extent.
+        style: Picture ``(…, C)`` that is shifted and scaled.
+        content: Picture ``(…, C)``, of any height and width.
 
     Returns:
-        The style's shape, float32; a channel of one value becomes ``μ_C``.
+        Array of the style's shape, float32; a channel of one value becomes ``μ_C``.
 
     Reference:
         Gatys et al. 2016, section 3, the luminance of the style.
@@ -75,38 +77,38 @@ def match_moments(style: np.ndarray, content: np.ndarray) -> np.ndarray:
 
 
 def match_covariance(style: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Match the mean and covariance of colours by one linear map: ``A (x − μ_S) + μ_C``.
+    """Match the mean and covariance of the colours by one linear map: ``A (x − μ_S) + μ_C``.
 
-    ``A = Σ_C^½ Σ_S^−½`` with symmetric roots, so that ``A Σ_S Aᵀ = Σ_C``: the paper's "Image Analogies"
-    variant, which unlike Cholesky's does not depend on the order of the channels. Differs from the paper in
-    one thing: directions in which the style has no colour beyond 8-bit rounding are left flat.
+    ``A = Σ_C^½ Σ_S^−½`` with symmetric roots, so that ``A Σ_S Aᵀ = Σ_C``. This is the paper's "Image Analogies"
+    variant, which unlike the Cholesky variant does not depend on the order of the channels. One thing differs from the
+    paper: a direction in which the style varies by no more than 8-bit rounding stays constant.
 
     Args:
-        style: ``(…, 3)`` RGB.
-        content: ``(…, 3)`` RGB, of any other extent.
+        style: Picture ``(…, 3)`` in RGB that is recoloured.
+        content: Picture ``(…, 3)`` in RGB, of any height and width.
 
     Returns:
-        The style's shape, float32, which may leave [0, 1].
+        Array of the style's shape, float32, which may leave [0, 1].
 
     Reference:
         Gatys et al. 2016, section 2, equations 1 to 3; Hertzmann et al. 2001.
     """
     S, C = _rows(style), _rows(content)
-    A = _root(_covariance(C), 0.5) @ _root(_covariance(S), -0.5)  # (3, 3)
+    A = _matrix_power(_covariance(C), 0.5) @ _matrix_power(_covariance(S), -0.5)  # (3, 3)
     return ((S - S.mean(axis=0)) @ A.T + C.mean(axis=0)).reshape(style.shape).astype(np.float32)
 
 
 def match_histogram(style: np.ndarray, content: np.ndarray) -> np.ndarray:
-    """Match every channel's histogram by itself, as scikit-image does.
+    """Match the histogram of each channel: ``F_C⁻¹(F_S(x))`` with the empirical distribution functions.
 
-    ``F_C⁻¹(F_S(x))`` with the empirical distribution functions. Keeps no correlation between channels.
+    The channels are matched one by one, so correlations between them are not kept.
 
     Args:
-        style: ``(…, 3)`` RGB.
-        content: ``(…, 3)`` RGB, of any other extent, with as many axes.
+        style: Picture ``(…, 3)`` in RGB that is recoloured.
+        content: Picture ``(…, 3)`` in RGB, of any height and width, with as many axes.
 
     Returns:
-        The style's shape, float32, within the content's range.
+        Array of the style's shape, float32, within the content's range.
 
     Reference:
         ``skimage.exposure.match_histograms``.
@@ -124,8 +126,8 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
     return np.cov(rows, rowvar=False, bias=True)
 
 
-def _root(covariance: np.ndarray, power: float) -> np.ndarray:
-    """Power of a symmetric matrix over the directions that hold colour."""
+def _matrix_power(covariance: np.ndarray, power: float) -> np.ndarray:
+    """Compute a power of a symmetric matrix on the eigenvectors of sufficient variance, and 0 on the others."""
     values, vectors = np.linalg.eigh(covariance)
     usable = values > (ROUNDING_VARIANCE if power < 0 else 0)
     powers = np.where(usable, np.maximum(values, 1e-300) ** power, 0)

@@ -1,4 +1,4 @@
-"""Pictures to files: 8 bits, written whole or not at all, with text inside a PNG."""
+"""Writing of pictures in 8 bits, atomically, with text inside a PNG, and reading of that text."""
 
 import io
 import os
@@ -13,7 +13,6 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import write_atomically
 
-# Suffix -> Pillow's format and its options.
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
@@ -23,20 +22,21 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {}),
     ".bmp": ("BMP", {}),
 }
+"""Pillow's format and its options for each suffix."""
 
 
 def to_bytes(image: Any) -> np.ndarray:
     """Round a picture to 8 bits: ``round(255·clip(x, 0, 1))``.
 
     Args:
-        image: ``(H, W, C)``, ``(1, H, W, C)`` or ``(H, W)``, floats in [0, 1], an array or an eager tensor;
-            values outside are clipped, NaN becomes 0.
+        image: Array or eager tensor ``(H, W, C)``, ``(1, H, W, C)`` or ``(H, W)`` of floats in [0, 1]. Values outside
+            are clipped, and NaN becomes 0.
 
     Returns:
-        uint8, without the axis of one picture.
+        Array of uint8 without the batch axis.
 
     Raises:
-        ValueError: a batch of several pictures, or too few axes.
+        ValueError: The shape is that of several pictures, or has too few axes.
     """
     array = np.asarray(image, dtype=np.float32)
     if array.ndim == 4 and array.shape[0] == 1:
@@ -53,21 +53,21 @@ def write_picture(
     alpha: np.ndarray | None = None,
     text: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a picture whole or not at all; the suffix chooses the format.
+    """Write a picture atomically, in the format that the suffix names.
 
-    The bytes go to a temporary file in the same folder, which then takes the name, so that a reader sees the
-    old picture or the new one. A missing folder is made.
+    The bytes go to a temporary file in the same folder, which is then renamed. A reader therefore sees either the old
+    picture or the new one. A missing folder is created.
 
     Args:
-        path: ends in one of ``WRITERS``' suffixes, in either case.
-        image: ``(H, W, 3)`` or ``(1, H, W, 3)`` floats in [0, 1], rounded as ``to_bytes`` does.
-        alpha: ``(H, W)`` in [0, 1], the fourth channel of a PNG; other formats drop it.
-        text: entries for a PNG's iTXt chunks, keys of 1 to 79 Latin-1 characters, values any text;
-            other formats drop them.
+        path: Path with a suffix of `WRITERS`, in upper or lower case.
+        image: Floats ``(H, W, 3)`` or ``(1, H, W, 3)`` in [0, 1], rounded by `to_bytes`.
+        alpha: Fourth channel ``(H, W)`` of a PNG, in [0, 1]; other formats drop it.
+        text: Entries of a PNG's iTXt chunks, with keys of 1 to 79 Latin-1 characters and any text as values; other
+            formats drop them.
 
     Raises:
-        InputError: the suffix is not in the table.
-        ValueError: the shapes do not fit, or PNG cannot hold a key.
+        InputError: The suffix is not in the table.
+        ValueError: The shapes do not match, or a key is not allowed in a PNG.
     """
     path = Path(path)
     if path.suffix.lower() not in WRITERS:
@@ -85,13 +85,13 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """Read the text that a PNG carries.
 
     Args:
-        path: a picture; ``~`` is expanded.
+        path: Path of the picture; ``~`` is expanded.
 
     Returns:
         Keys and values of its text chunks; empty for a PNG without text.
 
     Raises:
-        InputError: the file is missing or is no PNG.
+        InputError: The file is missing or is not a PNG.
     """
     path = Path(path).expanduser()
     try:
@@ -121,6 +121,6 @@ def _text_chunks(text: Mapping[str, str]) -> PngInfo:
     for key, value in text.items():
         if not 1 <= len(key.encode("latin-1")) <= 79 or "\0" in key:
             raise ValueError(f"PNG text key {key!r} must have 1 to 79 characters and no null")
-        # A lone surrogate, as in a badly encoded file name, must not cost the picture.
+        # A lone surrogate, as in a badly encoded file name, must not stop the picture from being written.
         chunks.add_itxt(key, value.encode("utf-8", "replace").decode())
     return chunks

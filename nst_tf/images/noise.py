@@ -1,4 +1,4 @@
-"""Seeded noise to start from."""
+"""Seeded noise as a start picture."""
 
 import enum
 
@@ -7,23 +7,24 @@ import numpy as np
 from nst_tf.util.imagenet import CAFFE_MEAN
 
 MEAN_COLOUR = np.array(CAFFE_MEAN, np.float32) / 255
+"""Mean colour of ImageNet, RGB in [0, 1]."""
 
 
 class Noise(enum.Enum):
-    """How noise is drawn."""
+    """The distribution of the noise."""
 
     uniform = "uniform"
     gaussian = "gaussian"
 
 
 def uniform(rng: np.random.Generator, height: int, width: int, scale: float) -> np.ndarray:
-    """Uniform noise round mid-grey: ``0.5 + scale · (u − 0.5)``, ``u ~ U[0, 1)``.
+    """Draw uniform noise around mid-grey: ``0.5 + scale · (u − 0.5)``, ``u ~ U[0, 1)``.
 
     Args:
-        rng: where the numbers come from.
-        height: rows.
-        width: columns.
-        scale: width of the interval, in units of [0, 1].
+        rng: Source of the random numbers.
+        height: Rows.
+        width: Columns.
+        scale: Width of the interval, in units of [0, 1].
 
     Returns:
         ``(1, height, width, 3)`` float32.
@@ -33,13 +34,13 @@ def uniform(rng: np.random.Generator, height: int, width: int, scale: float) -> 
 
 
 def gaussian(rng: np.random.Generator, height: int, width: int, scale: float) -> np.ndarray:
-    """Gaussian noise round the mean colour of ImageNet: ``μ + scale · n``, ``n ~ N(0, 1)``.
+    """Draw Gaussian noise around the mean colour of ImageNet: ``μ + scale · n``, ``n ~ N(0, 1)``.
 
     Args:
-        rng: where the numbers come from.
-        height: rows.
-        width: columns.
-        scale: standard deviation, in units of [0, 1]; neural-style's 0.001 of 0..255 is ``0.001 / 255``.
+        rng: Source of the random numbers.
+        height: Rows.
+        width: Columns.
+        scale: Standard deviation in units of [0, 1]; neural-style's 0.001 in 0..255 is ``0.001 / 255``.
 
     Returns:
         ``(1, height, width, 3)`` float32, not clipped.
@@ -49,3 +50,4 @@ def gaussian(rng: np.random.Generator, height: int, width: int, scale: float) ->
 
 
 NOISES = {Noise.uniform: uniform, Noise.gaussian: gaussian}
+"""The function that draws each kind of noise."""

@@ -1,4 +1,4 @@
-"""A picture as the rest of the program sees it, and how one is read."""
+"""The type of a picture, and its reading from a file or a sample."""
 
 import hashlib
 import io
@@ -22,10 +22,10 @@ class Picture:
     """A picture at its own size.
 
     Attributes:
-        pixels: ``(H, W, 3)`` float32 RGB in [0, 1], flattened on white: ``a·x + (1 − a)``.
-        alpha: ``(H, W)`` float32 in [0, 1]; None when the picture is opaque.
-        source: what was asked for, a path or ``sample:NAME``.
-        sha256: hex digest of the file's bytes; for a sample, of its 8-bit RGB pixels.
+        pixels: RGB ``(H, W, 3)`` float32 in [0, 1], composited over white: ``a·x + (1 − a)``.
+        alpha: Alpha channel ``(H, W)`` float32 in [0, 1]; None for an opaque picture.
+        source: The path or ``sample:NAME`` that was requested.
+        sha256: Hex digest of the file's bytes, or of a sample's 8-bit RGB pixels.
     """
 
     pixels: np.ndarray
@@ -37,20 +37,20 @@ class Picture:
 def read_picture(source: str, role: str = "picture") -> Picture:
     """Read a picture upright, in sRGB, at its own size.
 
-    JPEG, PNG, WebP, TIFF, BMP, the first frame of a GIF and whatever else Pillow opens; 1, 8 and 16 bits;
-    grey, palette, RGB, CMYK, with or without alpha. The EXIF orientation is applied and an embedded colour
-    profile converted to sRGB; one that cannot be used is ignored with a warning in the log. 16-bit grey keeps
-    its precision, of 16-bit colour the high byte is kept.
+    JPEG, PNG, WebP, TIFF, BMP, the first frame of a GIF and every other format of Pillow can be read, in 1, 8 or 16
+    bits, in grey, palette, RGB or CMYK, with or without alpha. The EXIF orientation is applied, and an embedded colour
+    profile is converted to sRGB. A profile that cannot be used is ignored with a warning in the log. 16-bit grey keeps
+    its precision; 16-bit colour keeps its high byte.
 
     Args:
-        source: a path, in which ``~`` is expanded, or ``sample:NAME``.
-        role: what the picture is for (``content``, ``style``); named in errors.
+        source: Path, in which ``~`` is expanded, or ``sample:NAME``.
+        role: Purpose of the picture (``content``, ``style``), which errors name.
 
     Returns:
-        The picture, flattened on white.
+        The picture, composited over white.
 
     Raises:
-        InputError: the file is missing, empty, broken, too large or not a picture, or the sample is unknown.
+        InputError: The file is missing, empty, broken, too large or not a picture, or the sample is unknown.
     """
     source = str(source)
     if source.startswith(PREFIX):
@@ -86,7 +86,7 @@ def _read_bytes(source: str, role: str) -> bytes:
 
 def _decode_bytes(content: bytes, source: str, role: str) -> tuple[np.ndarray, np.ndarray | None]:
     place = f"{source!r} ({role})"
-    # Pillow warns where this program logs: a warning must not end a run whose warnings are errors.
+    # Pillow's warnings go to the log, so that they cannot end a run in which warnings are errors.
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -99,7 +99,7 @@ def _decode_bytes(content: bytes, source: str, role: str) -> tuple[np.ndarray, n
         except (Image.DecompressionBombError, MemoryError):
             limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000} megapixels"
             raise InputError(f"Picture too large: {place}; scale it down below {limit}") from None
-        except Exception as error:  # decoders raise of every kind on broken files
+        except Exception as error:  # decoders raise errors of many types on broken files
             reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"Broken picture: {place}: {reason}; save or copy it again") from error
     for warning in caught:

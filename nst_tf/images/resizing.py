@@ -5,15 +5,15 @@ from PIL import Image
 
 
 def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resample to a size, without rounding to 8 bits in between.
+    """Resample a picture to a size in float precision.
 
-    Each axis has its own filter: Lanczos (a = 3, widened by the scale) where it shrinks, bicubic (a = −0.5)
-    where it grows. Both overshoot at edges, so the result is clipped. An unchanged size copies the pixels.
+    An axis that shrinks is filtered with Lanczos (a = 3, widened by the scale), an axis that grows with a bicubic
+    kernel (a = −0.5). Both overshoot at edges, so the result is clipped. An unchanged size copies the pixels.
 
     Args:
-        pixels: ``(H, W)`` or ``(H, W, C)`` in [0, 1].
-        height: rows of the result, from 1 up.
-        width: columns of the result, from 1 up.
+        pixels: Array ``(H, W)`` or ``(H, W, C)`` in [0, 1].
+        height: Rows of the result, at least 1.
+        width: Columns of the result, at least 1.
 
     Returns:
         ``(height, width)`` or ``(height, width, C)`` float32 in [0, 1].

@@ -1,4 +1,4 @@
-"""Pictures that come with the installation, named ``sample:NAME``; none of them needs a download."""
+"""Pictures that come with the installation, named ``sample:NAME``; none of them is downloaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +30,8 @@ def _painting(name: str) -> Callable[[], np.ndarray]:
     return load
 
 
-# To add a picture: a line with a function of no arguments that returns 8-bit pixels, (H, W) or (H, W, 3).
-# Of scikit-image, only functions whose file lies in its wheel belong here; its others download.
+# To add a picture, add a line with a function without arguments that returns 8-bit pixels, (H, W) or (H, W, 3).
+# Only those functions of scikit-image belong here whose file is in its wheel; the others download.
 # The paintings are this project's own, made by scripts/paint_samples.py.
 SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "astronaut": _from_skimage("astronaut"),
@@ -54,26 +54,22 @@ SAMPLES: dict[str, Callable[[], np.ndarray]] = {
 
 
 def sample_names() -> tuple[str, ...]:
-    """Name every sample, in the table's order.
-
-    Returns:
-        The keys of ``SAMPLES``; ``sample:`` before one of them is a source that ``read_picture`` takes.
-    """
+    """Return the names of all samples; `read_picture` reads one as ``sample:NAME``."""
     return tuple(SAMPLES)
 
 
 def sample_pixels(name: str, role: str = "sample") -> np.ndarray:
-    """Load a sample.
+    """Load the pixels of a sample.
 
     Args:
-        name: a key of ``SAMPLES``, without the prefix.
-        role: what the picture is for; named in the error.
+        name: Key of `SAMPLES`, without the prefix.
+        role: Purpose of the picture, which the error names.
 
     Returns:
-        ``(H, W, 3)`` uint8, RGB; a grey picture has three equal channels.
+        RGB ``(H, W, 3)`` uint8; a grey picture has three equal channels.
 
     Raises:
-        InputError: the name is not in the table.
+        InputError: The name is not in the table.
     """
     if name not in SAMPLES:
         raise InputError(f"Unknown sample {name!r} ({role}); available: {', '.join(SAMPLES)}")

@@ -1,9 +1,9 @@
-"""Losses: each a plain dataclass whose fields are its configuration and whose methods do the work."""
+"""Losses: dataclasses whose fields are their settings and whose methods are functions of features."""
 
 from nst_tf.losses.content import ContentLoss, ContentReduction
 from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
 from nst_tf.losses.layer_loss import Balance, Blend, LayerLoss, OverLayers
-from nst_tf.losses.loss import Features, Loss, Targets
+from nst_tf.losses.loss import Features, Loss, Representation, Targets, Temperatures
 from nst_tf.losses.mean_variance import MeanVarianceLoss, MeanVarianceReduction
 from nst_tf.losses.moments import MomentsLoss, MomentsReduction
 from nst_tf.losses.sliced_wasserstein import SlicedReduction, SlicedWassersteinLoss
@@ -18,7 +18,7 @@ LOSSES: dict[str, type[Loss]] = {
     "sliced_wasserstein": SlicedWassersteinLoss,
     "total_variation": TotalVariationLoss,
 }
-"""Name in a config to class."""
+"""Name in a config to class of the loss."""
 
 __all__ = [
     "LOSSES",
@@ -37,10 +37,12 @@ __all__ = [
     "MomentsLoss",
     "MomentsReduction",
     "OverLayers",
+    "Representation",
     "SlicedReduction",
     "SlicedWassersteinLoss",
     "Smoothing",
     "Targets",
+    "Temperatures",
     "TotalVariationLoss",
     "ValueRange",
     "Variation",

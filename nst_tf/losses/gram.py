@@ -1,20 +1,22 @@
-"""The Gram style loss: correlations between filters, wherever in the picture they fire."""
+"""The Gram style loss: correlations between filters, summed over all positions of the picture."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Targets
+from nst_tf.losses.loss import Features, Representation
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements, gram, positions, reciprocal, squared_sum
 
 
 class GramDivisor(Enum):
-    """What each Gram matrix ``FᵀF`` is divided by, in sizes of its own layer.
+    """The divisor of each Gram matrix ``FᵀF``; channels C, height H and width W of the layer.
 
     ``none`` 1 · ``hw`` H·W (Gatys' notebook, the TensorFlow tutorial) · ``chw`` C·H·W (neural-style) ·
     ``hwc`` the same number, as anishathalye/neural-style writes it.
@@ -26,18 +28,26 @@ class GramDivisor(Enum):
     hwc = "hwc"
 
 
+_DIVISORS: dict[GramDivisor, Callable[[tf.Tensor], tf.Tensor | float]] = {  # features (B, H, W, C) to the divisor
+    GramDivisor.none: lambda x: 1.0,
+    GramDivisor.hw: positions,
+    GramDivisor.chw: elements,
+    GramDivisor.hwc: elements,
+}
+
+
 class GramReduction(Enum):
-    """From Gram differences to one number a layer; N filters, M positions.
+    """The formula of one layer's style loss; Gram matrices G of the picture and A of the style, N filters, M positions.
 
     ``sum`` Σ(G−A)² · ``half_sum`` ½ Σ(G−A)² · ``mean`` Σ(G−A)²/N² ·
     ``gatys`` Σ(G−A)²/(4 N² M²) (Gatys et al. 2016, equation 4) ·
-    ``mean_chw`` mean (G−A)²/(N·H·W) of the layer (Chandra et al. 2019) ·
-    ``keras_example`` Σ(G−A)²/(4·3²·(HW)²), H and W of the picture (keras.io) ·
-    ``relative`` Σ(G−A)²/ΣA², each matrix divided by its H·W: 0 is the painting's style, 1 is silence, so that every
-    layer and every network counts alike.
+    ``mean_chw`` Σ(G−A)²/(N² · N M) (Chandra et al. 2019) ·
+    ``keras_example`` Σ(G−A)²/(4 (3HW)²) with H and W of the picture (keras.io) ·
+    ``relative`` Σ(G/M−A/M)²/Σ(A/M)²: 0 at the style and 1 for features that are all 0, so that every layer and every
+    network has the same scale.
 
-    The divisors that speak of sizes divide each Gram matrix by its own picture's, so that a style of another
-    size than the picture compares; for equal sizes they are the formulas to the letter.
+    Where a formula contains a size of the picture, each Gram matrix is divided by the size of its own picture. So a
+    style may have another size than the picture; for equal sizes the formulas hold as written.
     """
 
     sum = "sum"
@@ -49,29 +59,39 @@ class GramReduction(Enum):
     relative = "relative"
 
 
-_DIVISORS = {
-    GramDivisor.none: lambda x: 1.0,
-    GramDivisor.hw: positions,
-    GramDivisor.chw: elements,
-    GramDivisor.hwc: elements,
+class _Formula(NamedTuple):
+    """One convention: first ``G / size`` of each picture by itself, then the distance of two such matrices.
+
+    Attributes:
+        distance: G and A, ``(B, N, N)`` each and divided by their sizes, to ``(B,)``.
+        size: Features ``(B, H, W, N)`` and their picture ``(B, H, W, 3)`` to the divisor of the Gram matrix.
+    """
+
+    distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    size: Callable[[tf.Tensor, tf.Tensor], tf.Tensor | float] = lambda x, image: 1.0
+
+
+_FORMULAS = {
+    GramReduction.sum: _Formula(lambda G, A: squared_sum(G - A)),
+    GramReduction.half_sum: _Formula(lambda G, A: 0.5 * squared_sum(G - A)),
+    GramReduction.mean: _Formula(lambda G, A: 1.0 / _filters(A) ** 2 * squared_sum(G - A)),
+    GramReduction.gatys: _Formula(  # ¼ Σ(G/M − A/M)² / N²
+        lambda G, A: 0.25 / _filters(A) ** 2 * squared_sum(G - A), size=lambda x, image: positions(x)
+    ),
+    GramReduction.mean_chw: _Formula(  # Σ(G/√(NM) − A/√(NM))² / N²
+        lambda G, A: 1.0 / _filters(A) ** 2 * squared_sum(G - A), size=lambda x, image: tf.sqrt(elements(x))
+    ),
+    GramReduction.keras_example: _Formula(  # ¼ Σ(G/(3HW) − A/(3HW))²
+        lambda G, A: 0.25 * squared_sum(G - A), size=lambda x, image: elements(image)
+    ),
+    GramReduction.relative: _Formula(  # Σ(G/M − A/M)² / Σ(A/M)²
+        lambda G, A: reciprocal(squared_sum(A)) * squared_sum(G - A), size=lambda x, image: positions(x)
+    ),
 }
 
-_SIZES = {  # the part of a reduction that depends on the picture's size: (features, image) -> divisor of G
-    GramReduction.gatys: lambda x, image: positions(x),
-    GramReduction.mean_chw: lambda x, image: tf.sqrt(elements(x)),
-    GramReduction.keras_example: lambda x, image: elements(image),
-    GramReduction.relative: lambda x, image: positions(x),
-}
 
-_FACTORS = {  # the rest of it: A -> factor of Σ(G−A)²
-    GramReduction.sum: lambda A: 1.0,
-    GramReduction.half_sum: lambda A: 0.5,
-    GramReduction.mean: lambda A: 1.0 / A.shape[-1] ** 2,
-    GramReduction.gatys: lambda A: 0.25 / A.shape[-1] ** 2,
-    GramReduction.mean_chw: lambda A: 1.0 / A.shape[-1] ** 2,
-    GramReduction.keras_example: lambda A: 0.25,
-    GramReduction.relative: lambda A: reciprocal(squared_sum(A)),
-}
+def _filters(A: tf.Tensor) -> int:
+    return A.shape[-1]
 
 
 @dataclass
@@ -81,9 +101,9 @@ class GramLoss(LayerLoss):
     Args:
         divisor: See `GramDivisor`; default ``none``.
         reduction: See `GramReduction`; default ``gatys``.
-        shift: Added to every feature. Default 0; with −1 silent filters count too (Novak & Nikulin 2016).
-        chained: Whether each layer's distance is taken less the next layer's, ``Σ_l w_l (E_l − E_{l+1})``, nothing
-            following the last (titu1994/Neural-Style-Transfer): layer l then counts ``w_l − w_{l−1}``, which may be
+        shift: Added to every feature. Default 0; with −1, filters that do not respond count too (Novak & Nikulin 2016).
+        chained: Whether each layer's distance is reduced by the next layer's, ``Σ_l w_l (E_l − E_{l+1})`` with 0 after
+            the last (titu1994/Neural-Style-Transfer). Layer l then has the weight ``w_l − w_{l−1}``, which may be
             below 0. Default off.
 
     Reference:
@@ -100,23 +120,22 @@ class GramLoss(LayerLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not math.isfinite(self.shift):
-            raise InputError(f"shift={self.shift}: must be a finite number")
+            raise InputError(f"shift={self.shift}: must be a finite number.")
 
-    def share(self, layer: str) -> float:
-        """The factor of one layer, less that of the layer before where they are ``chained``."""
+    def effective_weight(self, layer: str) -> float:
+        """Return ``w_l``, or ``w_l − w_{l−1}`` with ``chained``."""
         number = self.layers.index(layer)
-        before = super().share(self.layers[number - 1]) if self.chained and number else 0.0
-        return super().share(layer) - before
+        previous = super().effective_weight(self.layers[number - 1]) if self.chained and number else 0.0
+        return super().effective_weight(layer) - previous
 
-    def represent(self, features: Features) -> Targets:
-        """Gram matrices ``(B, N, N)`` float32, divided by what depends on the picture's size."""
+    def represent(self, features: Features) -> Representation:
+        """Compute Gram matrices ``(B, N, N)`` float32, divided by their ``divisor`` and their picture's size."""
         return {layer: self._gram(features[layer], features["image"]) for layer in self.layers}
 
     def _gram(self, x: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
-        size = _SIZES.get(self.reduction, lambda x, image: 1.0)
         shifted = x + tf.cast(self.shift, x.dtype) if self.shift else x
-        return gram(shifted) / (_DIVISORS[self.divisor](x) * size(x, image))
+        return gram(shifted) / (_DIVISORS[self.divisor](x) * _FORMULAS[self.reduction].size(x, image))
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """``reduction((G − A)²)``, ``(B,)`` float32."""
-        return _FACTORS[self.reduction](target) * squared_sum(representation - target)
+        """Compute ``reduction((G − A)²)``, ``(B,)`` float32."""
+        return _FORMULAS[self.reduction].distance(representation, target)

@@ -1,13 +1,14 @@
-"""What losses over layers of the backbone share: weights, references, smoothing, balance."""
+"""Losses over layers of the backbone: layer weights, references, smoothing and balance."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from nst_tf.losses.loss import Features, Loss, Targets
-from nst_tf.losses.smoothing import Smoothing, entropy, largest, peak, spatial_softmax
+from nst_tf.losses.loss import Features, Loss, Representation, Temperatures
+from nst_tf.losses.smoothing import Smoothing, entropy, largest_activation, peak, spatial_softmax
 from nst_tf.util.checks import above, at_least, choice
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -15,26 +16,30 @@ from nst_tf.util.roles import role
 
 
 class OverLayers(Enum):
-    """How the layers of one loss are put together."""
+    """Combination of a loss's layers: their ``sum``, or the ``mean``, which is the sum over the number of layers."""
 
     sum = "sum"
     mean = "mean"
 
 
 class Blend(Enum):
-    """How several styles share one loss."""
+    """Combination of several styles in one loss.
+
+    ``losses`` adds up each style's loss, weighted by the style's share ·
+    ``targets`` compares once, with the mean of the styles' representations, weighted by their shares.
+    """
 
     losses = "losses"
     targets = "targets"
 
 
 class Balance(Enum):
-    """What brings the layers of one loss to the same size, whatever the network's scale.
+    """Normalisation of the layers of one loss, for layers whose features have different scales.
 
-    ``none`` nothing · ``gradient`` slopes: each layer's loss is divided by the norm of its pixel gradient at the start
-    picture, so that there each pulls with its layer weight; see `nst_tf.optimization.objective.Objective.balanced` ·
-    ``target`` another name for ``reduction=relative``: each layer's loss is divided by what silence would cost, the
-    target's mean square for content and Gram matrices.
+    ``none`` leaves them as they are · ``gradient`` divides each layer's loss by the norm of its pixel gradient at the
+    start picture, so that there each layer's gradient has the length of its weight; see
+    `nst_tf.optimization.objective.Objective.balance_gradients` · ``target`` is another name for
+    ``reduction=relative``: it divides each layer's loss by that of a picture whose features are all 0.
     """
 
     none = "none"
@@ -44,23 +49,47 @@ class Balance(Enum):
 
 @dataclass
 class LayerLoss(Loss):
-    """A loss over some layers of the backbone, against the content or the styles.
+    """A loss over layers of the backbone, against the content or the styles: ``Σ_l w_l E_l``.
+
+    A new loss over layers has two methods to write:
+
+    - ``represent(features)`` computes what is compared, for every layer in ``self.layers``: it maps features
+      ``(B, H, W, C)``, in the precision of the backbone, to a tensor ``(B, …)``, best in float32. It runs on the
+      picture at every step, and once on each reference.
+    - ``layer_distance(representation, target)`` compares two of these tensors, ``(B, …)`` and ``(1, …)`` or
+      ``(B, …)``, and returns ``E_l``, ``(B,)`` float32.
+
+    The base class does the rest. The filters' means, for example, are compared by::
+
+        @dataclass
+        class MeanLoss(LayerLoss):
+            reference: str = "style"
+
+            def represent(self, features):
+                return {layer: tf.reduce_mean(features[layer], [1, 2]) for layer in self.layers}  # (B, C)
+
+            def layer_distance(self, representation, target):
+                return tf.reduce_sum(tf.square(representation - target), axis=1)  # (B,)
+
+    A loss that compares position by position sets ``positional = True``. An entry in `nst_tf.losses.LOSSES` makes a
+    loss available in configs.
 
     Attributes:
-        layers: Layer names, in any form the backbone knows.
-        layer_weights: One weight a layer; None for 1 each.
-        over_layers: ``sum``, or ``mean``: the sum divided by the number of layers.
-        reference: ``content``; ``style``: every style, each with its share; ``style:2``: the second alone.
-        blend: With several styles, ``losses`` sums each style's loss by its share, ``targets`` compares once
-            with the weighted mean of what they are represented by.
+        layers: Layer names, in any form that the backbone accepts.
+        layer_weights: One weight per layer; None gives each the weight 1.
+        over_layers: See `OverLayers`; default ``sum``.
+        reference: ``content``; ``style`` for every style, weighted by its share; or ``style:2`` for the second alone.
+        blend: See `Blend`; default ``losses``.
         smoothing: See `Smoothing`; ``softmax`` needs time and memory for a float32 copy of the features.
-        temperature: Of ``softmax``, as a part of the reference's largest activation in the layer (of several styles
-            the mean by shares), so that of features between 0 and that none becomes more than ``exp(1/temperature)``
-            times another; default 1. Lower lets peaks stand out, higher leaves little but the filters' means.
-        factor: Of ``scale``; default 0.001.
-        balance: See `Balance`; ``target`` sets ``reduction`` to ``relative``.
-        diagnostics: Whether `nst_tf.losses.smoothing.entropy` and ``peak`` of the picture's features, as they are compared,
-            are told of each layer beside its loss: ``style/conv1_1/entropy``, ``style/conv1_1/peak``.
+        temperature: Temperature of ``softmax``, relative to the reference's largest activation in the layer (with
+            several styles, to the mean by shares). Of features between 0 and that activation, none then becomes more
+            than ``exp(1/temperature)`` times another. Default 1; a lower value lets peaks stand out.
+        factor: Factor of ``scale``; default 0.001.
+        balance: See `Balance`; default ``none``. With ``target``, ``reduction`` is set to ``relative``.
+        diagnostics: Whether to report, beside each layer's loss, the `nst_tf.losses.smoothing.entropy` and ``peak`` of
+            the picture's smoothed features: ``style/conv1_1/entropy``, ``style/conv1_1/peak``.
+        reduction: The formula of ``E_l``. A subclass narrows the type to an enumeration of its own; None, the default,
+            is for a loss that has a single formula.
     """
 
     layers: list[str] = field(default_factory=list)
@@ -73,34 +102,59 @@ class LayerLoss(Loss):
     factor: float = 0.001
     balance: Balance = Balance.none
     diagnostics: bool = field(default=False, metadata=role(old_name="peaks"))
+    reduction: Enum | None = None
+
+    @abstractmethod
+    def represent(self, features: Features) -> Representation:
+        """Compute what the loss compares: for each of ``layers`` a tensor ``(B, …)`` out of ``(B, H, W, C)``."""
+
+    @abstractmethod
+    def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """Compute ``E_l``, ``(B,)`` float32, from the picture's representation of one layer and the target's."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_layers()
+        self._check_layer_weights()
         above("temperature", self.temperature, 0)
         above("factor", self.factor, 0)
         if self.balance is Balance.target:
-            kind = type(getattr(self, "reduction"))  # noqa: B009 - every subclass has its own
-            setattr(self, "reduction", choice("balance", "relative", kind))  # noqa: B010
+            self.reduction = self._relative_reduction()
         if self.reference not in ("content", "style") and self._style_number() is None:
-            raise InputError(f"reference={self.reference!r}: must be content, style, or style:N with N from 1 up")
+            raise InputError(
+                f"reference={self.reference!r}: must be content, style, or style:N with a number N of at least 1."
+            )
 
     def _check_layers(self) -> None:
         if self.weight and not self.layers:
-            raise InputError(f"{type(self).__name__} has no layers: name some, or set its weight to 0")
+            raise InputError(
+                f"layers=[]: {type(self).__name__} has no layers to compare. Name at least one, or set its weight to 0."
+            )
         if len(set(self.layers)) < len(self.layers):
-            raise InputError(f"layers={self.layers}: a layer stands there twice")
+            raise InputError(f"layers={self.layers}: must not name a layer twice. Remove the repetition.")
         if "image" in self.layers:
-            raise InputError(f"layers={self.layers}: 'image' is no layer of a backbone")
+            raise InputError(
+                f"layers={self.layers}: must name layers of the backbone; 'image' is the picture itself. Remove it."
+            )
+
+    def _check_layer_weights(self) -> None:
         if self.layer_weights is None:
             return
         if len(self.layer_weights) != len(self.layers):
             raise InputError(
-                f"layer_weights has {len(self.layer_weights)} entries for {len(self.layers)} layers "
-                f"({', '.join(self.layers)}): give one a layer, or null for 1 each"
+                f"layer_weights={self.layer_weights}: has {len(self.layer_weights)} entries for {len(self.layers)} "
+                f"layers ({', '.join(self.layers)}). Give one weight per layer, or null for 1 each."
             )
         for weight in self.layer_weights:
             at_least("layer_weights", weight, 0)
+
+    def _relative_reduction(self) -> Enum:
+        if self.reduction is None:
+            raise InputError(
+                f"balance=target: {type(self).__name__} has no reduction named relative. "
+                "Choose balance=none or balance=gradient."
+            )
+        return choice("balance", "relative", type(self.reduction))
 
     def _style_number(self) -> int | None:
         kind, _, number = self.reference.partition(":")
@@ -112,71 +166,62 @@ class LayerLoss(Loss):
         return self.layers
 
     def references(self, styles: int) -> Sequence[str]:
-        """One content, one style, or every style."""
+        """Return the content, one style, or every style, as ``reference`` says."""
         if self.reference == "content":
             return ["content"]
         number = self._style_number()
         if number is None:
             return [f"style:{n}" for n in range(1, styles + 1)]
         if number > styles:
-            raise InputError(f"reference={self.reference!r}: only {styles} style(s) given")
+            raise InputError(
+                f"reference={self.reference!r}: the run has only {styles} style(s). "
+                "Choose a smaller number, or give more styles."
+            )
         return [self.reference]
 
-    def share(self, layer: str) -> float:
-        """The factor ``w_l`` of one layer, the mean over layers included."""
+    def effective_weight(self, layer: str) -> float:
+        """Return ``w_l``, the factor of one layer's ``E_l`` in the loss, with the mean over layers included."""
         weight = 1.0 if self.layer_weights is None else self.layer_weights[self.layers.index(layer)]
         return weight / len(self.layers) if self.over_layers is OverLayers.mean else weight
 
+    def distance(self, representation: Representation, targets: Representation) -> dict[str, tf.Tensor]:
+        """Compute each layer's ``w_l E_l``, ``(B,)`` float32."""
+        return {
+            layer: self.effective_weight(layer) * self.layer_distance(representation[layer], targets[layer])
+            for layer in self.layers
+        }
+
     @property
     def uses_temperature(self) -> bool:
-        """With ``smoothing=softmax``."""
+        """True with ``smoothing=softmax``."""
         return self.smoothing is Smoothing.softmax
 
-    def temperatures(self, features: Features) -> Targets:
-        """``temperature`` times each layer's `largest` activation, where there is a softmax."""
+    def temperatures(self, features: Features) -> Temperatures:
+        """Return ``temperature`` times each layer's `largest_activation`; nothing without a softmax."""
         if not self.uses_temperature:
             return {}
-        return {_temperature_key(layer): self.temperature * largest(features[layer]) for layer in self.layers}
+        return {layer: self.temperature * largest_activation(features[layer]) for layer in self.layers}
 
-    def smooth(self, features: Features, temperatures: Targets) -> Features:
-        """The features with those of ``layers`` smoothed."""
+    def smooth(self, features: Features, temperatures: Temperatures) -> Features:
+        """Return the features, with those of ``layers`` smoothed as ``smoothing`` says."""
         match self.smoothing:
             case Smoothing.none:
                 return features
             case Smoothing.softmax:
-                changed = {
-                    layer: spatial_softmax(features[layer], temperatures[_temperature_key(layer)])
-                    for layer in self.layers
-                }
+                changed = {layer: spatial_softmax(features[layer], temperatures[layer]) for layer in self.layers}
             case Smoothing.scale:
                 changed = {layer: self.factor * tf.cast(features[layer], tf.float32) for layer in self.layers}
         return {**features, **changed}
 
     @property
     def diagnostic_names(self) -> Sequence[str]:
-        """Entropy and peak of each layer, where ``peaks`` asks for them."""
+        """``LAYER/entropy`` and ``LAYER/peak`` of each layer, if ``diagnostics`` is on."""
         return [f"{layer}/{name}" for layer in self.layers for name in _DIAGNOSTICS] if self.diagnostics else []
 
     def compute_diagnostics(self, features: Features) -> dict[str, tf.Tensor]:
-        """Entropy and peak of each layer, where ``peaks`` asks for them."""
-        diagnostic_names = ((name, *name.rsplit("/", 1)) for name in self.diagnostic_names)
-        return {name: _DIAGNOSTICS[measure](features[layer]) for name, layer, measure in diagnostic_names}
-
-    def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """``E_l`` of one layer, ``(B,)``."""
-        raise NotImplementedError
-
-    def distance(self, representation: Targets, targets: Targets) -> dict[str, tf.Tensor]:
-        """Each layer's ``w_l E_l``."""
-        return {
-            layer: self.share(layer) * self.layer_distance(representation[layer], targets[layer])
-            for layer in self.layers
-        }
+        """Compute each layer's entropy and peak, ``(B,)`` float32, if ``diagnostics`` is on."""
+        named = ((name, *name.rsplit("/", 1)) for name in self.diagnostic_names)
+        return {name: _DIAGNOSTICS[measure](features[layer]) for name, layer, measure in named}
 
 
 _DIAGNOSTICS = {"entropy": entropy, "peak": peak}
-
-
-def _temperature_key(layer: str) -> str:
-    """The name of a layer's temperature among targets."""
-    return f"temperature:{layer}"

@@ -1,10 +1,11 @@
-"""What every loss has in common: a weight, references, and state passed as arguments."""
+"""The contract of every loss: a weight, references to compare with, and state passed as arguments."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from nst_tf.util.checks import at_least, coerce_choices
 from nst_tf.util.lazy import tf
@@ -12,17 +13,33 @@ from nst_tf.util.lazy import tf
 Features: TypeAlias = "Mapping[str, tf.Tensor]"
 """Layer name to features ``(B, H, W, C)``; ``"image"`` is the picture itself, ``(B, H, W, 3)`` RGB in [0, 1]."""
 
-Targets: TypeAlias = "Mapping[str, tf.Tensor]"
-"""Layer name to what a loss compares there; ``temperature:LAYER``: what the features there are divided by, ``(B,)``."""
+Representation: TypeAlias = "Mapping[str, tf.Tensor]"
+"""Layer name to what a loss compares there, ``(B, …)``: the features themselves, or Gram matrices, for example."""
+
+Temperatures: TypeAlias = "Mapping[str, tf.Tensor]"
+"""Layer name to the temperature of its softmax, ``(B,)`` in units of the features; empty without a softmax."""
+
+
+class Targets(NamedTuple):
+    """Targets of a loss: the values that every picture is compared with, computed once before the loop.
+
+    Attributes:
+        layers: The reference's representation, after `Loss.finalize_targets`.
+        temperatures: Temperatures that smooth the features of every picture, as they smoothed the reference's.
+    """
+
+    layers: Representation
+    temperatures: Temperatures
 
 
 @dataclass
-class Loss:
+class Loss(ABC):
     """A named component of the objective: ``weight · Σ_l w_l E_l`` per picture.
 
-    A subclass says what it compares (``represent``) and how (``distance``), and what of that can be done once for all
-    steps (``settle``); it keeps no state, so one object serves any number of pictures. Every value is float32 of shape
-    ``(B,)``.
+    A loss is a dataclass: its fields are its settings, and its methods are functions of their arguments. It keeps no
+    state, so one object serves any number of pictures. Losses over layers of the backbone derive from
+    `nst_tf.losses.layer_loss.LayerLoss`, which leaves two methods to write. Any other loss overrides ``taps``,
+    ``references``, ``represent`` and ``distance``; `nst_tf.losses.total_variation.TotalVariationLoss` is an example.
 
     Attributes:
         weight: The component's weight: α, β or the weight of total variation. A loss of weight 0 is not computed.
@@ -31,66 +48,96 @@ class Loss:
     weight: float = 1.0
 
     positional: ClassVar[bool] = False
-    """Whether it compares position by position, so that its references need the picture's own shape."""
+    """True if the loss compares position by position, so that its references need the picture's own shape."""
 
     def __post_init__(self) -> None:
         coerce_choices(self)
         at_least("weight", self.weight, 0)
 
     def static_config(self) -> Loss:
-        """What of it a compiled step holds: all but its weight, which is a tensor there."""
+        """Return the settings that a compiled step contains: all but the weight, which is one of its inputs."""
         return replace(self, weight=1.0)
 
     @property
+    @abstractmethod
     def taps(self) -> Sequence[str]:
-        """Names of the backbone layers this loss reads; ``"image"`` needs no backbone."""
-        raise NotImplementedError
+        """Names of the backbone layers that this loss reads; ``"image"`` needs no backbone."""
 
+    @abstractmethod
     def references(self, styles: int) -> Sequence[str]:
-        """The pictures this loss compares with, of so many styles: ``content``, ``style:1`` …, or none."""
-        raise NotImplementedError
+        """Return the names of the pictures that this loss compares with: ``content``, ``style:1``, …, or none.
 
-    def represent(self, features: Features) -> Targets:
-        """What the loss looks at in ``features``, layer by layer."""
-        raise NotImplementedError
+        Args:
+            styles: Number of style pictures in the run.
+        """
 
-    def distance(self, representation: Targets, targets: Targets) -> dict[str, tf.Tensor]:
-        """Each layer's share ``w_l E_l``, ``(B,)``; the shares add up to the raw loss."""
-        raise NotImplementedError
+    @abstractmethod
+    def represent(self, features: Features) -> Representation:
+        """Compute what the loss compares, layer by layer.
+
+        Args:
+            features: Features of the picture or of a reference, after `smooth`.
+
+        Returns:
+            Layer name to a tensor ``(B, …)``.
+        """
+
+    @abstractmethod
+    def distance(self, representation: Representation, targets: Representation) -> dict[str, tf.Tensor]:
+        """Compute each layer's term ``w_l E_l``; the terms add up to the raw loss.
+
+        Args:
+            representation: The picture's representation.
+            targets: The reference's, after `finalize_targets`; its batch may be 1.
+
+        Returns:
+            Layer name to ``(B,)`` float32.
+        """
+
+    def finalize_targets(self, representation: Representation) -> Representation:
+        """Do once what every step needs of a reference's representation, or of several blended into one."""
+        return representation
 
     @property
     def uses_temperature(self) -> bool:
-        """Whether its features have temperatures."""
+        """True if `smooth` needs `temperatures`."""
         return False
 
-    def temperatures(self, features: Features) -> Targets:
-        """What of a reference decides how any picture's features are smoothed; see `Targets`."""
+    def temperatures(self, features: Features) -> Temperatures:
+        """Measure a reference's temperatures, with which every picture's features are smoothed."""
         return {}
 
-    def smooth(self, features: Features, temperatures: Targets) -> Features:
-        """The features as the loss compares them; ``temperatures`` may be whole targets."""
+    def smooth(self, features: Features, temperatures: Temperatures) -> Features:
+        """Return the features as the loss compares them."""
         return features
 
     @property
     def diagnostic_names(self) -> Sequence[str]:
-        """Names of what is told beside the loss."""
+        """Names of the values that `compute_diagnostics` returns, in order."""
         return []
 
     def compute_diagnostics(self, features: Features) -> dict[str, tf.Tensor]:
-        """What is told beside the loss of smoothed features, ``(B,)`` each, by the names in `told`."""
+        """Compute values that are reported beside the loss.
+
+        Args:
+            features: The picture's features, after `smooth`.
+
+        Returns:
+            Each of `diagnostic_names` to ``(B,)`` float32.
+        """
         return {}
 
-    def finalize_targets(self, representation: Targets) -> Targets:
-        """What every step compares with, out of a reference's representation, or of several blended into one."""
-        return representation
-
     def prepare(self, features: Features) -> Targets:
-        """Targets of a reference picture, computed once before the loop."""
+        """Compute the targets of a single reference picture, once before the loop. They carry no gradient."""
         temperatures = self.temperatures(features)
-        settled = self.finalize_targets(self.represent(self.smooth(features, temperatures)))
-        return {name: tf.stop_gradient(value) for name, value in {**settled, **temperatures}.items()}
+        layers = self.finalize_targets(self.represent(self.smooth(features, temperatures)))
+        return Targets(_without_gradient(layers), _without_gradient(temperatures))
 
     def __call__(self, features: Features, targets: Targets) -> tf.Tensor:
-        """The raw loss (before ``weight``), ``(B,)`` float32."""
-        representation = self.represent(self.smooth(features, targets))
-        return tf.add_n(list(self.distance(representation, targets).values()))
+        """Compute the raw loss, before ``weight``: ``Σ_l w_l E_l``, ``(B,)`` float32."""
+        representation = self.represent(self.smooth(features, targets.temperatures))
+        return tf.add_n(list(self.distance(representation, targets.layers).values()))
+
+
+def _without_gradient(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: tf.stop_gradient(value) for name, value in tensors.items()}

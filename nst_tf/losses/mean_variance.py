@@ -1,24 +1,26 @@
-"""Style as each filter's mean and deviation, wherever in the picture it fires and whichever others fire with it."""
+"""The mean-variance style loss: each filter's mean and deviation over the positions, without correlations."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Targets
+from nst_tf.losses.loss import Features, Representation
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import reciprocal, squared_sum
 
 EPSILON = 1e-5
-"""Added to a variance, so that its root has a finite slope where a filter is silent (Huang & Belongie's program)."""
+"""Added to a variance, so that its root has a finite gradient where a filter is constant (Huang & Belongie's code)."""
 
 
 class MeanVarianceReduction(Enum):
-    """From squared differences of means and deviations to one number a layer; N filters.
+    """The formula of one layer; means μ and deviations σ of the picture, μ' and σ' of the style, N filters.
 
-    ``sum`` Σ(μ−μ')² + Σ(σ−σ')² · ``mean`` the same over N (Li et al. 2017) ·
-    ``relative`` the sum over Σμ'² + Σσ'²: 0 is the painting's style, 1 is silence, whatever the network's scale.
+    ``sum`` Σ(μ−μ')² + Σ(σ−σ')² · ``mean`` that over N (Li et al. 2017) ·
+    ``relative`` that over Σμ'² + Σσ'²: 0 at the style and 1 for features that are all 0, for every scale of the
+    network's features.
     """
 
     sum = "sum"
@@ -26,10 +28,10 @@ class MeanVarianceReduction(Enum):
     relative = "relative"
 
 
-_FACTORS = {  # target -> factor of the summed squares
-    MeanVarianceReduction.sum: lambda target: 1.0,
-    MeanVarianceReduction.mean: lambda target: 1.0 / target.shape[-2],
-    MeanVarianceReduction.relative: lambda target: reciprocal(squared_sum(target)),
+_FORMULAS: dict[MeanVarianceReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {  # (B, N, 2) twice to (B,)
+    MeanVarianceReduction.sum: lambda S, T: squared_sum(S - T),
+    MeanVarianceReduction.mean: lambda S, T: 1.0 / T.shape[-2] * squared_sum(S - T),
+    MeanVarianceReduction.relative: lambda S, T: reciprocal(squared_sum(T)) * squared_sum(S - T),
 }
 
 
@@ -37,9 +39,10 @@ _FACTORS = {  # target -> factor of the summed squares
 class MeanVarianceLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction(Σ (μ − μ')² + (σ − σ')²)`` per picture, over the filters of each layer.
 
-    The statistics that batch and instance normalisation adjust; 2N numbers a layer where the Gram matrix has N². The
-    sum is `MomentsLoss`'s squared distance if the filters were independent. With ``blend=targets`` means and deviations
-    are averaged. Huang & Belongie's style loss takes the same statistics in norms, not squared.
+    These are the statistics that batch and instance normalisation adjust: 2N numbers per layer, where the Gram matrix
+    has N². The sum is the squared distance of `nst_tf.losses.moments.MomentsLoss` for independent filters. With
+    ``blend=targets``, means and deviations are averaged. Huang & Belongie's style loss differs: it sums norms of the
+    same statistics, not squares.
 
     Args:
         reduction: See `MeanVarianceReduction`; default ``mean``.
@@ -52,13 +55,13 @@ class MeanVarianceLoss(LayerLoss):
     reference: str = "style"
     reduction: MeanVarianceReduction = MeanVarianceReduction.mean
 
-    def represent(self, features: Features) -> Targets:
-        """Mean and deviation of each filter, ``(B, N, 2)`` float32."""
+    def represent(self, features: Features) -> Representation:
+        """Compute the mean and deviation of each filter, ``(B, N, 2)`` float32."""
         return {layer: _mean_and_deviation(features[layer]) for layer in self.layers}
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """``reduction(Σ (μ − μ')² + (σ − σ')²)``, ``(B,)`` float32."""
-        return _FACTORS[self.reduction](target) * squared_sum(representation - target)
+        """Compute ``reduction(Σ (μ − μ')² + (σ − σ')²)``, ``(B,)`` float32."""
+        return _FORMULAS[self.reduction](representation, target)
 
 
 def _mean_and_deviation(x: tf.Tensor) -> tf.Tensor:

@@ -1,13 +1,17 @@
-"""Observers: what watches a run. The engine knows none of them; each takes what it needs from the events."""
+"""Observers: the progress bar of a run, and the files that are written while it goes on.
+
+The engine does not know the observers; they receive its events through `nst_tf.runs.observer_list`. The modules
+imported here hold settings only, and import neither TensorFlow nor TensorBoard.
+"""
 
 from collections.abc import Iterable
 
 from nst_tf.observers.checkpoints import Checkpoints
-from nst_tf.observers.metrics import COUNTERS, Metrics
-from nst_tf.observers.observer import Observer, is_due
+from nst_tf.observers.metrics import Metrics
+from nst_tf.observers.observer import Observer, RunningObserver, is_due
 from nst_tf.observers.progress import Progress
 from nst_tf.observers.snapshots import Snapshots
-from nst_tf.observers.tensorboard import TensorBoard, write_hparams_config, write_scores
+from nst_tf.observers.tensorboard import TensorBoard
 
 OBSERVERS: dict[str, type[Observer]] = {
     "metrics": Metrics,
@@ -16,27 +20,32 @@ OBSERVERS: dict[str, type[Observer]] = {
     "progress": Progress,
     "checkpoints": Checkpoints,
 }
-"""Name in a config to class, in the order they are told: a checkpoint comes after what it must not outrun."""
+"""Classes of the observers by their names in a config, in the order in which they receive each event.
+
+The checkpoints are last: a run must not be resumed after a step that the other observers have not recorded.
+"""
 
 
 def ordered_observers(observers: Iterable[Observer]) -> list[Observer]:
-    """Observers in the order they are told: the table's, and classes of one's own before the checkpoints."""
+    """Return the observers in the order of `OBSERVERS`; other classes come before the checkpoints."""
     kinds = list(OBSERVERS.values())
-    own = kinds.index(Checkpoints) - 0.5
-    return sorted(observers, key=lambda observer: kinds.index(type(observer)) if type(observer) in kinds else own)
+    before_checkpoints = kinds.index(Checkpoints) - 0.5
+
+    def position(observer: Observer) -> float:
+        return kinds.index(type(observer)) if type(observer) in kinds else before_checkpoints
+
+    return sorted(observers, key=position)
 
 
 __all__ = [
-    "COUNTERS",
     "OBSERVERS",
     "Checkpoints",
     "Metrics",
     "Observer",
     "Progress",
+    "RunningObserver",
     "Snapshots",
     "TensorBoard",
     "is_due",
     "ordered_observers",
-    "write_hparams_config",
-    "write_scores",
 ]

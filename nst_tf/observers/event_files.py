@@ -1,4 +1,9 @@
-"""TensorBoard's event files, cut back to what a later life of the run does not write anew."""
+"""Removal of events from TensorBoard's event files.
+
+TensorBoard's own purging, which a ``SessionLog.START`` event triggers, keeps the first HParams of a run, and with them
+the status and the settings before the interruption. It also keeps the text and the layout at step 0, which would then
+be there twice, and readers that use `EventAccumulator` do not purge scalars and images at all.
+"""
 
 from __future__ import annotations
 
@@ -11,49 +16,49 @@ from tensorboard.compat.proto.event_pb2 import Event
 from nst_tf.util.files import write_atomically
 from nst_tf.util.lazy import tf
 
-ANEW = (
+REWRITTEN_TAGS = (
     *("config", "custom_scalars__config__", "end", "cost/"),
     *("_hparams_/session_start_info", "_hparams_/session_end_info"),
 )
-"""How tags begin that a continued run writes anew: its settings, which may go on for longer, and its end."""
+"""Prefixes of the tags that a resumed run writes again."""
 
 
-def truncate_events(folder: Path, step: int) -> None:
-    """Drop what a run wrote after ``step`` and what it will write anew, file by file.
-
-    TensorBoard would show both lives of a continued run one over the other, and HParams keep the first end.
-
-    Args:
-        folder: Where the event files lie; may be missing.
-        step: The last step to keep; -1 keeps none, and no file.
-    """
-    for path in _files(folder):
-        _cut(path, lambda event: event.step <= step and not _tagged(event, ANEW))
-
-
-def drop(folder: Path, prefix: str) -> None:
-    """Drop what was written under tags that begin with ``prefix``; a file without any is not touched."""
-    for path in _files(folder):
-        if any(_tagged(Event.FromString(record), prefix) for record in _records(path)):
-            _cut(path, lambda event: not _tagged(event, prefix))
-
-
-def _tagged(event: Event, prefix: str | tuple[str, ...]) -> bool:
-    return any(value.tag.startswith(prefix) for value in event.summary.value)
-
-
-def _files(folder: Path) -> list[Path]:
+def event_files(folder: Path) -> list[Path]:
+    """Return the event files in a folder, sorted by name; none if the folder is missing."""
     return sorted(folder.glob("events.out.tfevents.*"))
 
 
-def _cut(path: Path, stands: Callable[[Event], bool]) -> None:
-    """Keep the events that stand; without any the file goes."""
-    kept = [record for record in _records(path) if stands(Event.FromString(record))]
+def truncate_events(folder: Path, step: int) -> None:
+    """Remove the events after a step, and those with `REWRITTEN_TAGS`, so that a resumed run continues the files.
+
+    Args:
+        folder: Folder of the event files; it may be missing.
+        step: Last step to keep; -1 removes all files.
+    """
+    for path in event_files(folder):
+        _filter(path, lambda event: event.step <= step and not _has_tag(event, REWRITTEN_TAGS))
+
+
+def remove_tags(folder: Path, prefix: str) -> None:
+    """Remove the events whose tags start with a prefix; files without such events are not changed."""
+    for path in event_files(folder):
+        if any(_has_tag(Event.FromString(record), prefix) for record in _records(path)):
+            _filter(path, lambda event: not _has_tag(event, prefix))
+
+
+def _has_tag(event: Event, prefix: str | tuple[str, ...]) -> bool:
+    return any(value.tag.startswith(prefix) for value in event.summary.value)
+
+
+def _filter(path: Path, keeps: Callable[[Event], bool]) -> None:
+    """Rewrite a file with the events that are kept; remove it if there are none."""
+    kept = [record for record in _records(path) if keeps(Event.FromString(record))]
     if not kept:
         path.unlink()
         return
-    with tempfile.TemporaryDirectory() as elsewhere:  # TensorBoard reads whatever it finds beside the file
-        copy = Path(elsewhere) / "events"
+    # The copy is in another folder, because TensorBoard reads every event file next to the original.
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "events"
         with tf.io.TFRecordWriter(str(copy)) as writer:
             for record in kept:
                 writer.write(record)
@@ -61,7 +66,7 @@ def _cut(path: Path, stands: Callable[[Event], bool]) -> None:
 
 
 def _records(path: Path) -> Iterator[bytes]:
-    """Whole records; a killed run may have torn the last one."""
+    """Return the whole records of a file; the last one of a killed run can be incomplete."""
     try:
         for record in tf.data.TFRecordDataset(str(path)):
             yield record.numpy()

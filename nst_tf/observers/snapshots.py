@@ -1,23 +1,40 @@
-"""The picture on its way."""
+"""Pictures of intermediate steps."""
 
 from dataclasses import dataclass
 
 from nst_tf.images import write_picture
-from nst_tf.observers.observer import Observer, is_due
+from nst_tf.observers.observer import Observer, RunningObserver, is_due
 from nst_tf.runs.events import Iterate, Started
+from nst_tf.runs.folder import RunFolder
 
 
 @dataclass
 class Snapshots(Observer):
-    """`snapshots/step_000100.png` every ``every`` steps, whatever the optimiser, the start picture included."""
+    """Settings of the pictures `snapshots/step_000100.png`, which include the start picture.
+
+    Attributes:
+        every: Number of steps between two pictures; 0 for none. Default 100.
+    """
 
     every: int = 100
 
-    def started(self, event: Started) -> None:
-        """Remember where the pictures go."""
-        self._folder = event.folder
+    def start(self, event: Started) -> RunningObserver:
+        """Return the writer of one run's snapshots."""
+        return RunningSnapshots(event.folder, self.every)
+
+
+class RunningSnapshots(RunningObserver):
+    """Writer of one run's snapshots.
+
+    Args:
+        folder: Run folder.
+        every: See `Snapshots`.
+    """
+
+    def __init__(self, folder: RunFolder, every: int) -> None:
+        self._folder, self._every = folder, every
 
     def progressed(self, iterate: Iterate) -> None:
-        """Write the picture when one is due."""
-        if is_due(iterate, self.every):
+        """Write the picture if it is due."""
+        if is_due(iterate, self._every):
             write_picture(self._folder.snapshot(iterate.step), iterate.picture())

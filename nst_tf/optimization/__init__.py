@@ -1,1 +1,1 @@
-"""The optimisation itself: objective, compiled loop, engine, schedule, and the caches between runs."""
+"""The optimisation of one picture: objective, compiled loop, engine, schedule, and the cache between runs."""

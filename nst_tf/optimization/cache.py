@@ -1,4 +1,4 @@
-"""What one run leaves to the next: network, targets and compiled steps, where the next one has the same form."""
+"""Reuse of networks, targets and compiled loops by the runs of one process."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from nst_tf.optimizers import Optimizer
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.lazy import tf
 
-Thing = TypeVar("Thing")
+Value = TypeVar("Value")
 
 
 class RunCache:
-    """Builds what a run needs, and keeps it for the next one, for as long as that asks for the same.
+    """Builds networks, targets and compiled loops, and keeps them for the next run in the same process.
 
-    The runs of a sweep most often differ in a weight, a learning rate or a start. Such numbers go into the compiled
-    step as tensors, so that one step serves all; what comes out is, bit for bit, what a process of its own would make.
-    Nothing is kept beyond the next run but what that has asked for. One run at a time.
+    The runs of a sweep most often differ in a weight, a learning rate or a start. These are tensors that the compiled
+    step takes as arguments, so one compiled step serves all such runs. A run with a cache gives the same bits as a run
+    without one. Values that a run does not use are dropped as soon as it builds a new one. The cache serves one run at
+    a time.
 
     Args:
-        keeps: Whether anything is kept; without, every run builds its own and leaves nothing.
+        keeps: Whether anything is kept. Without, every run builds everything itself. Default off.
     """
 
     def __init__(self, keeps: bool = False) -> None:
@@ -38,17 +39,17 @@ class RunCache:
         self._loops: Cache[CompiledLoop] = Cache(keeps)
 
     def begin_run(self) -> None:
-        """Count what is asked for from now on."""
+        """Mark the current entries as belonging to earlier runs."""
         for cache in (self._extractors, self._objectives, self._loops):
             cache.begin_run()
 
     def clear(self) -> None:
-        """Let go targets, pictures and compiled steps, for a run that is short of memory."""
+        """Drop targets and compiled loops with their pictures, for a run that is short of memory."""
         self._objectives.clear()
         self._loops.clear()
 
     def extractor(self, backbone: Backbone, layers: Sequence[str], runtime: Runtime) -> Extractor:
-        """`Backbone.extractor`, one for equal settings, weights and runtime."""
+        """Return `Backbone.extractor` for these layers, the kept one for equal settings, weights and runtime."""
         weights = tuple(backbone.identity().items()) if layers else ()
         key = (repr(backbone), weights, tuple(layers), repr(runtime))
         if (found := self._extractors.find(key)) is not None:
@@ -63,17 +64,19 @@ class RunCache:
         styles: Sequence[np.ndarray],
         shares: Sequence[float],
     ) -> Objective:
-        """`Objective.prepare`; losses that differ in their weights alone share their targets.
+        """Return `Objective.prepare` of these arguments.
+
+        Losses that differ only in their weights share their targets.
 
         Raises:
-            InputError: See there.
+            InputError: See `Objective.prepare`.
         """
         pictures = tuple(_digest(picture) for picture in (content, *styles))
         key = (id(extractor), static_configs(losses), pictures, tuple(shares))
         if (found := self._objectives.find(key)) is not None:
             return found.with_weights(losses)
-        paintings = [tf.constant(style) for style in styles]
-        prepared = Objective.prepare(extractor, losses, tf.constant(content), paintings, shares)
+        style_images = [tf.constant(style) for style in styles]
+        prepared = Objective.prepare(extractor, losses, tf.constant(content), style_images, shares)
         return self._objectives.put(key, prepared)
 
     def loop(
@@ -85,19 +88,22 @@ class RunCache:
         start: tf.Tensor,
         raise_if_stopped: Callable[[], None] | None = None,
     ) -> CompiledLoop:
-        """A `CompiledLoop` from a start picture; that of an earlier run of the same form, begun anew, where there is one.
+        """Return a `CompiledLoop` at a start picture, the kept one after a reset if an earlier run has the same form.
+
+        Two runs have the same form if their networks, the `static_config` of losses and optimiser, and the shapes and
+        dtypes of all tensors are equal.
 
         Args:
-            objective: What it lowers.
-            optimizer: By what.
-            schedule: When it counts as diverged, and whether a mean is kept.
-            scale: Number of the scale: two of one run never share one.
-            start: ``(B, H, W, 3)``.
+            objective: The objective to minimise.
+            optimizer: Settings of the optimiser.
+            schedule: Its ``growth`` and ``average`` are used.
+            scale: Index of the scale. Two scales of one run never share a loop.
+            start: ``(B, H, W, 3)``, RGB in [0, 1].
             raise_if_stopped: See `CompiledLoop`.
         """
-        sizes = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
+        input_types = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
         settings = (static_configs(objective.losses), repr(optimizer.static_config()), schedule.average)
-        key = (id(objective.extractor), settings, scale, tuple(start.shape), start.device, sizes)
+        key = (id(objective.extractor), settings, scale, tuple(start.shape), start.device, input_types)
         if (found := self._loops.find(key)) is not None:
             found.reset(optimizer, start, [objective.inputs], schedule.growth, raise_if_stopped)
             return found
@@ -106,44 +112,46 @@ class RunCache:
         return self._loops.put(key, loop)
 
 
-class Cache(Generic[Thing]):
-    """Things by what determines them; what is missing makes room for itself before it is built.
+class Cache(Generic[Value]):
+    """Values by the settings that determine them.
+
+    A value that is missing makes room before it is built: all values that the present run has not used are dropped.
 
     Args:
-        keeps: Whether anything is put on it.
+        keeps: Whether `put` keeps anything.
     """
 
     def __init__(self, keeps: bool) -> None:
         self._keeps = keeps
-        self._things: dict[Hashable, Thing] = {}
+        self._values: dict[Hashable, Value] = {}
         self._used: set[Hashable] = set()
 
     def begin_run(self) -> None:
-        """Whatever is there now was the last run's, or is one's of before."""
+        """Mark the current entries as belonging to earlier runs."""
         self._used.clear()
 
     def clear(self) -> None:
-        """Empty it."""
-        self._things.clear()
+        """Drop all values."""
+        self._values.clear()
 
-    def find(self, key: Hashable) -> Thing | None:
-        """What was put there under this key; where there is none, what this run has not used is let go."""
-        if key not in self._things:
-            self._things = {key: self._things[key] for key in self._used if key in self._things}
+    def find(self, key: Hashable) -> Value | None:
+        """Return the value of a key and mark it as used; if there is none, drop unused values and return None."""
+        if key not in self._values:
+            self._values = {key: self._values[key] for key in self._used if key in self._values}
             return None
         self._used.add(key)
-        return self._things[key]
+        return self._values[key]
 
-    def put(self, key: Hashable, thing: Thing) -> Thing:
-        """Keep a thing, and give it back."""
+    def put(self, key: Hashable, value: Value) -> Value:
+        """Keep a value, mark it as used, and return it."""
         if self._keeps:
-            self._things[key] = thing
+            self._values[key] = value
             self._used.add(key)
-        return thing
+        return value
 
 
 def static_configs(losses: Mapping[str, Loss]) -> tuple[tuple[str, str], ...]:
-    """Names and settings of the losses that count, but for their weights."""
+    """Return names and settings, except the weights, of the losses with a weight above 0."""
     return tuple((name, repr(loss.static_config())) for name, loss in active_losses(losses).items())
 
 

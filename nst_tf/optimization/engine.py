@@ -1,4 +1,4 @@
-"""The loop over scales: from pictures and settings to a run told in events."""
+"""The optimisation over scales, as a stream of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from nst_tf.images import resize
-from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, column
+from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, column, loop_arrays
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
 from nst_tf.runs.events import Failed, Finished, Iterate, Progressed, Scaled
@@ -20,18 +20,18 @@ from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
 HOST_SECONDS = 2.0
-"""How long the device may work before the host looks up, so that Ctrl-C is answered."""
+"""Longest time, in seconds, that the device works before the host checks for Ctrl-C."""
 
 Outcome = tuple[str, str]
-"""One of `nst_tf.runs.folder.STATUSES`, and why."""
+"""The status of a run, one of `nst_tf.runs.folder.STATUSES`, and its reason."""
 
 
 class Engine:
-    """Optimises one problem and tells of it in events.
+    """Optimises one problem and yields events.
 
     Args:
-        problem: What to optimise.
-        periods: Numbers of steps at whose multiples somebody wants to look.
+        problem: The problem.
+        periods: The observers' periods: an event is yielded at each step that is a multiple of one of them.
         device: TensorFlow's name of the device.
     """
 
@@ -45,18 +45,18 @@ class Engine:
         self._level: PyramidLevel | None = None
 
     def run(self, state: Mapping[str, np.ndarray] | None = None) -> Iterator[Progressed | Scaled | Finished]:
-        """Optimise from the start, or from a state that a `Iterate` gave.
+        """Optimise from the start, or continue from the state of an `Iterate`.
 
         Yields:
-            `Scaled` at each size; `Progressed` at step 0 and wherever a period divides the step; one `Finished`
-            (or `Failed`) last, whatever ended the run.
+            `Scaled` at each size, `Progressed` at step 0 and at each multiple of a period, and one `Finished` (or
+            `Failed`) last. Every run ends with a picture, even when it is interrupted, diverges or fails.
 
         Raises:
             InputError: The state, the start or the pictures cannot be used, or memory ends before there is a picture.
         """
         with self._request.catch_signals(), tf.device(self._device):
             try:
-                outcome = yield from self._levels(dict(state or {}))
+                outcome = yield from self._run_levels(dict(state or {}))
             except Interrupted:
                 outcome = ("interrupted", "asked to stop")
             except InputError:
@@ -64,15 +64,15 @@ class Engine:
             except Exception as error:
                 if self._level is None and is_out_of_memory(error):
                     raise InputError(describe_failure(error)) from error
-                if self._level is None:  # nothing to show yet
+                if self._level is None:  # there is no picture yet
                     raise
-                yield Failed("failed", describe_failure(error), self._iterate(self._level, lost=True), error)
+                yield Failed("failed", describe_failure(error), self._iterate(self._level, best=True), error)
                 return
             assert self._level is not None
-            yield Finished(*outcome, self._iterate(self._level, lost=outcome[0] == "diverged"))
+            yield Finished(*outcome, self._iterate(self._level, best=outcome[0] == "diverged"))
 
-    def _levels(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled, None, Outcome]:
-        """Scale after scale, each from the last one's picture."""
+    def _run_levels(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled, None, Outcome]:
+        """Run the scales in order, each from the picture of the one before."""
         self._seconds = float(state.get("engine/seconds", 0.0))
         outcome = ("completed", "")
         for scale in range(int(state.get("engine/scale", 0)), len(self._ends)):
@@ -99,20 +99,19 @@ class Engine:
         )
         if self._level is not None and problem.schedule.keep_state:
             loop.solver.warm_start(self._level.loop.solver)
-        return PyramidLevel(scale, loop, problem.schedule.stop_rule(), *self._done(state))
+        return PyramidLevel(scale, loop, problem.schedule.stop_rule(), *self._counts_before(state))
 
-    def _done(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
-        """Steps and evaluations before the next scale."""
+    def _counts_before(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
+        """Return the steps and evaluations of all scales before the next one."""
         if self._level is None:
             return int(state.get("engine/steps", 0)), int(state.get("engine/evaluations", 0))
-        record = self._level.record
-        return self._level.steps + record.step, self._level.evaluations + record.evaluations
+        return self._level.step, self._level.evaluations
 
     def _run_level(self, level: PyramidLevel, fresh: bool) -> Generator[Progressed, None, Outcome]:
-        """One scale: advance from boundary to boundary until something ends it; a fresh run tells its start."""
+        """Advance one scale from boundary to boundary until it ends; a fresh run reports its start first."""
         if fresh:
             yield Progressed(self._iterate(level))
-        while (outcome := self._verdict(level)) is None:
+        while (outcome := self._outcome(level)) is None:
             self._advance(level)
             if self._is_boundary(level.step) and level.record.healthy:
                 yield Progressed(self._iterate(level))
@@ -120,14 +119,14 @@ class Engine:
 
     def _advance(self, level: PyramidLevel) -> None:
         self._request.raise_if_stopped()
-        steps = min(self._boundary(level) - level.step, max(1, int(HOST_SECONDS / level.pace)))
+        steps = min(self._next_boundary(level) - level.step, max(1, int(HOST_SECONDS / level.seconds_per_step)))
         seconds, before = self._seconds, level.step
         with self._timed():
             level.advance(steps)
-        level.pace = (self._seconds - seconds) / max(1, level.step - before)
+        level.seconds_per_step = (self._seconds - seconds) / max(1, level.step - before)
 
-    def _verdict(self, level: PyramidLevel) -> Outcome | None:
-        """What ends the scale at this step, if anything does."""
+    def _outcome(self, level: PyramidLevel) -> Outcome | None:
+        """Return how the scale ends at this step, or None if it goes on."""
         schedule, record = self._problem.schedule, level.record
         if not record.healthy:
             return (
@@ -144,22 +143,22 @@ class Engine:
             return "completed", f"{level.step} step{'s' * (level.step != 1)}"
         return None
 
-    def _boundary(self, level: PyramidLevel) -> int:
-        """The next step somebody wants to look at, or the scale's last."""
+    def _next_boundary(self, level: PyramidLevel) -> int:
+        """Return the next multiple of a period, or the last step of the scale if that comes first."""
         multiples = [(level.step // period + 1) * period for period in self._periods]
         return min([*multiples, self._ends[level.scale]])
 
     def _is_boundary(self, step: int) -> bool:
         return any(step % period == 0 for period in self._periods) or step == self._ends[-1]
 
-    def _iterate(self, level: PyramidLevel, lost: bool = False) -> Iterate:
-        """The run now; when it is lost, at the picture of the lowest loss."""
-        record = level.loop.read_best() if lost else level.loop.tell()
-        image = level.loop.best if lost else level.loop.image
+    def _iterate(self, level: PyramidLevel, best: bool = False) -> Iterate:
+        """Return the present iterate, or with ``best`` the one of the lowest loss at this scale."""
+        record = level.loop.read_best() if best else level.loop.read_reported()
+        image = level.loop.best if best else level.loop.image
         return Iterate(
-            step=level.steps + record.step,
+            step=level.steps_before + record.step,
             steps=self._problem.steps,
-            evaluations=level.evaluations + record.evaluations,
+            evaluations=level.evaluations_before + record.evaluations,
             seconds=self._seconds,
             total=record.total,
             gradient_norm=record.gradient_norm,
@@ -170,7 +169,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
-        """Count the time spent inside as optimising."""
+        """Add the time spent in the block to the run's seconds."""
         start = time.perf_counter()
         try:
             yield
@@ -179,32 +178,39 @@ class Engine:
 
 
 class PyramidLevel:
-    """One scale of a run: its descent, its stop rule, and what was done before it.
+    """One scale of a run: its compiled loop, its stop rule, and the counts of the scales before it.
 
     Args:
-        scale: Number of the scale, from 0.
-        descent: The compiled loop.
-        rule: When the loss has stopped changing.
-        steps: Steps of the scales before.
-        evaluations: Evaluations of the scales before.
+        scale: Index of the scale, from 0.
+        loop: The compiled loop.
+        rule: The rule that detects convergence.
+        steps_before: Steps of the scales before.
+        evaluations_before: Evaluations of the scales before.
     """
 
-    def __init__(self, scale: int, loop: CompiledLoop, rule: StopRule, steps: int, evaluations: int) -> None:
+    def __init__(
+        self, scale: int, loop: CompiledLoop, rule: StopRule, steps_before: int, evaluations_before: int
+    ) -> None:
         self.scale, self.loop, self.rule = scale, loop, rule
-        self.steps, self.evaluations = steps, evaluations
+        self.steps_before, self.evaluations_before = steps_before, evaluations_before
         self.record = NO_RECORD
-        self.pace = HOST_SECONDS  # seconds a step; until one is measured, one step at a time
+        self.seconds_per_step = HOST_SECONDS  # one step at a time until a step has been timed
 
     @property
     def step(self) -> int:
-        """Steps over all scales."""
-        return self.steps + self.record.step
+        """Steps over all scales so far."""
+        return self.steps_before + self.record.step
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations over all scales so far."""
+        return self.evaluations_before + self.record.evaluations
 
     def begin_or_restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Evaluate the start, or continue from a `state` where there is one.
+        """Evaluate the start, or continue from a `state` if it is not empty.
 
         Raises:
-            InputError: The state is not one of this run.
+            InputError: The state does not fit this run.
         """
         if not state:
             self.record = self.loop.begin()
@@ -218,15 +224,15 @@ class PyramidLevel:
         self.record = self.loop.advance(steps)
 
     def state(self) -> dict[str, np.ndarray]:
-        """All a checkpoint needs of this scale."""
+        """Return the arrays of a checkpoint: the loop's, the solver's, and those under ``engine/``."""
         return self.loop.state() | {
             "engine/scale": np.array(self.scale),
-            "engine/steps": np.array(self.steps),
-            "engine/evaluations": np.array(self.evaluations),
+            "engine/steps": np.array(self.steps_before),
+            "engine/evaluations": np.array(self.evaluations_before),
             "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
         }
 
 
 def checkpoint_step(state: Mapping[str, np.ndarray]) -> int:
-    """The step, over all scales, that a state of a `Iterate` was taken at."""
-    return int(state["engine/steps"]) + int(column(state["descent/row"], "step")[0])
+    """Return the step, over all scales, of a checkpoint's arrays."""
+    return int(state["engine/steps"]) + int(column(loop_arrays(state)["row"], "step")[0])

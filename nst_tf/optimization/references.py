@@ -1,38 +1,40 @@
-"""What losses see in the pictures they refer to, once before the loop."""
+"""Targets of the losses, computed from content and styles once before the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from nst_tf.losses import Blend, Features, LayerLoss, Loss, Targets
-from nst_tf.optimization.terms import Term
+from nst_tf.losses import Blend, Features, LayerLoss, Loss, Representation, Temperatures
+from nst_tf.optimization.terms import Term, TermInputs, WeightedTarget
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
 FeatureFunction: TypeAlias = "Callable[[tf.Tensor], dict[str, tf.Tensor]]"
+"""A picture ``(B, H, W, 3)`` to its features by layer, as `Backbone.extractor` gives it."""
 
-Representation: TypeAlias = "Callable[[Features], Targets]"
+Measure: TypeAlias = "Callable[[Features], Mapping[str, tf.Tensor]]"
+"""Features of a reference to a tensor per layer: a representation, or temperatures."""
 
 
 def extract_features(extractor: FeatureFunction, image: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Features by layer, the picture itself among them."""
+    """Return features by layer, with the picture itself under ``"image"``."""
     return {"image": image} | extractor(image)
 
 
 class References:
-    """Content and styles, and how losses look at them.
+    """Content and styles, and the targets that losses take from them.
 
     Args:
         extractor: Picture to features.
-        losses: Those that count, by name.
+        losses: The active losses by name.
         content: ``(B, H, W, 3)``.
         styles: ``(B, h, w, 3)`` each, of any sizes.
-        shares: One share a style.
+        shares: One share per style.
 
     Raises:
-        InputError: A loss refers to a style that was not given, or compares position by position with one of another
-            shape.
+        InputError: A loss refers to a style that was not given, or it compares position by position with a picture of
+            another shape.
     """
 
     def __init__(
@@ -44,87 +46,98 @@ class References:
         shares: Sequence[float],
     ) -> None:
         self._extractor, self._losses = extractor, losses
-        names = [f"style:{n}" for n in range(1, len(styles) + 1)]
-        self._pictures = {"content": content} | dict(zip(names, styles, strict=True))
-        self._weights = {"content": 1.0} | dict(zip(names, shares, strict=True))
-        self._named = {name: loss.references(len(styles)) for name, loss in losses.items()}
+        style_names = [f"style:{n}" for n in range(1, len(styles) + 1)]
+        self._pictures = {"content": content} | dict(zip(style_names, styles, strict=True))
+        self._shares = {"content": 1.0} | dict(zip(style_names, shares, strict=True))
+        self._references_of = {name: loss.references(len(styles)) for name, loss in losses.items()}
         for name, loss in losses.items():
             self._check_shapes(name, loss)
 
     def terms(self) -> dict[str, Term]:
-        """Each loss with its targets.
+        """Return each loss with its targets.
 
-        Features that a softmax smooths are divided by temperatures that all references of a loss share, so these are
-        found first, in a pass that is taken for such losses alone.
+        All references of a loss share the temperatures of its softmax. So these are measured first, in a pass over the
+        references that only losses with a softmax need.
         """
-        measured = self._seen({name: loss.temperatures for name, loss in self._losses.items() if loss.uses_temperature})
-        shared = {name: _blended(self._losses[name], self._shared(seen)) for name, seen in measured.items()}
-        temperatures = {name: shared.get(name, {}) for name in self._losses}
-        seen = self._seen({name: _look(loss, temperatures[name]) for name, loss in self._losses.items()})
+        temperatures = self._temperatures()
+        measures = {name: _representation(loss, temperatures[name]) for name, loss in self._losses.items()}
+        seen = self._measure(measures)
         return {name: self._term(loss, seen[name], temperatures[name]) for name, loss in self._losses.items()}
 
     def _check_shapes(self, name: str, loss: Loss) -> None:
-        for reference in self._named[name]:
+        for reference in self._references_of[name]:
             shape = self._pictures[reference].shape[1:3]
             if loss.positional and shape != self._pictures["content"].shape[1:3]:
                 raise InputError(
-                    f"losses.{name}.reference={reference} compares position by position with a picture of another "
-                    "shape: set image.style_fit=content"
+                    f"losses.{name}.reference={reference}: compares position by position with a picture of another "
+                    "shape. Set image.style_fit=content."
                 )
 
-    def _seen(self, looks: Mapping[str, Representation]) -> dict[str, dict[str, Targets]]:
-        """What losses see in their references: loss to reference to that."""
-        seen: dict[str, dict[str, Targets]] = {name: {} for name in looks}
+    def _temperatures(self) -> dict[str, Temperatures]:
+        """Measure each loss's temperatures, the mean by shares over its references; empty without a softmax."""
+        measures = {name: loss.temperatures for name, loss in self._losses.items() if loss.uses_temperature}
+        seen = self._measure(measures)
+        return {
+            name: _weighted_mean(loss, self._with_shares(seen[name])) if name in seen else {}
+            for name, loss in self._losses.items()
+        }
+
+    def _measure(self, measures: Mapping[str, Measure]) -> dict[str, dict[str, Representation]]:
+        """Apply each loss's measure to its references: loss to reference to values by layer."""
+        seen: dict[str, dict[str, Representation]] = {name: {} for name in measures}
         for reference, picture in self._pictures.items():
-            looking = {name: look for name, look in looks.items() if reference in self._named[name]}
-            for name, targets in _looked(self._extractor, looking, picture).items():
-                seen[name][reference] = targets
+            wanted = {name: measure for name, measure in measures.items() if reference in self._references_of[name]}
+            for name, values in _measure_picture(self._extractor, wanted, picture).items():
+                seen[name][reference] = values
         return seen
 
-    def _shared(self, seen: Mapping[str, Targets]) -> list[tuple[float, Targets]]:
-        """What was seen, with shares; a single reference counts in full, whatever its share among several."""
-        return [(1.0 if len(seen) == 1 else self._weights[reference], targets) for reference, targets in seen.items()]
+    def _with_shares(self, seen: Mapping[str, Representation]) -> list[WeightedTarget]:
+        """Give each reference its share; a single reference counts in full."""
+        return [
+            WeightedTarget(1.0 if len(seen) == 1 else self._shares[reference], values)
+            for reference, values in seen.items()
+        ]
 
-    def _term(self, loss: Loss, seen: Mapping[str, Targets], temperatures: Targets) -> Term:
-        """The loss with its targets, blended into one where it asks for that."""
+    def _term(self, loss: Loss, seen: Mapping[str, Representation], temperatures: Temperatures) -> Term:
+        """Join a loss with its targets, which ``blend=targets`` averages into one."""
         if not seen:
-            return Term(loss, loss.weight, [(1.0, {})])
-        shared = self._shared(seen)
+            return Term(loss, TermInputs(loss.weight, [WeightedTarget(1.0, {})], {}, {}))
+        weighted = self._with_shares(seen)
         if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
-            shared = [(1.0, _blended(loss, shared))]
-        return Term(
-            loss,
-            loss.weight,
-            [(share, {**loss.finalize_targets(targets), **temperatures}) for share, targets in shared],
-        )
+            weighted = [WeightedTarget(1.0, _weighted_mean(loss, weighted))]
+        targets = [WeightedTarget(share, loss.finalize_targets(layers)) for share, layers in weighted]
+        return Term(loss, TermInputs(loss.weight, targets, temperatures, {}))
 
 
-def _look(loss: Loss, temperatures: Targets) -> Representation:
+def _representation(loss: Loss, temperatures: Temperatures) -> Measure:
     return lambda features: loss.represent(loss.smooth(features, temperatures))
 
 
-def _looked(extractor: FeatureFunction, looks: Mapping[str, Representation], picture: tf.Tensor) -> dict[str, Targets]:
-    """What is seen in one picture; compiled, so that each feature is let go as soon as it has been looked at.
+def _measure_picture(
+    extractor: FeatureFunction, measures: Mapping[str, Measure], picture: tf.Tensor
+) -> dict[str, Representation]:
+    """Apply measures to the features of one picture, ``(B, h, w, 3)``.
 
-    For this one look: as a concrete function, since TensorFlow warns of functions that are traced as often as called.
+    The pass is compiled, so that each layer's features are freed as soon as they have been measured. It is called as a
+    concrete function, because TensorFlow warns of functions that are traced at every call.
     """
-    if not looks:
+    if not measures:
         return {}
 
     @tf.function(autograph=False)
-    def run(image: tf.Tensor) -> dict[str, Targets]:
+    def run(image: tf.Tensor) -> dict[str, Representation]:
         features = extract_features(extractor, image)
-        return {name: dict(look(features)) for name, look in looks.items()}
+        return {name: dict(measure(features)) for name, measure in measures.items()}
 
     return run.get_concrete_function(picture)(picture)
 
 
-def _blended(loss: Loss, shared: Sequence[tuple[float, Targets]]) -> Targets:
-    """The weighted mean of what the loss saw in some pictures."""
-    first = shared[0][1]
-    if any(seen[layer].shape != first[layer].shape for _, seen in shared for layer in first):
+def _weighted_mean(loss: Loss, weighted: Sequence[WeightedTarget]) -> dict[str, tf.Tensor]:
+    """Compute the mean by shares of several references' values."""
+    first = weighted[0].layers
+    if any(layers[layer].shape != first[layer].shape for _, layers in weighted for layer in first):
         raise InputError(
-            f"blend=targets: {type(loss).__name__} cannot blend styles of different sizes; "
-            "set image.style_fit=content, or blend=losses"
+            f"blend=targets: {type(loss).__name__} cannot average styles of different sizes. "
+            "Set image.style_fit=content, or blend=losses."
         )
-    return {layer: tf.add_n([share * seen[layer] for share, seen in shared]) for layer in first}
+    return {layer: tf.add_n([share * layers[layer] for share, layers in weighted]) for layer in first}

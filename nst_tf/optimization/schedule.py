@@ -1,4 +1,4 @@
-"""How the steps of a run are spread over sizes, and when a run stops of itself."""
+"""The schedule of a run: its scales, their shares of the steps, and the rules that end it early."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,23 +10,23 @@ from nst_tf.util.errors import InputError
 
 @dataclass
 class Schedule:
-    """Sizes to go through, coarse to fine, and the rules that end a run early.
+    """Settings of the scales, coarse to fine, and of the rules that end a run early.
 
     Attributes:
-        scales: Factors of the full size, rising to 1; ``[1.0]`` is a single size. The picture of one scale,
-            enlarged, starts the next.
-        step_shares: Each scale's share of the run's steps; None for equal shares. A scale that converges early
-            leaves its steps to the next.
-        stop_change: Converged when the loss changed by less than this many percent over ``stop_window`` steps;
-            None never stops on that. Ruder et al. 2016 use 0.01 over 50.
-        stop_window: See ``stop_change``. Default 50 steps.
-        growth: Diverged when the loss exceeds this many times the start's. Default 1e4.
-        average: Decay d of a mean over the pictures of a scale, its start x₀ included: after n steps
-            ``Σ dⁿ⁻ⁱ xᵢ / Σ dⁿ⁻ⁱ``. That mean is then the run's picture: the one that is saved, shown, enlarged for the
-            next scale, and whose losses are told; those of the last picture alone decide about convergence and
-            divergence. 0, the default, takes the last picture itself.
-        keep_state: Whether the optimiser takes its moments along to the next scale, enlarged with the picture, and goes
-            on counting its steps; by default it begins anew.
+        scales: Factors of the full size, rising to 1. The enlarged picture of one scale is the start of the next.
+            Default ``[1.0]``, a single size.
+        step_shares: Share of the run's steps for each scale. None, the default, gives equal shares. A scale that
+            converges early leaves its steps to the next.
+        stop_change: Largest change of the loss, in percent over ``stop_window`` steps, that counts as convergence.
+            None, the default, never stops. Ruder, Dosovitskiy & Brox 2016 use 0.01 over 50 steps.
+        stop_window: Number of steps that ``stop_change`` refers to. Default 50.
+        growth: Factor of the start's loss above which the run has diverged. Default 1e4.
+        average: Decay d of the exponential moving average of a scale's pictures, including its start x₀:
+            ``Σ dⁿ⁻ⁱ xᵢ / Σ dⁿ⁻ⁱ`` after n steps. With an average, it is the picture that is saved, shown, enlarged for
+            the next scale, and whose losses are reported. Convergence and divergence depend on the last picture
+            alone. 0, the default, keeps no average.
+        keep_state: Whether the optimiser keeps its moments, enlarged with the picture, and its step count at the next
+            scale. By default it starts afresh.
     """
 
     scales: list[float] = field(default_factory=lambda: [1.0])
@@ -40,11 +40,13 @@ class Schedule:
     def __post_init__(self) -> None:
         rising = all(low < high for low, high in pairwise([0.0, *self.scales]))  # false for NaN
         if not (rising and self.scales and self.scales[-1] == 1):
-            raise InputError(f"schedule.scales={self.scales}: must be factors above 0 that rise to 1.0")
+            raise InputError(
+                f"schedule.scales={self.scales}: must be factors above 0 that rise to 1.0, such as [0.5,1.0]"
+            )
         if self.step_shares is not None and len(self.step_shares) != len(self.scales):
             raise InputError(
                 f"schedule.step_shares has {len(self.step_shares)} entries for {len(self.scales)} scales: "
-                "give one a scale, or null for equal shares"
+                "give one for each scale, or null for equal shares"
             )
         for share in self.step_shares or []:
             above("schedule.step_shares", share, 0)
@@ -55,26 +57,26 @@ class Schedule:
         fraction("schedule.average", self.average)
 
     def ends(self, steps: int) -> list[int]:
-        """The step each scale ends at, of ``steps`` in all; the last is ``steps``."""
+        """Return the step at which each scale ends, of ``steps`` over all scales; the last is ``steps``."""
         shares = self.step_shares or [1.0] * len(self.scales)
         return [round(steps * sum(shares[: n + 1]) / sum(shares)) for n in range(len(shares))]
 
     @property
     def stop_period(self) -> int:
-        """Steps between looks of the stop rule: a tenth of the window."""
+        """Steps between two checks of the stop rule: a tenth of the window."""
         return max(1, self.stop_window // 10)
 
     def stop_rule(self) -> "StopRule":
-        """A fresh rule for one scale."""
+        """Return a new rule for one scale."""
         return StopRule(self.stop_change, self.stop_window)
 
 
 class StopRule:
-    """Remembers losses and says when they have stopped changing.
+    """Keeps the recent losses and detects when they have stopped changing.
 
     Args:
-        change: Percent, or None to never stop.
-        window: Steps to look back.
+        change: Largest change that counts as convergence, in percent; None for a rule that never stops.
+        window: Number of steps over which the change is taken.
     """
 
     def __init__(self, change: float | None, window: int) -> None:
@@ -82,20 +84,25 @@ class StopRule:
         self._losses: deque[tuple[int, float]] = deque()
 
     def __call__(self, step: int, total: float) -> bool:
-        """Whether the loss has changed by less than ``change`` percent since ``window`` steps ago or earlier."""
+        """Return whether the loss changed by at most ``change`` percent since ``window`` or more steps ago.
+
+        Args:
+            step: The present step.
+            total: The loss at this step, which the rule keeps.
+        """
         self._losses.append((step, total))
         while len(self._losses) > 1 and self._losses[1][0] <= step - self._window:
             self._losses.popleft()
-        then, before = self._losses[0]
-        if self._change is None or then > step - self._window:
+        earlier_step, earlier_total = self._losses[0]
+        if self._change is None or earlier_step > step - self._window:
             return False
-        return abs(total - before) <= abs(before) * self._change / 100
+        return abs(total - earlier_total) <= abs(earlier_total) * self._change / 100
 
     @property
     def history(self) -> list[tuple[int, float]]:
-        """The remembered losses, for a checkpoint."""
+        """Pairs of a step and its loss, for a checkpoint."""
         return list(self._losses)
 
     def restore(self, history: list[tuple[int, float]]) -> None:
-        """Take up remembered losses."""
+        """Replace the kept losses by the `history` of another rule."""
         self._losses = deque((int(step), float(total)) for step, total in history)

@@ -1,4 +1,4 @@
-"""Optimisers: settings that make solvers, one algorithm a file."""
+"""Optimisers: settings that create solvers, one algorithm per file."""
 
 from nst_tf.optimizers.adam import Adam
 from nst_tf.optimizers.first_order import FirstOrder, FirstOrderSolver
@@ -6,7 +6,7 @@ from nst_tf.optimizers.lbfgs import LBFGS, LBFGSSolver
 from nst_tf.optimizers.rmsprop import RMSprop
 from nst_tf.optimizers.scipy_lbfgs import ScipyLBFGS, ScipyLBFGSSolver
 from nst_tf.optimizers.sgd import SGD
-from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import EvaluateFunction, Evaluation, Optimizer, Solver, Step
 from nst_tf.optimizers.units import Units
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -16,18 +16,18 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "scipy_lbfgs": ScipyLBFGS,
     "sgd": SGD,
 }
-"""Name in a config to class."""
+"""Name in a config to class of the optimiser."""
 
 __all__ = [
     "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "Adam",
+    "EvaluateFunction",
     "Evaluation",
     "FirstOrder",
     "FirstOrderSolver",
     "LBFGSSolver",
-    "ObjectiveFunction",
     "Optimizer",
     "RMSprop",
     "ScipyLBFGS",

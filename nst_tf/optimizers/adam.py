@@ -1,4 +1,4 @@
-"""Adam."""
+"""The Adam optimiser."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from nst_tf.util.lazy import keras
 
 @dataclass
 class Adam(FirstOrder):
-    """Adam through `keras.optimizers.Adam`.
+    """Settings of Adam, through `keras.optimizers.Adam`.
 
     Attributes:
         beta_1: Decay of the first moment. Default 0.9.
         beta_2: Decay of the second moment. Default 0.999.
-        epsilon: Added to the root of the second moment before its bias is corrected (the paper's ε̂).
-            Default 1e-8; Keras's own is 1e-7.
+        epsilon: Added to the root of the second moment before the correction of its bias (the paper's ε̂).
+            Default 1e-8; Keras's default is 1e-7.
 
     Reference:
         Kingma & Ba 2015, *Adam: A Method for Stochastic Optimization*.
@@ -35,5 +35,5 @@ class Adam(FirstOrder):
         above("optimizer.epsilon", self.epsilon, 0)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """A fresh `keras.optimizers.Adam`."""
+        """Create a fresh `keras.optimizers.Adam`."""
         return keras.optimizers.Adam(learning_rate, self.beta_1, self.beta_2, self.epsilon)

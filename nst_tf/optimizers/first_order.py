@@ -1,20 +1,21 @@
-"""First-order methods: a Keras optimiser that moves the pixels of one picture."""
+"""First-order methods: Keras optimisers that move the pixels of a picture."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import EvaluateFunction, Evaluation, Optimizer, Solver, Step
 from nst_tf.optimizers.units import Units
 from nst_tf.util.checks import above
 from nst_tf.util.lazy import keras, tf
 
 
 class FirstOrderSolver(Solver):
-    """Steps of one Keras optimiser; its variables, the pixels and their gradient are the state."""
+    """Steps of one Keras optimiser; the state is its variables, the pixels and their gradient."""
 
     def __init__(self, optimizer: keras.optimizers.Optimizer, image: tf.Tensor, units: Units, clamp: bool) -> None:
         """Start from ``image`` ``(B, H, W, 3)``; ``optimizer`` must be fresh."""
@@ -25,31 +26,31 @@ class FirstOrderSolver(Solver):
         optimizer.build([self._pixels])
 
     def image(self) -> tf.Tensor:
-        """The current picture."""
+        """Return the current picture, ``(B, H, W, 3)``."""
         return self._units.to_image(self._pixels.value)
 
     def begin(self, evaluation: Evaluation) -> None:
-        """Remember the gradient at the start picture."""
-        self._keep(evaluation)
+        """Store the gradient at the start picture."""
+        self._store_gradient(evaluation)
 
-    def step(self, objective: ObjectiveFunction) -> Step:
-        """Apply the gradient, project if asked, and evaluate where that led."""
+    def step(self, evaluate: EvaluateFunction) -> Step:
+        """Apply the stored gradient, project onto [0, 1] with ``clamp``, and evaluate the new picture."""
         self._optimizer.apply([self._gradient.value], [self._pixels])
         if self._clamp:
             self._pixels.assign(self._units.clamp(self._pixels.value))
-        evaluation = objective(self.image())
-        self._keep(evaluation)
+        evaluation = evaluate(self.image())
+        self._store_gradient(evaluation)
         return Step(evaluation, tf.constant(1, tf.int64), tf.constant(False))
 
-    def _keep(self, evaluation: Evaluation) -> None:
+    def _store_gradient(self, evaluation: Evaluation) -> None:
         self._gradient.assign(self._units.gradient(evaluation.gradient))
 
     def _variables(self) -> dict[str, keras.Variable]:
-        named = {f"optimizer/{index}": variable for index, variable in enumerate(self._optimizer.variables)}
-        return {"pixels": self._pixels, "gradient": self._gradient} | named
+        by_index = {f"optimizer/{index}": variable for index, variable in enumerate(self._optimizer.variables)}
+        return {"pixels": self._pixels, "gradient": self._gradient} | by_index
 
     def state(self) -> dict[str, np.ndarray]:
-        """Pixels, gradient and the optimiser's own variables."""
+        """Return pixels, gradient and the Keras optimiser's variables."""
         return {name: np.asarray(variable) for name, variable in self._variables().items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
@@ -58,7 +59,7 @@ class FirstOrderSolver(Solver):
             variable.assign(state[name])
 
     def reset(self, optimizer: Optimizer, image: tf.Tensor) -> None:
-        """Take up the variables of a fresh optimiser, its learning rate among them."""
+        """Start from another picture with the variables of a fresh optimiser, including its learning rate."""
         assert isinstance(optimizer, FirstOrder)
         self._pixels.assign(self._units.from_image(image))
         self._gradient.assign(tf.zeros_like(image))
@@ -68,7 +69,10 @@ class FirstOrderSolver(Solver):
             ours.assign(theirs.value)
 
     def warm_start(self, smaller: Solver) -> None:
-        """Take up the optimiser's variables, pictures by bilinear weights, so that no square turns negative."""
+        """Take over the optimiser's variables; those of the picture's shape are enlarged bilinearly.
+
+        Bilinear weights are not negative, so second moments stay at or above 0.
+        """
         assert isinstance(smaller, FirstOrderSolver)
         for ours, theirs in zip(self._optimizer.variables, smaller._optimizer.variables, strict=True):
             same = ours.shape == theirs.shape  # the number of steps, the learning rate
@@ -77,15 +81,16 @@ class FirstOrderSolver(Solver):
 
 @dataclass
 class FirstOrder(Optimizer):
-    """What the Keras optimisers share: a learning rate that may decay exponentially.
+    """Settings that the Keras optimisers share: a learning rate that may decay exponentially.
 
-    ``rate(step) = learning_rate · decay_rate^(step / decay_steps)``.
+    ``rate(step) = learning_rate · decay_rate^(step / decay_steps)``. A subclass adds the settings of one Keras
+    optimiser and overrides ``keras_optimizer``.
 
     Attributes:
-        learning_rate: In the units of ``units``.
-        decay_rate: Factor per ``decay_steps`` steps; 1 keeps the rate constant.
+        learning_rate: Learning rate, for pixels in the units of ``units``. Default 0.02.
+        decay_rate: Factor per ``decay_steps`` steps. Default 1: the rate is constant.
         decay_steps: Steps per factor. Default 100.
-        staircase: Whether the exponent is floored, so that the rate falls in stairs.
+        staircase: Whether the exponent is rounded down, so that the rate falls in steps. Default off.
     """
 
     learning_rate: float = 0.02
@@ -102,15 +107,19 @@ class FirstOrder(Optimizer):
 
     @property
     def image_copies(self) -> int:
-        """Gradient, at most two moments, and a move in the making."""
+        """Memory of the gradient, at most two moments, and the update of a step."""
         return 4
 
+    @abstractmethod
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """A fresh Keras optimiser with these settings."""
-        raise NotImplementedError
+        """Create a fresh Keras optimiser with these settings.
+
+        Args:
+            learning_rate: A number, or a Keras schedule.
+        """
 
     def rate(self) -> Any:
-        """The learning rate as Keras takes it: a number, or a schedule when it decays."""
+        """Return the learning rate for Keras: a number, or a schedule if it decays."""
         if self.decay_rate == 1:
             return self.learning_rate
         return keras.optimizers.schedules.ExponentialDecay(
@@ -118,9 +127,9 @@ class FirstOrder(Optimizer):
         )
 
     def static_config(self) -> FirstOrder:
-        """All but a constant learning rate, which Keras keeps in a variable."""
+        """Return all settings except a constant learning rate, which Keras keeps in a variable."""
         return replace(self, learning_rate=1.0) if self.decay_rate == 1 else self
 
     def solver(self, image: tf.Tensor) -> FirstOrderSolver:
-        """A solver with fresh moments."""
+        """Create a solver with fresh moments."""
         return FirstOrderSolver(self.keras_optimizer(self.rate()), image, self.units, self.clamp)

@@ -1,6 +1,6 @@
-"""How far to go along a direction: a line search for the strong Wolfe conditions, in tensors.
+"""A line search for the strong Wolfe conditions, in tensors.
 
-All numbers are per picture, ``(B,)`` float32; pictures that are done wait for the others.
+All numbers are per picture, ``(B,)`` float32. The search goes on until every picture of the batch is done.
 """
 
 from __future__ import annotations
@@ -11,23 +11,27 @@ from typing import NamedTuple, TypeAlias
 from nst_tf.optimizers.solver import Evaluation
 from nst_tf.util.lazy import tf
 
-DECREASE = 1e-4
-"""c₁: of the decrease that the slope at 0 promises, the part that has to come."""
-CURVATURE = 0.9
-"""c₂: of the slope at 0, the part that may be left."""
-NOISE = 1e-6
-"""Relative error of a loss in float32; decreases below it are judged by slopes alone."""
-NEAREST, FARTHEST = 0.1, 0.9
-"""A trial inside a bracket stays between these parts of it."""
+SUFFICIENT_DECREASE = 1e-4
+"""c₁ of the first Wolfe condition: the slope of the required decrease, relative to the slope at 0."""
+
+SLOPE_REDUCTION = 0.9
+"""c₂ of the second Wolfe condition: the largest slope that is accepted, relative to the slope at 0."""
+
+ROUNDING = 1e-6
+"""Relative rounding error of a loss in float32; a smaller change is judged by its slope alone."""
+
+INSIDE = (0.1, 0.9)
+"""Smallest and largest position of a trial inside a bracket, as a fraction of its width from the low end."""
+
 GROWTH = (2.0, 10.0)
-"""Without a bracket the next trial is so many times as far: at least, at most."""
+"""Smallest and largest growth of the step while no minimum is bracketed."""
 
 
 class Point(NamedTuple):
-    """A place on the line.
+    """A point on the line.
 
     Attributes:
-        distance: t, in lengths of the direction; infinite for the far end before there is one.
+        distance: t, in units of the direction; infinite for the high end while there is no bracket.
         value: φ(t), the loss.
         slope: φ'(t).
     """
@@ -38,12 +42,12 @@ class Point(NamedTuple):
 
 
 class LineSearchResult(NamedTuple):
-    """Where a search ended.
+    """The point where a line search ended.
 
     Attributes:
-        distance: ``(B,)``; 0 where nothing lower was found.
-        evaluation: The objective there.
-        evaluations: How many it took, int64.
+        distance: t, ``(B,)``; 0 where nothing lower was found.
+        evaluation: The objective at that point.
+        evaluations: Number of evaluations that the search took, int64 scalar.
     """
 
     distance: tf.Tensor
@@ -52,32 +56,36 @@ class LineSearchResult(NamedTuple):
 
 
 Line: TypeAlias = "Callable[[tf.Tensor], tuple[Evaluation, tf.Tensor]]"
-"""A distance ``(B,)`` to the objective there and the slope ``(B,)`` along the line."""
+"""A distance ``(B,)`` to the evaluation at that point and the slope φ'(t) ``(B,)`` along the line."""
 
 
 def line_search(line: Line, start: Evaluation, slope: tf.Tensor, first: tf.Tensor, limit: int) -> LineSearchResult:
-    """Bracket and interpolate until a point has both Wolfe conditions.
+    """Bracket a minimum and interpolate until a point satisfies both Wolfe conditions.
 
-    ``φ(t) ≤ φ(0) + c₁ t φ'(0)`` and ``|φ'(t)| ≤ c₂ |φ'(0)|`` (Nocedal & Wright 2006, algorithms 3.5 and 3.6, here as
-    one loop whose far end is infinite until there is a bracket); or, where the loss has not changed by more than its
-    rounding, the slopes' form of the first, ``φ'(t) ≤ (2c₁ − 1) φ'(0)`` (Hager & Zhang 2005, the approximate Wolfe
-    conditions). A loss that is not finite counts as too high.
+    These are ``φ(t) ≤ φ(0) + c₁ t φ'(0)`` and ``|φ'(t)| ≤ c₂ |φ'(0)|``. The two algorithms of the textbook are one loop
+    here, in which the bracket's high end is infinite until there is a bracket. Where the loss has changed by no more
+    than its rounding error, the first condition is replaced by ``φ'(t) ≤ (2c₁ − 1) φ'(0)``, the approximate Wolfe
+    condition. A loss that is not finite counts as too high.
 
     Args:
-        line: What is searched.
-        start: The objective at 0.
-        slope: φ'(0), below 0.
-        first: The first trial, above 0.
-        limit: Most evaluations.
+        line: The objective along the line.
+        start: The evaluation at 0.
+        slope: φ'(0), ``(B,)``, below 0.
+        first: The first trial distance, ``(B,)``, above 0.
+        limit: Largest number of evaluations.
 
     Returns:
-        The point accepted, or the lowest found within the limit.
+        The accepted point, or the lowest one within the limit.
+
+    Reference:
+        Nocedal & Wright 2006, *Numerical Optimization*, algorithms 3.5 and 3.6; Hager & Zhang 2005, *A new conjugate
+        gradient method with guaranteed descent and an efficient line search*.
     """
     zero = Point(tf.zeros_like(slope), start.total, slope)
-    nowhere = tf.fill(tf.shape(slope), tf.constant(float("inf"), slope.dtype))
+    infinite = tf.fill(tf.shape(slope), tf.constant(float("inf"), slope.dtype))
 
     def body(
-        n: tf.Tensor, t: tf.Tensor, done: tf.Tensor, low: Point, high: Point, kept: Evaluation
+        n: tf.Tensor, t: tf.Tensor, done: tf.Tensor, low: Point, high: Point, best: Evaluation
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, Point, Point, Evaluation]:
         evaluation, slope_here = line(t)
         here = Point(t, evaluation.total, slope_here)
@@ -86,56 +94,50 @@ def line_search(line: Line, start: Evaluation, slope: tf.Tensor, first: tf.Tenso
         turned = ~accepted & ~too_high & (here.slope * (high.distance - low.distance) >= 0)
         new_high = _choose(~done & too_high & ~accepted, here, _choose(~done & turned, low, high))
         new_low = _choose(lower, here, low)
-        kept = tf.nest.map_structure(lambda new, old: _where(lower, new, old), evaluation, kept)
+        best = tf.nest.map_structure(lambda new, old: _where(lower, new, old), evaluation, best)
         done |= accepted
-        return n + 1, tf.where(done, new_low.distance, _next(low, new_low, new_high)), done, new_low, new_high, kept
+        return n + 1, tf.where(done, new_low.distance, _next(low, new_low, new_high)), done, new_low, new_high, best
 
-    def going(n: tf.Tensor, t: tf.Tensor, done: tf.Tensor, low: Point, high: Point, kept: Evaluation) -> tf.Tensor:
+    def unfinished(n: tf.Tensor, t: tf.Tensor, done: tf.Tensor, low: Point, high: Point, best: Evaluation) -> tf.Tensor:
         return (n < limit) & ~tf.reduce_all(done)
 
-    n, _, _, low, _, kept = tf.while_loop(
-        going,
+    no_bracket = Point(infinite, infinite, tf.zeros_like(slope))
+    n, _, _, low, _, best = tf.while_loop(
+        unfinished,
         body,
-        (
-            tf.constant(0, tf.int64),
-            first,
-            tf.zeros_like(slope, tf.bool),
-            zero,
-            Point(nowhere, nowhere, tf.zeros_like(slope)),
-            start,
-        ),
+        (tf.constant(0, tf.int64), first, tf.zeros_like(slope, tf.bool), zero, no_bracket, start),
         parallel_iterations=1,
     )
-    return LineSearchResult(low.distance, kept, n)
+    return LineSearchResult(low.distance, best, n)
 
 
 def _judge(here: Point, low: Point, zero: Point) -> tuple[tf.Tensor, tf.Tensor]:
-    """Whether a point is too high to be the bracket's low end, and whether it is good enough to stop at."""
+    """Return whether a point is too high to be the bracket's low end, and whether it is accepted."""
     finite = tf.math.is_finite(here.value) & tf.math.is_finite(here.slope)
-    line = zero.value + DECREASE * here.distance * zero.slope
-    too_high = ~finite | (here.value > line) | (here.value >= low.value)
-    flat = tf.abs(here.slope) <= -CURVATURE * zero.slope
-    unchanged = tf.abs(here.value - zero.value) <= NOISE * tf.abs(zero.value)
-    approximate = unchanged & flat & (here.slope <= (2 * DECREASE - 1) * zero.slope)
+    bound = zero.value + SUFFICIENT_DECREASE * here.distance * zero.slope
+    too_high = ~finite | (here.value > bound) | (here.value >= low.value)
+    flat = tf.abs(here.slope) <= -SLOPE_REDUCTION * zero.slope
+    unchanged = tf.abs(here.value - zero.value) <= ROUNDING * tf.abs(zero.value)
+    approximate = unchanged & flat & (here.slope <= (2 * SUFFICIENT_DECREASE - 1) * zero.slope)
     return too_high, finite & ((~too_high & flat) | approximate)
 
 
 def _next(before: Point, low: Point, high: Point) -> tf.Tensor:
-    """The next trial: inside the bracket where there is one, beyond its low end where there is none."""
+    """Return the next trial distance: inside the bracket if there is one, else beyond its low end."""
     bracketed = tf.math.is_finite(high.distance)
     width = high.distance - low.distance  # below 0 where the low end is the farther one
     inside = (cubic_minimum(low, high) - low.distance) / width
-    inside = tf.where(tf.math.is_finite(inside), inside, NEAREST)  # the high end has no finite loss
-    within = low.distance + tf.clip_by_value(inside, NEAREST, FARTHEST) * width
+    inside = tf.where(tf.math.is_finite(inside), inside, INSIDE[0])  # not finite where the high end has no finite loss
+    within = low.distance + tf.clip_by_value(inside, *INSIDE) * width
     beyond = cubic_minimum(before, low) / low.distance
     beyond = tf.where(tf.math.is_finite(beyond) & (beyond > 1), beyond, GROWTH[1])
     return tf.where(bracketed, within, tf.clip_by_value(beyond, *GROWTH) * low.distance)
 
 
 def cubic_minimum(a: Point, b: Point) -> tf.Tensor:
-    """Where the cubic with the values and slopes of two points is lowest; not a number where it has no minimum.
+    """Return the minimiser of the cubic through two points with their slopes; NaN where it has no minimum.
 
-    Nocedal & Wright 2006, equation 3.59.
+    Reference: Nocedal & Wright 2006, equation 3.59.
     """
     d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.distance - b.distance)
     d2 = tf.sign(b.distance - a.distance) * tf.sqrt(tf.square(d1) - a.slope * b.slope)
@@ -147,5 +149,5 @@ def _choose(condition: tf.Tensor, a: Point, b: Point) -> Point:
 
 
 def _where(condition: tf.Tensor, a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Per picture, whatever follows the first axis."""
+    """Choose per picture: ``condition`` is ``(B,)``, ``a`` and ``b`` are ``(B, …)``."""
     return tf.where(tf.reshape(condition, [-1] + [1] * (a.shape.rank - 1)), a, b)

@@ -1,4 +1,4 @@
-"""The first metric of a quasi-Newton method: which frequencies of a picture may move how far."""
+"""The preconditioner of L-BFGS: a weight for each spatial frequency of a picture."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from nst_tf.util.lazy import tf
 
 
 class Preconditioner:
-    """``H₀ x = F⁻¹ (½ / |k|)^power F x`` per picture and channel: symmetric, positive, the identity for power 0.
+    """The initial inverse Hessian ``H₀ x = F⁻¹ (½ / |k|)^power F x``, per picture and channel.
 
-    F is the discrete Fourier transform over rows and columns, ``|k|`` a frequency in cycles per pixel, at least one
-    cycle per picture, so that the mean colour moves with the coarsest wave. A loss over convolutional features bends
-    little along coarse waves and much along pixel noise; a metric that favours the former brings a method with a
-    short history sooner to where it goes.
+    It is symmetric and positive definite, and the identity for power 0. F is the discrete Fourier transform over rows
+    and columns. ``|k|`` is a frequency in cycles per pixel, at least one cycle per picture, so that the mean colour
+    has the weight of the coarsest wave. A loss over convolutional features has little curvature along coarse waves and
+    much along pixel noise. With a preconditioner that favours coarse waves, L-BFGS needs fewer iterations.
 
     Args:
         shape: ``(B, H, W, C)``.
-        power: From 0 up.
+        power: Exponent, at least 0.
     """
 
     def __init__(self, shape: tuple[int, int, int, int], power: float) -> None:
@@ -27,7 +27,7 @@ class Preconditioner:
         self._spectrum = ((0.5 / np.maximum(k, 1 / max(height, width))) ** power).astype(np.complex64)
 
     def __call__(self, rows: tf.Tensor) -> tf.Tensor:
-        """``H₀ x`` for pictures as rows, ``(B, H·W·C)``."""
+        """Compute ``H₀ x`` of pictures as rows, ``(B, H·W·C)``."""
         if self._power == 0:
             return rows
         planes = tf.transpose(tf.reshape(rows, self._shape), [0, 3, 1, 2])  # the transform is over the last two axes

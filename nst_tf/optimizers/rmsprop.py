@@ -1,4 +1,4 @@
-"""RMSprop."""
+"""The RMSprop optimiser."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nst_tf.util.lazy import keras
 
 @dataclass
 class RMSprop(FirstOrder):
-    """RMSprop through `keras.optimizers.RMSprop`.
+    """Settings of RMSprop, through `keras.optimizers.RMSprop`.
 
     Attributes:
         rho: Decay of the mean square. Default 0.9.
-        momentum: Share of the last move kept. Default 0.
-        epsilon: Added to the mean square under the root. Default 1e-7, Keras's.
+        momentum: Factor of the previous update in the next one. Default 0.
+        epsilon: Added to the mean square under the root. Default 1e-7, as in Keras.
 
     Reference:
         Tieleman & Hinton 2012, *Lecture 6.5: RMSProp*, Coursera.
@@ -34,5 +34,5 @@ class RMSprop(FirstOrder):
         above("optimizer.epsilon", self.epsilon, 0)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """A fresh `keras.optimizers.RMSprop`."""
+        """Create a fresh `keras.optimizers.RMSprop`."""
         return keras.optimizers.RMSprop(learning_rate, self.rho, self.momentum, self.epsilon)

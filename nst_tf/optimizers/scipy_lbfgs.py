@@ -1,4 +1,4 @@
-"""SciPy's L-BFGS-B, the way the Keras example and papers 1 and 2 drive it: in short runs, each started afresh."""
+"""SciPy's L-BFGS-B in short runs without shared curvature pairs, as in older Keras examples and papers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import optimize
 
-from nst_tf.optimizers.solver import Evaluation, ObjectiveFunction, Optimizer, Solver, Step
+from nst_tf.optimizers.solver import EvaluateFunction, Evaluation, Optimizer, Solver, Step
 from nst_tf.util.checks import at_least
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -16,17 +16,18 @@ from nst_tf.util.lazy import tf
 
 @dataclass
 class ScipyLBFGS(Optimizer):
-    """Limited-memory BFGS on the host, ``steps`` runs of about ``max_evaluations`` evaluations each.
+    """Settings of limited-memory BFGS on the host, in runs of about ``max_evaluations`` evaluations.
 
-    A step is one call of `scipy.optimize.minimize(method="L-BFGS-B")` from the current picture with an empty
-    history. SciPy looks at the limit between its iterations, so a step may end a line search later. With
-    ``clamp`` the pixels are bounded inside the method, not projected after it. One picture at a time.
+    A step is one call of `scipy.optimize.minimize(method="L-BFGS-B")` from the current picture, without curvature
+    pairs. SciPy checks the limit between its iterations, so a step may take one line search more. With ``clamp`` the
+    pixels are bounded inside the method, not projected after it. The batch is a single picture.
 
     Attributes:
-        max_evaluations: Evaluations of the objective after which a step ends. Default 20.
-        history: Correction pairs kept (SciPy's ``maxcor``). Default 10.
-        function_tolerance: SciPy's ``ftol``: relative decrease under which a step ends. Default 0: never.
-        gradient_tolerance: SciPy's ``gtol``: largest projected gradient under which a step ends. Default 0: never.
+        max_evaluations: Number of evaluations of the objective after which a step ends. Default 20.
+        history: Number of curvature pairs that are kept (SciPy's ``maxcor``). Default 10.
+        function_tolerance: SciPy's ``ftol``: the step ends when the relative decrease is below it. Default 0: never.
+        gradient_tolerance: SciPy's ``gtol``: the step ends when the largest entry of the projected
+            gradient is below it. Default 0: never.
 
     Reference:
         Zhu, Byrd, Lu & Nocedal 1997, *Algorithm 778: L-BFGS-B*.
@@ -45,23 +46,25 @@ class ScipyLBFGS(Optimizer):
 
     @property
     def image_copies(self) -> int:
-        """SciPy's workspace of 2m + 5 vectors and our own, in float64."""
+        """Memory of SciPy's workspace, 2m + 5 vectors, and 7 vectors of the solver, in float64, which count twice."""
         return 2 * (2 * self.history + 12)
 
     def solver(self, image: tf.Tensor) -> ScipyLBFGSSolver:
-        """A solver on the host."""
+        """Create a solver on the host."""
         return ScipyLBFGSSolver(self, image)
 
 
 class ScipyLBFGSSolver(Solver):
-    """One picture under L-BFGS-B: the state is the float64 pixels; a step carries nothing else over."""
+    """L-BFGS-B at work on one picture; between steps it keeps the pixels, in float64, and their evaluation."""
 
     compiled: ClassVar[bool] = False
 
     def __init__(self, settings: ScipyLBFGS, image: tf.Tensor) -> None:
         """Start from ``image``, ``(1, H, W, 3)``."""
         if image.shape[0] != 1:
-            raise InputError(f"optimizer=scipy_lbfgs takes one picture at a time, not {image.shape[0]}")
+            raise InputError(
+                f"optimizer=scipy_lbfgs: takes one picture at a time, not {image.shape[0]}. Choose another optimizer."
+            )
         self._settings = settings
         self._shape = tuple(image.shape)
         self.reset(settings, image)
@@ -72,31 +75,31 @@ class ScipyLBFGSSolver(Solver):
         self._latest: tuple[np.ndarray, Evaluation] | None = None
 
     def image(self) -> tf.Tensor:
-        """The current picture."""
+        """Return the current picture, ``(1, H, W, 3)``."""
         return self._picture(self._pixels)
 
     def begin(self, evaluation: Evaluation) -> None:
-        """Remember the evaluation at the start picture, which the first step begins with."""
+        """Store the evaluation at the start picture, with which the first step begins."""
         self._latest = (np.array(self._pixels), evaluation)
 
-    def step(self, objective: ObjectiveFunction) -> Step:
-        """Minimise from the current picture with an empty history, then tell of the point SciPy settled on."""
-        asked = 0
+    def step(self, evaluate: EvaluateFunction) -> Step:
+        """Minimise from the current picture without curvature pairs, and evaluate the point that SciPy returns."""
+        evaluations = 0
 
         def value_and_gradient(z: np.ndarray) -> tuple[float, np.ndarray]:
-            nonlocal asked
-            asked += not self._is_latest(z)
-            evaluation = self._evaluate(objective, z)
+            nonlocal evaluations
+            evaluations += not self._is_latest(z)
+            evaluation = self._evaluate(evaluate, z)
             gradient = self._settings.units.gradient(evaluation.gradient).numpy().astype(np.float64).ravel()
             return float(evaluation.total.numpy()[0]), gradient
 
         before = self._pixels
         result = self._minimize(value_and_gradient)
-        asked += not self._is_latest(result.x)
-        evaluation = self._evaluate(objective, result.x)
+        evaluations += not self._is_latest(result.x)
+        evaluation = self._evaluate(evaluate, result.x)
         self._pixels = np.array(result.x)
         stalled = np.array_equal(before, self._pixels)
-        return Step(evaluation, tf.constant(asked, tf.int64), tf.constant(stalled))
+        return Step(evaluation, tf.constant(evaluations, tf.int64), tf.constant(stalled))
 
     def _minimize(self, value_and_gradient: object) -> optimize.OptimizeResult:
         settings = self._settings
@@ -127,20 +130,20 @@ class ScipyLBFGSSolver(Solver):
     def _is_latest(self, z: np.ndarray) -> bool:
         return self._latest is not None and np.array_equal(self._latest[0], z)
 
-    def _evaluate(self, objective: ObjectiveFunction, z: np.ndarray) -> Evaluation:
-        """The objective at ``z``, asked only if ``z`` is not the point it was last asked at."""
+    def _evaluate(self, evaluate: EvaluateFunction, z: np.ndarray) -> Evaluation:
+        """Evaluate the objective at ``z``, unless that was the last point."""
         if self._latest is None or not self._is_latest(z):
-            self._latest = (np.array(z), objective(self._picture(z)))
+            self._latest = (np.array(z), evaluate(self._picture(z)))
         return self._latest[1]
 
     def state(self) -> dict[str, np.ndarray]:
-        """The pixels, and the evaluation there, which the next step begins with."""
+        """Return the pixels and their evaluation, with which the next step begins."""
         state = {"pixels": self._pixels}
         if self._latest is not None and self._is_latest(self._pixels):
-            state |= {name: tensor.numpy() for name, tensor in self._latest[1].named().items()}
+            state |= {name: tensor.numpy() for name, tensor in self._latest[1].as_dict().items()}
         return state
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Take up the pixels and the evaluation there."""
+        """Continue from the pixels and their evaluation."""
         self._pixels = np.array(state["pixels"])
-        self._latest = (self._pixels, Evaluation.of(state)) if "total" in state else None
+        self._latest = (self._pixels, Evaluation.from_dict(state)) if "total" in state else None

@@ -1,4 +1,4 @@
-"""Gradient descent."""
+"""The gradient descent optimiser."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nst_tf.util.lazy import keras
 
 @dataclass
 class SGD(FirstOrder):
-    """Gradient descent, with momentum if asked, through `keras.optimizers.SGD`.
+    """Settings of gradient descent, with optional momentum, through `keras.optimizers.SGD`.
 
     Attributes:
-        momentum: Share of the last move kept. Default 0: plain gradient descent.
-        nesterov: Whether the momentum is Nesterov's.
+        momentum: Factor of the previous update in the next one. Default 0: plain gradient descent.
+        nesterov: Whether the momentum is Nesterov's. Default off.
     """
 
     momentum: float = 0.0
@@ -27,5 +27,5 @@ class SGD(FirstOrder):
         fraction("optimizer.momentum", self.momentum)
 
     def keras_optimizer(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """A fresh `keras.optimizers.SGD`."""
+        """Create a fresh `keras.optimizers.SGD`."""
         return keras.optimizers.SGD(learning_rate, self.momentum, self.nesterov)

@@ -1,4 +1,4 @@
-"""The units an optimiser moves pixels in, so that a paper's learning rate means what it meant there."""
+"""The units in which an optimiser sees pixels, so that a paper's learning rate keeps its meaning."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Units(Enum):
     """An affine change of variable ``z = (x − offset) / scale`` of a picture x in [0, 1].
 
     ``unit`` z = x · ``byte`` z = 255 x · ``normalized`` z = (x − mean)/std with torchvision's ImageNet mean and
-    standard deviation per channel. An optimiser's step in z is a step of ``scale`` times that in x, and gradients
-    follow by the chain rule, so learning rates and epsilons given for 0..255 or for normalised pictures are exact.
+    standard deviation per channel. A step in z is ``scale`` times as long in x, and gradients follow by the chain
+    rule. So learning rates and epsilons that papers give for 0..255 or for normalised pictures apply as they are.
     """
 
     unit = "unit"
@@ -22,26 +22,26 @@ class Units(Enum):
 
     @property
     def offset(self) -> tf.Tensor:
-        """``(3,)`` or scalar, float32: the picture value at z = 0."""
+        """Pixel value at z = 0, ``(3,)`` or scalar, float32."""
         return tf.constant(TORCH_MEAN if self is Units.normalized else 0.0, tf.float32)
 
     @property
     def scale(self) -> tf.Tensor:
-        """``(3,)`` or scalar, float32: the change of the picture for a change of 1 in z."""
+        """Change of the pixel value for a change of 1 in z, ``(3,)`` or scalar, float32."""
         return tf.constant({"unit": 1.0, "byte": 1.0 / 255.0, "normalized": TORCH_STD}[self.value], tf.float32)
 
     def from_image(self, image: tf.Tensor) -> tf.Tensor:
-        """Picture ``(B, H, W, 3)`` in [0, 1] to z."""
+        """Convert a picture ``(B, H, W, 3)`` in [0, 1] to z."""
         return (image - self.offset) / self.scale
 
     def to_image(self, z: tf.Tensor) -> tf.Tensor:
-        """Z back to a picture in [0, 1]."""
+        """Convert z to a picture in [0, 1]."""
         return z * self.scale + self.offset
 
     def gradient(self, gradient: tf.Tensor) -> tf.Tensor:
-        """∂L/∂x to ∂L/∂z."""
+        """Convert the gradient ∂L/∂x to ∂L/∂z."""
         return gradient * self.scale
 
     def clamp(self, z: tf.Tensor) -> tf.Tensor:
-        """The nearest z whose picture lies in [0, 1]."""
+        """Return the nearest z whose picture lies in [0, 1]."""
         return tf.clip_by_value(z, self.from_image(tf.zeros(3)), self.from_image(tf.ones(3)))

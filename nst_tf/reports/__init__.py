@@ -1,4 +1,4 @@
-"""Runs side by side: a table, figures, and a page that opens from disk without a network."""
+"""Reports about several runs: tables, figures, and a page that needs no network."""
 
 from nst_tf.reports.report import write_report
 

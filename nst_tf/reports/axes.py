@@ -1,4 +1,4 @@
-"""The grid behind a set of runs: which parameters vary, and where each run stands in it."""
+"""The layout of a set of runs: the parameters that vary, and each run's place in the grid of their values."""
 
 import math
 import re
@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePath
 
+from nst_tf.config.keys import role_of
+from nst_tf.config.overrides import split_override
 from nst_tf.reports.reading import Run
 
-NO_AXES = ("name", "launcher", "tracking", "evaluation", "hydra")
-"""What may differ between runs without telling their pictures apart."""
+UNSET = "default"
+"""Value of a run without an override of a parameter that other runs override."""
 
-ABSENT = "default"
-"""Shown for a run that says nothing of a parameter others were given."""
+MAX_AXES_IN_NAME = 4
+"""Largest number of axes whose values are used as the name of a run."""
 
-FEW = 4
-"""Axes whose values still make a name."""
-
-ACROSS = 6
-"""Columns that fit beside each other on a page."""
+MAX_COLUMNS = 6
+"""Largest number of pictures that fit beside each other on the page."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class Axis:
     """A parameter that varies.
 
     Attributes:
-        name: Its key, ``losses.style.weight``.
-        title: Its last two parts, ``style.weight``, where these tell it from the other axes; else the key.
-        values: What it takes: by size where all are numbers, else in the runs' order.
+        name: The key, for example ``losses.style.weight``.
+        title: The last two parts of the key, ``style.weight``, or the whole key where another axis has the same two.
+        values: The values of the runs, sorted by size where all are numbers, else in the order of the runs.
     """
 
     name: str
@@ -40,11 +39,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class Facet:
-    """The runs that agree in all axes but the last two.
+    """A grid of runs that have the same values on all axes except the last two.
 
     Attributes:
-        point: Values of those axes; empty where there are none.
-        cells: Runs by row and column; a repeated setting holds several, a missing one none.
+        point: The shared values by key; empty where there are only two axes.
+        cells: Indices of the runs by row and column value. Runs with equal settings share a cell.
     """
 
     point: dict[str, str]
@@ -52,105 +51,98 @@ class Facet:
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """How the pictures are laid out.
+class Layout:
+    """The place of every picture on the page and on the contact sheet.
 
     Attributes:
-        axes: All parameters that vary, in the order they were typed.
-        points: Each run's values of them, by key.
-        down: The axis of the rows; None where the pictures follow one another.
-        across: The axis of the columns; None likewise.
-        facets: One a combination of the other axes.
+        axes: All parameters that vary, in the order in which they were typed.
+        points: The values of each run on these axes, by key.
+        rows: The axis of the rows; None where the runs form no grid.
+        columns: The axis of the columns; None where the runs form no grid.
+        facets: One grid for each combination of values on the other axes.
     """
 
     axes: tuple[Axis, ...]
     points: tuple[dict[str, str], ...]
-    down: Axis | None
-    across: Axis | None
+    rows: Axis | None
+    columns: Axis | None
     facets: tuple[Facet, ...]
 
     @property
     def is_grid(self) -> bool:
-        """Whether the pictures stand in rows and columns."""
-        return self.across is not None
+        """True where the pictures are arranged in rows and columns."""
+        return self.columns is not None
 
-    def described(self, point: dict[str, str]) -> str:
-        """Values of some axes in a line: ``style.weight=10, seed=1``."""
-        return ", ".join(f"{axis.title}={short(point[axis.name])}" for axis in self.axes if axis.name in point)
+    def describe(self, point: dict[str, str]) -> str:
+        """Return values of some axes in one line: ``style.weight=10, seed=1``."""
+        return ", ".join(f"{axis.title}={short_value(point[axis.name])}" for axis in self.axes if axis.name in point)
 
-    def name(self, number: int, label: str) -> str:
-        """A run in a line: its settings where these are few, else its label."""
-        return self.described(self.points[number]) if 1 <= len(self.axes) <= FEW else f"run {label}"
+    def run_name(self, number: int, label: str) -> str:
+        """Return the name of a run: its settings where these are few, else its label."""
+        return self.describe(self.points[number]) if 1 <= len(self.axes) <= MAX_AXES_IN_NAME else f"run {label}"
 
 
-def build_layout(runs: Sequence[Run]) -> Sheet:
+def build_layout(runs: Sequence[Run]) -> Layout:
     """Find the axes of the runs and lay them out.
 
-    Of the last two axes typed the longer goes across, unless it is too long for a page, and the other down; each
-    combination of the others makes a facet. One axis alone, or a grid less than half full (a random search), makes
-    pictures that follow one another.
+    The last two axes that were typed span the grid. The one with more values gives the columns, unless these do not
+    fit on the page. Each combination of the other axes makes a facet. The runs form no grid where only one parameter
+    varies or more than half of the cells would be empty, as in a random search.
     """
-    given = [_settings(run) for run in runs]
+    settings = [_typed_settings(run) for run in runs]
     if not all(run.overrides for run in runs):  # some were started from Python, where nothing is typed
-        given = [_plain(run.settings) for run in runs]
-    given = _agreed(given)
-    axes = tuple(_axes(given))
-    points = tuple({axis.name: one.get(axis.name, ABSENT) for axis in axes} for one in given)
+        settings = [_without_ignored(run.settings) for run in runs]
+    settings = _unify_numbers(settings)
+    axes = tuple(_find_axes(settings))
+    points = tuple({axis.name: one.get(axis.name, UNSET) for axis in axes} for one in settings)
     size = math.prod(len(axis.values) for axis in axes)
     if len(axes) < 2 or size > 2 * len(runs):
-        return Sheet(axes, points, None, None, ())
-    down, across = sorted(axes[-2:], key=lambda axis: len(axis.values))
-    if len(across.values) > ACROSS:
-        down, across = across, down
-    facets = tuple(_facets(axes[:-2], points, down, across))
-    return Sheet(axes, points, down, across, facets)
+        return Layout(axes, points, None, None, ())
+    rows, columns = sorted(axes[-2:], key=lambda axis: len(axis.values))
+    if len(columns.values) > MAX_COLUMNS:
+        rows, columns = columns, rows
+    return Layout(axes, points, rows, columns, tuple(_facets(axes[:-2], points, rows, columns)))
 
 
-def _facets(outer: Sequence[Axis], points: Sequence[dict[str, str]], down: Axis, across: Axis) -> Iterator[Facet]:
+def _facets(outer: Sequence[Axis], points: Sequence[dict[str, str]], rows: Axis, columns: Axis) -> Iterator[Facet]:
     for values in product(*(axis.values for axis in outer)):
         shared = dict(zip((axis.name for axis in outer), values, strict=True))
         cells: dict[tuple[str, str], list[int]] = {}
         for number, point in enumerate(points):
             if shared.items() <= point.items():
-                cells.setdefault((point[down.name], point[across.name]), []).append(number)
+                cells.setdefault((point[rows.name], point[columns.name]), []).append(number)
         if cells:
             yield Facet(shared, cells)
 
 
-def split_override(override: str) -> tuple[str, str]:
-    """``+losses.grain.weight=10`` to key and value."""
-    key, _, value = override.lstrip("+~").partition("=")
-    return key, value
+def _typed_settings(run: Run) -> dict[str, str]:
+    return _without_ignored(dict(split_override(override) for override in run.overrides))
 
 
-def _settings(run: Run) -> dict[str, str]:
-    return _plain(dict(split_override(override) for override in run.overrides))
+def _without_ignored(settings: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if role_of(key).is_axis}
 
 
-def _plain(settings: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in settings.items() if key.partition(".")[0] not in NO_AXES}
+def _find_axes(settings: Sequence[dict[str, str]]) -> Iterator[Axis]:
+    values_by_key = {key: dict.fromkeys(one.get(key, UNSET) for one in settings) for one in settings for key in one}
+    varied = {key: values for key, values in values_by_key.items() if len(values) > 1}
+    titles = Counter(_title(key) for key in varied)
+    for key, values in varied.items():
+        yield Axis(key, _title(key) if titles[_title(key)] == 1 else key, tuple(_sorted(values)))
 
 
-def _axes(given: Sequence[dict[str, str]]) -> Iterator[Axis]:
-    taken = {name: dict.fromkeys(one.get(name, ABSENT) for one in given) for one in given for name in one}
-    varied = {name: values for name, values in taken.items() if len(values) > 1}
-    ends = Counter(_end(name) for name in varied)
-    for name, values in varied.items():
-        yield Axis(name, _end(name) if ends[_end(name)] == 1 else name, tuple(_sorted(values)))
+def _title(key: str) -> str:
+    return ".".join(key.split(".")[-2:])
 
 
-def _end(name: str) -> str:
-    return ".".join(name.split(".")[-2:])
-
-
-def _agreed(given: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The same settings, equal numbers written one way: ``1e2`` where ``100`` came first becomes that."""
+def _unify_numbers(settings: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Write equal numbers alike: ``1e2`` becomes ``100`` where an earlier run has ``100``."""
     texts: dict[tuple[str, float | str], str] = {}
-    return [{key: texts.setdefault((key, _measure(value)), value) for key, value in one.items()} for one in given]
+    return [{key: texts.setdefault((key, _parse(value)), value) for key, value in one.items()} for one in settings]
 
 
-def _measure(value: str) -> float | str:
-    """The number a value is; the text itself for others."""
+def _parse(value: str) -> float | str:
+    """Return the value as a number, or the text itself where it is none."""
     try:
         return float(value)
     except ValueError:
@@ -158,14 +150,14 @@ def _measure(value: str) -> float | str:
 
 
 def _sorted(values: dict[str, None]) -> list[str]:
-    """By size, the default first, if all are numbers; else as they come."""
-    numbers = [value for value in values if value != ABSENT]
-    if not all(isinstance(_measure(value), float) for value in numbers):
+    """Sort numbers by size, with the unset value first; keep the order of other values."""
+    numbers = [value for value in values if value != UNSET]
+    if not all(isinstance(_parse(value), float) for value in numbers):
         return list(values)
-    return [value for value in values if value == ABSENT] + sorted(numbers, key=float)
+    return [value for value in values if value == UNSET] + sorted(numbers, key=float)
 
 
-def short(value: str) -> str:
-    """A value as a heading shows it: without Hydra's escapes, and of a path the file's name."""
+def short_value(value: str) -> str:
+    """Return a value for a heading: without Hydra's escapes, and only the file name of a path."""
     plain = re.sub(r"\\(.)", r"\1", value)
     return PurePath(plain).name if "/" in plain and not plain.startswith("[") else plain

@@ -1,149 +1,171 @@
-"""The contact sheet as a picture, by Matplotlib: rows and columns as on the page."""
+"""The contact sheet: every run's picture in one PNG, in the rows and columns of the page.
+
+Each facet is a subfigure with a `Grid` of Matplotlib's ``axes_grid1``. Its subclass ``ImageGrid`` is not used, because
+it shares the axes along rows and columns, and the runs of one sheet may have pictures of different sizes.
+"""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from mpl_toolkits.axes_grid1.axes_grid import Grid
 from PIL import Image
 
-from nst_tf.reports.axes import Facet, Sheet, short
+from nst_tf.reports.axes import Axis, Facet, Layout, short_value
 from nst_tf.reports.reading import Run
 
-CELL, CAPTION, HEADING, SIDE, GAP = 1.9, 0.35, 0.3, 1.5, 0.12
-"""Inches: a picture's width, two lines below it, a heading's height, the rows' names, the space between."""
+CELL_WIDTH, ROW_NAME_WIDTH = 1.9, 1.5
+"""Width of a picture and of the names of the rows, in inches."""
 
-BESIDE = 5
-"""Pictures in a row where there is no grid."""
+CAPTION_HEIGHT, HEADING_HEIGHT, GAP = 0.35, 0.3, 0.12
+"""Height of the two lines below a picture, height of a heading, and space between cells, in inches."""
 
-DOTS, MOST_DOTS = 160, 20_000
-"""Dots an inch, and the longest side a sheet may have."""
+PICTURES_IN_A_ROW = 5
+"""Pictures beside each other where the runs form no grid."""
 
-BAD, UNFINISHED = "#b3261e", "#8a5a00"
+DPI, MAX_SIDE = 160, 20_000
+"""Resolution in dots per inch, and the longest side of the sheet in dots, which lowers the resolution if need be."""
 
-FRAMES = dict.fromkeys(("diverged", "failed", "killed"), BAD) | dict.fromkeys(("interrupted", "running"), UNFINISHED)
-"""Colours around pictures that did not come to a good end."""
+FAILED, UNFINISHED, BEST = "#b3261e", "#8a5a00", "#1a7f37"
 
-BEST = "#1a7f37"
+FRAME_COLOURS = dict.fromkeys(("diverged", "failed", "killed"), FAILED) | dict.fromkeys(
+    ("interrupted", "running"), UNFINISHED
+)
+"""Colours of the frames around pictures of runs that did not succeed."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Pictures in rows and columns.
+    """One grid of pictures.
 
     Attributes:
-        title: Above all; empty for none.
-        rows: Names of the rows; empty texts where they have none.
-        columns: Names of the columns, likewise.
-        cells: Runs by row and column number.
-        tall: Height of a picture's place in inches.
+        title: Heading of the grid; empty for none.
+        rows: Names of the rows; empty texts where the rows have none.
+        columns: Names of the columns; empty texts where the columns have none.
+        cells: Indices of the runs, by row and column.
     """
 
     title: str
     rows: Sequence[str]
     columns: Sequence[str]
     cells: dict[tuple[int, int], list[int]]
-    tall: float
 
     @property
-    def size(self) -> tuple[float, float]:
-        """Width and height in inches."""
-        side = SIDE if any(self.rows) else 0.0
-        headings = HEADING * (bool(self.title) + any(self.columns))
-        return side + len(self.columns) * (CELL + GAP), headings + len(self.rows) * self.row
+    def left(self) -> float:
+        """Distance of the pictures from the left edge in inches."""
+        return ROW_NAME_WIDTH if any(self.rows) else GAP
 
     @property
-    def row(self) -> float:
-        """Height of a row in inches."""
-        return self.tall + CAPTION + GAP
+    def top(self) -> float:
+        """Distance of the pictures from the upper edge in inches."""
+        return GAP + HEADING_HEIGHT * (bool(self.title) + any(self.columns))
+
+    @property
+    def width(self) -> float:
+        """Width of the block in inches."""
+        return self.left + len(self.columns) * (CELL_WIDTH + GAP)
+
+    def height(self, picture_height: float) -> float:
+        """Return the height of the block in inches."""
+        return self.top + len(self.rows) * (picture_height + CAPTION_HEIGHT + GAP)
 
 
 def draw_contact_sheet(
-    path: Path, runs: Sequence[Run], sheet: Sheet, pictures: Sequence[Image.Image | None], best: int | None
+    path: Path, runs: Sequence[Run], layout: Layout, pictures: Sequence[Image.Image | None], best: int | None
 ) -> None:
     """Draw every run's picture.
 
     Args:
-        path: A PNG file.
-        runs: What is shown.
-        sheet: Its layout.
-        pictures: One a run; None where there is none.
-        best: The best run's number.
+        path: The PNG file to write.
+        runs: The runs.
+        layout: Rows, columns and facets of the runs.
+        pictures: One picture per run; None where there is none.
+        best: Index of the best run; None where no run is the best.
     """
-    tall = CELL * max((image.height / image.width for image in pictures if image is not None), default=1.0)
-    blocks = [_facet(sheet, facet, tall) for facet in sheet.facets] or [_strip(len(runs), tall)]
-    width = max(block.size[0] for block in blocks) + GAP
-    height = sum(block.size[1] for block in blocks) + GAP
-    figure = Figure(figsize=(width, height))
-    top = GAP
-    for block in blocks:
-        for axes, numbers in _places(figure, block, top):
-            first = numbers[0]
-            more = f" (+{len(numbers) - 1})" if len(numbers) > 1 else ""
-            run = runs[first]
-            name = f"run {run.label}" if sheet.is_grid else sheet.name(first, run.label)
-            _draw(axes, run.status, pictures[first], first == best)
-            axes.set_xlabel(_caption(name, run, first == best) + more)
-        top += block.size[1]
-    figure.savefig(path, dpi=min(DOTS, MOST_DOTS / max(width, height)))
+    picture_height = CELL_WIDTH * max(
+        (image.height / image.width for image in pictures if image is not None), default=1
+    )
+    blocks = [_facet_block(layout, facet) for facet in layout.facets] or [_flow_block(len(runs))]
+    heights = [block.height(picture_height) for block in blocks]
+    width = max(block.width for block in blocks)
+    figure = Figure(figsize=(width, sum(heights)))
+    subfigures = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)[:, 0]
+    for block, subfigure, height in zip(blocks, subfigures, heights, strict=True):
+        grid = _make_grid(subfigure, block, width, height)
+        for (row, column), numbers in block.cells.items():
+            first, axes = numbers[0], grid.axes_row[row][column]
+            name = f"run {runs[first].label}" if layout.is_grid else layout.run_name(first, runs[first].label)
+            _draw_picture(axes, runs[first].status, pictures[first], first == best)
+            axes.set_xlabel(_caption(name, runs[first], first == best, len(numbers)))
+    figure.savefig(path, dpi=min(DPI, MAX_SIDE / max(figure.get_size_inches())))
 
 
-def _facet(sheet: Sheet, facet: Facet, tall: float) -> Block:
-    assert sheet.down is not None
-    assert sheet.across is not None
-    rows, columns = sheet.down.values, sheet.across.values
+def _facet_block(layout: Layout, facet: Facet) -> Block:
+    assert layout.rows is not None
+    assert layout.columns is not None
+    rows, columns = layout.rows.values, layout.columns.values
     cells = {(rows.index(row), columns.index(column)): runs for (row, column), runs in facet.cells.items()}
-    across = [f"{sheet.across.title} = {short(columns[0])}", *map(short, columns[1:])]
-    down = [f"{sheet.down.title} = {short(rows[0])}", *map(short, rows[1:])]
-    return Block(sheet.described(facet.point), _folded(down), _folded(across), cells, tall)
+    return Block(layout.describe(facet.point), _headings(layout.rows), _headings(layout.columns), cells)
 
 
-def _folded(names: Sequence[str], letters: int = 24) -> list[str]:
-    """Names in at most two lines that fit beside, above or below a picture."""
-    lines = (textwrap.wrap(name, letters, max_lines=2, placeholder=" …") for name in names)
-    return ["\n".join(parts) for parts in lines]
+def _headings(axis: Axis) -> list[str]:
+    """Return the values of an axis as headings; the first also names the axis."""
+    first, *others = map(short_value, axis.values)
+    return [_wrap(text, 24) for text in (f"{axis.title} = {first}", *others)]
 
 
-def _strip(count: int, tall: float) -> Block:
-    columns = min(count, BESIDE)
+def _flow_block(count: int) -> Block:
+    """Return runs that form no grid as rows of pictures without names."""
+    columns = min(count, PICTURES_IN_A_ROW)
     cells = {divmod(number, columns): [number] for number in range(count)}
-    return Block("", [""] * -(-count // columns), [""] * columns, cells, tall)
+    return Block("", [""] * -(-count // columns), [""] * columns, cells)
 
 
-def _caption(name: str, run: Run, best: bool) -> str:
-    """What stands below a picture: its name, how it ended if badly, whether it is best."""
-    return _folded([" · ".join([name, *([] if run.stands else [run.status]), *(["best"] if best else [])])], 30)[0]
+def _wrap(text: str, letters: int) -> str:
+    """Return the text in at most two lines, which fit beside, above or below a picture."""
+    return "\n".join(textwrap.wrap(text, letters, max_lines=2, placeholder=" …"))
 
 
-def _places(figure: Figure, block: Block, top: float) -> Iterator[tuple[Axes, list[int]]]:
-    """Write the headings; yield each filled cell's axes with its runs."""
-    width, height = figure.get_size_inches()
-    side = SIDE if any(block.rows) else GAP
+def _caption(name: str, run: Run, best: bool, count: int) -> str:
+    """Return a run's name, its status if it did not succeed, and the number of further runs in its cell."""
+    parts = [name, *([] if run.succeeded else [run.status]), *(["best"] if best else [])]
+    return _wrap(" · ".join(parts), 30) + (f" (+{count - 1})" if count > 1 else "")
 
-    def write(x: float, y: float, text: str, **style: Any) -> None:
-        figure.text(x / width, 1 - y / height, text, fontsize=8, va="center", **style)
 
+def _make_grid(subfigure: SubFigure, block: Block, width: float, height: float) -> Grid:
+    """Make empty axes for all cells of a block of this size, and write the title and the rows' and columns' names."""
+    bottom = CAPTION_HEIGHT + GAP
+    grid = Grid(
+        subfigure,
+        (block.left / width, bottom / height, 1 - (block.left + GAP) / width, 1 - (bottom + block.top) / height),
+        (len(block.rows), len(block.columns)),
+        axes_pad=(GAP, bottom),
+        share_x=False,
+        share_y=False,
+        label_mode="keep",
+        axes_class=Axes,
+    )
+    for axes in grid.axes_all:
+        axes.set(xticks=[], yticks=[], anchor="NW")
+        axes.patch.set_visible(False)
+        axes.spines[:].set_visible(False)
+    for axes, name in zip(grid.axes_row[0], block.columns, strict=True):
+        axes.set_title(name, fontsize=8, pad=5)
+    for axes, name in zip(grid.axes_column[0], block.rows, strict=True):
+        axes.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center", labelpad=7)
     if block.title:
-        write(GAP, top + HEADING / 2, block.title, weight="bold")
-    top += HEADING * bool(block.title)
-    for column, name in enumerate(block.columns):
-        write(side + column * (CELL + GAP) + CELL / 2, top + HEADING / 2, name, ha="center")
-    top += HEADING * any(block.columns)
-    for row, name in enumerate(block.rows):
-        write(side - GAP, top + row * block.row + block.tall / 2, name, ha="right")
-    for (row, column), numbers in sorted(block.cells.items()):
-        x, y = side + column * (CELL + GAP), top + row * block.row
-        yield figure.add_axes((x / width, 1 - (y + block.tall) / height, CELL / width, block.tall / height)), numbers
+        y = 1 - (GAP + HEADING_HEIGHT / 2) / height
+        subfigure.text(GAP / width, y, block.title, fontsize=8, weight="bold", va="center")
+    return grid
 
 
-def _draw(axes: Axes, status: str, picture: Image.Image | None, best: bool) -> None:
-    """A picture in its frame; the cell's line below is left to be written."""
-    colour = BEST if best else FRAMES.get(status)
-    axes.set(xticks=[], yticks=[])
+def _draw_picture(axes: Axes, status: str, picture: Image.Image | None, best: bool) -> None:
+    """Draw a picture and the frame that marks the best run and runs that did not succeed."""
+    colour = BEST if best else FRAME_COLOURS.get(status)
     axes.xaxis.label.set(fontsize=7, color=colour or "black")
     axes.xaxis.labelpad = 4
     if picture is not None:

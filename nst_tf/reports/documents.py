@@ -1,4 +1,4 @@
-"""The table as CSV for programs, Markdown for notes, LaTeX for papers."""
+"""The table as files: CSV for programs, Markdown for notes, LaTeX for papers."""
 
 from pathlib import Path
 
@@ -7,46 +7,47 @@ import pandas
 from nst_tf.reports.table import Column, Table, formatter
 from nst_tf.util.files import write_text
 
-ESCAPED = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "\n": " "})
-"""What Markdown would take for its own."""
+MARKDOWN_ESCAPES = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "\n": " "})
+"""Characters with a meaning in Markdown, and the texts that stand for them."""
 
 
 def write_documents(table: Table, folder: Path) -> None:
     """Write ``table.csv``, ``table.md`` and ``table.tex``.
 
-    The CSV has every number as it was recorded, the folder and the command; the others have what the page shows,
-    rounded, the best values in bold. LaTeX needs the package ``booktabs``.
+    The CSV has every number as it was recorded, and also the run's folder and command. The other two have the rounded
+    numbers of the page, with the best values in bold. The LaTeX table needs the package ``booktabs``.
     """
     write_text(folder / "table.csv", table.frame.to_csv(index=False, lineterminator="\n"))
     write_text(folder / "table.md", _markdown(table))
     write_text(folder / "table.tex", _latex(table))
 
 
-def shown(table: Table) -> pandas.DataFrame:
-    """The columns a reader sees, as text."""
+def _rounded_texts(table: Table) -> pandas.DataFrame:
+    """Return the columns that people see, as text."""
     return pandas.DataFrame(
         {column.name: table.frame[column.name].map(formatter(table.frame[column.name])) for column in table.columns}
     )
 
 
 def _markdown(table: Table) -> str:
-    texts = shown(table).map(lambda text: text.translate(ESCAPED))
+    texts = _rounded_texts(table).map(lambda text: text.translate(MARKDOWN_ESCAPES))
     for column in table.columns:
-        for row in table.marked(column):
+        for row in table.best_rows(column):
             texts.loc[row, column.name] = f"**{texts.loc[row, column.name]}**"
-    texts.columns = [str(name).translate(ESCAPED) for name in texts.columns]
-    right = ["right" if _is_number(table, column) else "left" for column in table.columns]
-    return str(texts.to_markdown(index=False, disable_numparse=True, colalign=right)) + "\n"
+    texts.columns = [str(name).translate(MARKDOWN_ESCAPES) for name in texts.columns]
+    alignments = ["right" if _is_numeric(table, column) else "left" for column in table.columns]
+    return str(texts.to_markdown(index=False, disable_numparse=True, colalign=alignments)) + "\n"
 
 
 def _latex(table: Table) -> str:
-    style = shown(table).style.format(escape="latex").format_index(escape="latex", axis="columns").hide(axis="index")
+    style = _rounded_texts(table).style.format(escape="latex")
+    style = style.format_index(escape="latex", axis="columns").hide(axis="index")
     for column in table.columns:
-        rows = sorted(table.marked(column))
+        rows = sorted(table.best_rows(column))
         style = style.map(lambda text: "textbf:--rwrap;", subset=pandas.IndexSlice[rows, [column.name]])
-    places = "".join("r" if _is_number(table, column) else "l" for column in table.columns)
-    return str(style.to_latex(hrules=True, column_format=places))
+    alignments = "".join("r" if _is_numeric(table, column) else "l" for column in table.columns)
+    return str(style.to_latex(hrules=True, column_format=alignments))
 
 
-def _is_number(table: Table, column: Column) -> bool:
+def _is_numeric(table: Table, column: Column) -> bool:
     return bool(pandas.api.types.is_numeric_dtype(table.frame[column.name]))

@@ -1,4 +1,4 @@
-"""The pictures of a report: copied beside the page, so that the folder can be moved, and small ones within it."""
+"""The pictures of a report: full-size copies beside the page, and thumbnails within it."""
 
 import base64
 import contextlib
@@ -19,20 +19,22 @@ from nst_tf.util.files import write_atomically
 log = logging.getLogger(__name__)
 
 FOLDER = "pictures"
-THUMBNAIL = 480
-"""Longest side of a picture within the page, in pixels: sharp at 240 on a dense screen."""
+"""Folder of the copies, beside the page."""
+
+THUMBNAIL_SIDE = 480
+"""Longest side of a thumbnail in pixels: twice the 240 CSS pixels of a tile, for screens of double density."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture as the page has it.
+class PictureCopy:
+    """A picture in the report.
 
     Attributes:
-        file: Its full size, relative to the page.
-        thumbnail: A small one, as a ``data:`` address.
-        width: Of the full size, in pixels.
-        height: Likewise.
-        image: The small one, for the contact sheet.
+        file: Path of the full-size copy, relative to the page.
+        thumbnail: The thumbnail as a ``data:`` URL.
+        width: Width of the full-size copy in pixels.
+        height: Height of the full-size copy in pixels.
+        image: The thumbnail, for the contact sheet.
     """
 
     file: str
@@ -44,128 +46,138 @@ class Shown:
 
 @dataclass(frozen=True)
 class Input:
-    """A picture that runs were given: its role (``content``, ``style:1``), where it came from, itself if at hand."""
+    """An input picture that all runs share.
+
+    Attributes:
+        role: ``content`` or ``style:1``, ``style:2``, ….
+        source: Path or name, as the runs recorded it.
+        picture: The copy; None where the file is missing or has changed.
+    """
 
     role: str
     source: str
-    shown: Shown | None
+    picture: PictureCopy | None
 
 
 class Gallery:
-    """Copies pictures into a report.
+    """Copies pictures into a report, and removes those of an earlier report.
 
     Args:
-        folder: The report's; what an earlier report left in its pictures goes.
+        folder: Folder of the report.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-        for kind in ("run_*.png", "content_*.jpg", "input_*.jpg"):
-            for path in (folder / FOLDER).glob(kind):
+        for pattern in ("run_*.png", "content_*.jpg", "input_*.jpg"):
+            for path in (folder / FOLDER).glob(pattern):
                 path.unlink()
         self._contents: dict[tuple[str, int, int], str] = {}
-        self._read: dict[tuple[str, str], Picture | None] = {}
+        self._inputs_read: dict[tuple[str, str], Picture | None] = {}
 
-    def of_run(self, run: Run, number: int) -> Shown | None:
-        """Copy a run's picture, byte for byte; None where it has none that can be read."""
+    def copy_result(self, run: Run, number: int) -> PictureCopy | None:
+        """Copy a run's picture byte for byte; return None where there is no readable picture."""
         return None if run.picture is None else self._copy(run.picture, f"{FOLDER}/run_{number}.png")
 
-    def at_step(self, run: Run, number: int, step: int) -> Shown | None:
-        """Copy a run's snapshot of a step likewise; None where there is none."""
+    def copy_snapshot(self, run: Run, number: int, step: int) -> PictureCopy | None:
+        """Copy a run's snapshot of one step byte for byte; return None where there is none."""
         path = run.folder.snapshot(step)
         return self._copy(path, f"{FOLDER}/run_{number}_step_{step}.png") if path.exists() else None
 
-    def _copy(self, path: Path, file: str) -> Shown | None:
+    def _copy(self, path: Path, file: str) -> PictureCopy | None:
         try:
-            small, width, height = _small(path)
+            thumbnail, width, height = _make_thumbnail(path)
             shutil.copyfile(path, self._folder / file)
         except (OSError, SyntaxError, ValueError) as error:
-            log.warning("'%s' cannot be shown: %s", path, error)
+            log.warning("Cannot read the picture '%s': %s. The report leaves it out.", path, error)
             return None
-        return Shown(file, _data(small), width, height, small)
+        return PictureCopy(file, _data_url(thumbnail), width, height, thumbnail)
 
-    def content_of(self, run: Run, shown: Shown | None) -> str | None:
-        """A run's photograph at the size of its picture; None where it is not at hand."""
-        entry = _inputs(run).get("content")
-        if shown is None or entry is None:
+    def write_content(self, run: Run, result: PictureCopy | None) -> str | None:
+        """Write a run's photograph in the size of its result.
+
+        Returns:
+            Path of the file, relative to the page; None where the photograph is missing or has changed.
+        """
+        recorded = _recorded_inputs(run).get("content")
+        if result is None or recorded is None:
             return None
-        source, sha256 = entry
-        key = (sha256, shown.height, shown.width)
-        picture = self._at_hand(source, sha256)
+        source, sha256 = recorded
+        key = (sha256, result.height, result.width)
+        picture = self._read_input(source, sha256)
         if key not in self._contents and picture is not None:
             file = f"{FOLDER}/content_{len(self._contents)}.jpg"
-            write_picture(self._folder / file, resize(picture.pixels, shown.height, shown.width))
+            write_picture(self._folder / file, resize(picture.pixels, result.height, result.width))
             self._contents[key] = file
         return self._contents.get(key)
 
-    def inputs_of(self, runs: Sequence[Run]) -> list[Input]:
-        """The pictures that all runs were given alike: photograph and paintings."""
-        common = set.intersection(*(set(_inputs(run).items()) for run in runs))
+    def copy_shared_inputs(self, runs: Sequence[Run]) -> list[Input]:
+        """Copy the photographs and paintings that all runs have in common."""
+        shared = set.intersection(*(set(_recorded_inputs(run).items()) for run in runs))
         return [
-            Input(role, source, self._copied(source, sha256, number))
-            for number, (role, (source, sha256)) in enumerate(sorted(common))
+            Input(role, source, self._copy_input(source, sha256, number))
+            for number, (role, (source, sha256)) in enumerate(sorted(shared))
         ]
 
-    def _copied(self, source: str, sha256: str, number: int) -> Shown | None:
-        picture = self._at_hand(source, sha256)
+    def _copy_input(self, source: str, sha256: str, number: int) -> PictureCopy | None:
+        picture = self._read_input(source, sha256)
         if picture is None:
             return None
         file = f"{FOLDER}/input_{number}.jpg"
         write_picture(self._folder / file, picture.pixels)
-        small, width, height = _small(self._folder / file)
-        return Shown(file, _data(small), width, height, small)
+        thumbnail, width, height = _make_thumbnail(self._folder / file)
+        return PictureCopy(file, _data_url(thumbnail), width, height, thumbnail)
 
-    def _at_hand(self, source: str, sha256: str) -> Picture | None:
-        """An input of a run, if it still lies where the run found it and is the same picture."""
-        if (source, sha256) not in self._read:
-            self._read[source, sha256] = _read_same(source, sha256)
-        return self._read[source, sha256]
+    def _read_input(self, source: str, sha256: str) -> Picture | None:
+        """Read an input once; return None where it is missing or no longer has the recorded hash."""
+        if (source, sha256) not in self._inputs_read:
+            self._inputs_read[source, sha256] = _read_unchanged(source, sha256)
+        return self._inputs_read[source, sha256]
 
 
-def _read_same(source: str, sha256: str) -> Picture | None:
+def _read_unchanged(source: str, sha256: str) -> Picture | None:
     with contextlib.suppress(InputError):
         picture = read_picture(source)
         if picture.sha256 == sha256:
             return picture
-    log.warning("'%s' is not where its run found it, or has changed: the report does without it", source)
+    log.warning("The input '%s' is missing or has changed since its run. The report leaves it out.", source)
     return None
 
 
-def _inputs(run: Run) -> dict[str, tuple[str, str]]:
-    """Role to source and SHA-256, as the run recorded them."""
+def _recorded_inputs(run: Run) -> dict[str, tuple[str, str]]:
+    """Return source and SHA-256 of each input by its role, as the run recorded them."""
     inputs = run.record.get("inputs")
     if not isinstance(inputs, dict):
         return {}
     return {
-        str(role): (str(entry.get("source")), str(entry.get("sha256")))
-        for role, entry in inputs.items()
-        if isinstance(entry, dict)
+        str(role): (str(recorded.get("source")), str(recorded.get("sha256")))
+        for role, recorded in inputs.items()
+        if isinstance(recorded, dict)
     }
 
 
-def write_small(path: Path, source: Path, longest: int) -> bool:
+def write_thumbnail(path: Path, source: Path, longest: int) -> bool:
     """Write a small JPEG of a picture.
 
     Args:
-        path: The JPEG.
+        path: The JPEG to write.
         source: The picture.
-        longest: Side of the small one at most, in pixels.
+        longest: Longest side of the JPEG in pixels.
 
     Returns:
-        Whether the picture could be read; one that cannot is a line in the log.
+        Whether the picture could be read. If not, a warning is logged.
     """
     try:
-        small, _, _ = _small(source, longest)
+        thumbnail, _, _ = _make_thumbnail(source, longest)
     except (OSError, SyntaxError, ValueError) as error:
-        log.warning("'%s' cannot be shown: %s", source, error)
+        log.warning("Cannot read the picture '%s': %s. The page leaves it out.", source, error)
         return False
-    write_atomically(path, _jpeg(small))
+    write_atomically(path, _jpeg(thumbnail))
     return True
 
 
-def _small(path: Path, longest: int = THUMBNAIL) -> tuple[Image.Image, int, int]:
-    """A picture of at most so many pixels a side, and the width and height it had."""
+def _make_thumbnail(path: Path, longest: int = THUMBNAIL_SIDE) -> tuple[Image.Image, int, int]:
+    """Return the picture with its longest side reduced, and the width and height of the file."""
     with Image.open(path) as image:
         width, height = image.size
         image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
@@ -174,7 +186,7 @@ def _small(path: Path, longest: int = THUMBNAIL) -> tuple[Image.Image, int, int]
     return opaque, width, height
 
 
-def _data(image: Image.Image) -> str:
+def _data_url(image: Image.Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(_jpeg(image)).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""Run folders as they are found, whatever state they are in."""
+"""Read run folders in any state: completed, failed, running or damaged."""
 
 import contextlib
 import logging
@@ -12,31 +12,29 @@ from typing import Any
 import pandas
 import yaml
 
-from nst_tf.runs.folder import RunFolder
+from nst_tf.config.renames import current_override, current_settings
+from nst_tf.runs.folder import METRICS_COUNTERS, RunFolder
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 
-COUNTERS = ("step", "evaluations", "seconds", "total")
-"""Columns without which `metrics.csv` holds no curve."""
-
-STANDING = ("completed", "converged")
-"""Ends that make a run a candidate for the best."""
+SUCCESSFUL = ("completed", "converged")
+"""Statuses of runs that can be the best run."""
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What one folder says of its run.
+    """Contents of one run folder.
 
     Attributes:
-        label: Short and unlike every other run's: the number in its sweep, or the folder's name.
-        folder: Where it lies.
-        record: Its `run.json`.
-        overrides: What was typed.
-        settings: Its resolved config, dotted keys to text.
-        printed: What a paper printed of such a run.
-        metrics: Its `metrics.csv`, numbers only; empty where there is none.
+        label: Short unique name: the run's number in its sweep, or the folder's name.
+        folder: The run folder.
+        record: Contents of `run.json`.
+        overrides: The overrides that were typed.
+        settings: The resolved config, from dotted keys to texts.
+        printed: Figures of a paper to compare the run with, by name.
+        metrics: The numbers in `metrics.csv`; empty where there are none.
     """
 
     label: str
@@ -49,24 +47,24 @@ class Run:
 
     @property
     def status(self) -> str:
-        """How it ended; ``running`` while under way, and for ever after a kill."""
+        """Status of the run; ``running`` while it is active, and also after its process was killed."""
         return str(self.record["status"])
 
     @property
-    def stands(self) -> bool:
-        """Whether it came to a good end."""
-        return self.status in STANDING
+    def succeeded(self) -> bool:
+        """True for a run that completed or converged."""
+        return self.status in SUCCESSFUL
 
     @property
     def final(self) -> dict[str, float]:
-        """Its last losses: the record's, or those of the last logged row while there is no record of them."""
+        """The last losses: from `run.json`, or from the last row of `metrics.csv` while the record has none."""
         recorded = self.record.get("final")
         if isinstance(recorded, dict):
             return recorded
         return {} if self.metrics.empty else dict(self.metrics.iloc[-1].drop(["step", "evaluations", "seconds"]))
 
-    def counted(self, name: str) -> Any:
-        """``steps``, ``evaluations`` or ``seconds``: the record's, or the last logged ones."""
+    def count(self, name: str) -> Any:
+        """Return ``steps``, ``evaluations`` or ``seconds``: from `run.json`, or from the last row of `metrics.csv`."""
         if name in self.record or self.metrics.empty:
             return self.record.get(name)
         value = self.metrics[name.replace("steps", "step")].iloc[-1]
@@ -74,70 +72,75 @@ class Run:
 
     @property
     def picture(self) -> Path | None:
-        """Its picture, or the last one on the way; None where there is none."""
+        """The run's picture or its last snapshot; None where there is neither."""
         if self.folder.picture.exists():
             return self.folder.picture
         return max(self.folder.snapshots.glob("step_*.png"), default=None)
 
 
 def find_runs(folders: Sequence[str | Path]) -> list[Run]:
-    """Read every run in the folders and below them, in natural order.
+    """Read every run in and below the folders, in natural order.
 
-    What cannot be read is left out with a line in the log.
+    Damaged run folders are left out with a warning in the log.
 
     Args:
         folders: Run folders, sweeps, or folders of these.
 
     Raises:
-        InputError: A folder is missing, or there is no run in any.
+        InputError: A folder is missing, or none of them contains a run.
     """
     found = {str(folder): _run_folders(Path(folder)) for folder in folders}
-    runs = _read_all(list(dict.fromkeys(path for paths in found.values() for path in paths)))
+    runs = _read_runs(list(dict.fromkeys(path for paths in found.values() for path in paths)))
     if not runs:
-        raise InputError(f"No run in {', '.join(map(repr, found))}; a run's folder has a run.json")
+        raise InputError(f"No run in {', '.join(map(repr, found))}. Give folders that contain run.json files.")
     for folder in (folder for folder, paths in found.items() if not paths):
-        log.warning("No run in '%s': left out", folder)
+        log.warning("No run in '%s'. The folder is left out.", folder)
     return runs
 
 
-def _read_all(paths: Sequence[Path]) -> list[Run]:
-    read = {path: material for path in paths if (material := _read(RunFolder(path))) is not None}
-    labels = _labels(list(read))
-    return [Run(label, RunFolder(path), *read[path]) for path, label in zip(read, labels, strict=True)]
+def _read_runs(paths: Sequence[Path]) -> list[Run]:
+    contents = {path: content for path in paths if (content := _read_folder(RunFolder(path))) is not None}
+    labels = _labels(list(contents))
+    return [Run(label, RunFolder(path), **contents[path]) for path, label in zip(contents, labels, strict=True)]
 
 
-def _read(
-    folder: RunFolder,
-) -> tuple[dict[str, Any], list[str], dict[str, str], dict[str, PublishedFigure], pandas.DataFrame] | None:
+def _read_folder(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the fields of a `Run` that its folder contains; None for a damaged record and for a distillation."""
     try:
         record = folder.read_record()
     except (InputError, OSError) as error:
-        log.warning("%s; left out", error)
+        log.warning("%s. The run is left out.", str(error).rstrip("."))
         return None
-    config = _config(folder.config)
-    printed = _printed(config.pop("printed", None))
-    settings = dict(_leaves("", config))
+    config = current_settings(_read_config(folder.config))
+    printed = _read_figures(config.pop("printed", None))
+    settings = dict(_flatten("", config))
     if any(key.startswith("teacher.") for key in settings):
-        log.warning("'%s' trained a network and has no picture to compare: left out", folder.path)
+        log.warning("The run '%s' trained a network and has no picture. The run is left out.", folder.path)
         return None
     if isinstance(weights := record.get("weights"), dict):
         settings["backbone"] = str(weights.get("name"))
-    return record, folder.read_overrides(), settings, printed, read_metrics(folder.metrics)
+    return {
+        "record": record,
+        "overrides": [current_override(text) for text in folder.read_overrides()],
+        "settings": settings,
+        "printed": printed,
+        "metrics": read_metrics(folder.metrics),
+    }
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """Folders with a record, at any depth, in natural order; a run's own folders are not looked into."""
+    """Return all folders with a `run.json` in natural order, without searching inside a run folder."""
     if not folder.is_dir():
-        raise InputError(f"No such folder: '{folder}'; give run folders, or folders of them")
+        raise InputError(f"No such folder: '{folder}'. Give run folders, or folders that contain them.")
     found = []
     for parent, children, files in os.walk(folder):
         if "run.json" in files:
             children.clear()
             found.append(Path(parent))
-    return sorted(found, key=natural)
+    return sorted(found, key=natural_key)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -145,49 +148,50 @@ def _config(path: Path) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _printed(named: Any) -> dict[str, PublishedFigure]:
-    """The figures that can be read; those of a later version or another hand are left out."""
+def _read_figures(entries: Any) -> dict[str, PublishedFigure]:
+    """Return the valid figures; those of a later version or an edited file may not be valid."""
     figures = {}
-    for name, figure in named.items() if isinstance(named, dict) else ():
+    for name, fields in entries.items() if isinstance(entries, dict) else ():
         with contextlib.suppress(InputError, TypeError):
-            figures[str(name)] = PublishedFigure(**figure)
+            figures[str(name)] = PublishedFigure(**fields)
     return figures
 
 
-def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+def _flatten(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Yield dotted keys and texts of a nested config."""
     if isinstance(value, dict):
         for key, child in value.items():
-            yield from _leaves(f"{prefix}.{key}" if prefix else str(key), child)
+            yield from _flatten(f"{prefix}.{key}" if prefix else str(key), child)
     elif prefix:
         yield prefix, "null" if value is None else str(value)
 
 
 def read_metrics(path: Path) -> pandas.DataFrame:
-    """Read the whole rows of a `metrics.csv`; an empty frame where there are none."""
+    """Read the complete rows of a `metrics.csv`; return an empty frame where there are none."""
+    empty = pandas.DataFrame(columns=list(METRICS_COUNTERS))
     try:
         frame = pandas.read_csv(path, on_bad_lines="skip")
-    except (OSError, ValueError):  # missing, empty, or no text
-        return pandas.DataFrame(columns=list(COUNTERS))
-    if not set(COUNTERS) <= set(frame.columns):
-        return pandas.DataFrame(columns=list(COUNTERS))
+    except (OSError, ValueError):  # missing, empty, or not a text
+        return empty
+    if not set(METRICS_COUNTERS) <= set(frame.columns):
+        return empty
     numbers = frame.apply(pandas.to_numeric, errors="coerce")
     return numbers.dropna(subset=["step", "evaluations", "seconds"]).reset_index(drop=True)
 
 
-def natural(path: Path) -> list[tuple[int, float, str]]:
-    """Key that sorts ``2_…`` before ``10_…``, and every number before every word."""
+def natural_key(path: Path) -> list[tuple[int, float, str]]:
+    """Return a sort key that puts ``2_…`` before ``10_…``, and numbers before words."""
     parts = re.split(r"(\d+)", str(path))
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
-    """The shortest names that tell all apart: numbers, folders' names, then with the parents' names before them."""
-    numbers = [path.absolute().name.partition("_")[0] for path in paths]
-    names = [path.absolute().name for path in paths]
-    numbered = all(number.isdecimal() for number in numbers)
-    ends = numbers if numbered else names
-    with_parents = [f"{path.absolute().parent.name}/{end}" for path, end in zip(paths, ends, strict=True)]
-    for labels in (ends, names, with_parents):
+    """Return the shortest unique names: numbers or folder names, if need be with the parent folder, else paths."""
+    folder_names = [path.absolute().name for path in paths]
+    numbers = [name.partition("_")[0] for name in folder_names]
+    names = numbers if all(number.isdecimal() for number in numbers) else folder_names
+    with_parents = [f"{path.absolute().parent.name}/{name}" for path, name in zip(paths, names, strict=True)]
+    for labels in (names, folder_names, with_parents):
         if len(set(labels)) == len(paths):
             return labels
     return [str(path) for path in paths]

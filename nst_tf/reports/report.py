@@ -1,71 +1,81 @@
-"""A report from run folders: everything is gathered first, then written, the page last."""
+"""The report of several runs: read the run folders, then write tables, figures and the page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from nst_tf.reports.axes import build_layout
-from nst_tf.reports.comparison import compare_figures, pictured_steps, write_printed
+from nst_tf.reports.axes import Layout, build_layout
+from nst_tf.reports.comparison import compare_figures, pictured_steps, write_comparisons
 from nst_tf.reports.contact_sheet import draw_contact_sheet
-from nst_tf.reports.curves import curves, draw_losses
+from nst_tf.reports.curves import curve_data, draw_losses
 from nst_tf.reports.documents import write_documents
-from nst_tf.reports.page import PageData, write_page
+from nst_tf.reports.page import write_page
+from nst_tf.reports.page_data import PageData, StepPicture
 from nst_tf.reports.pictures import Gallery
-from nst_tf.reports.reading import find_runs
-from nst_tf.reports.table import build_table
+from nst_tf.reports.reading import Run, find_runs
+from nst_tf.reports.table import Table, build_table
 from nst_tf.util.errors import InputError
 
 
 def write_report(folders: Sequence[str | Path], destination: str | Path | None = None, best: str | None = None) -> Path:
-    """Set runs side by side.
+    """Compare runs in a folder of tables, figures and a page.
 
-    Writes ``index.html``, ``pictures/``, ``table.csv``, ``table.md``, ``table.tex``, ``contact_sheet.png``,
-    ``losses.png`` and ``losses.pdf``; where papers printed figures of such runs, ``printed.csv`` and ``printed.md``.
-    The folder needs nothing outside itself and can be moved: the pictures are copies, and small ones, curves and
-    scripts lie within the page.
+    The folder has ``index.html``, ``pictures/``, ``table.csv``, ``table.md``, ``table.tex``, ``contact_sheet.png``,
+    ``losses.png`` and ``losses.pdf``. Where papers print figures of such runs, it also has ``printed.csv`` and
+    ``printed.md``. The folder can be moved: it contains copies of the pictures, and the page contains thumbnails,
+    curves and scripts.
 
     Args:
         folders: Run folders, sweeps, or folders of these.
-        destination: The report's folder; by default ``report`` in the one folder given, ``outputs/report`` for
+        destination: Folder of the report. Default: ``report`` in the one folder given, or ``outputs/report`` for
             several.
         best: Column of the table that decides on the best run; see `nst_tf.reports.table.build_table`.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
-        InputError: A folder is missing, none holds a run, the report cannot be written, or ``best`` is no column.
+        InputError: A folder is missing, no folder contains a run, ``best`` is not a column of numbers, or the report
+            cannot be written.
     """
     runs = find_runs(folders)
-    sheet = build_layout(runs)
-    table = build_table(runs, sheet, best)
-    comparisons = compare_figures(runs)
+    layout = build_layout(runs)
+    table = build_table(runs, layout, best)
     folder = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
     try:
-        gallery = Gallery(folder)
-        shown = [gallery.of_run(run, number) for number, run in enumerate(runs)]
-        contents = [gallery.content_of(run, picture) for run, picture in zip(runs, shown, strict=True)]
-        write_documents(table, folder)
-        write_printed(folder, comparisons, [sheet.name(number, run.label) for number, run in enumerate(runs)])
-        images = [None if picture is None else picture.image for picture in shown]
-        draw_contact_sheet(folder / "contact_sheet.png", runs, sheet, images, table.best)
-        draw_losses([folder / "losses.png", folder / "losses.pdf"], runs, sheet)
-        data = PageData(
-            title=_title(folders),
-            runs=runs,
-            sheet=sheet,
-            table=table,
-            pictures=shown,
-            contents=contents,
-            inputs=gallery.inputs_of(runs),
-            curves=curves(runs, sheet),
-            comparisons=comparisons,
-            early=[
-                (n, step, at) for n, step in pictured_steps(comparisons) if (at := gallery.at_step(runs[n], n, step))
-            ],
-        )
-        return write_page(folder / "index.html", data)
+        return _write_files(folder, _title(folders), runs, layout, table)
     except OSError as error:
-        raise InputError(f"Cannot write the report '{folder}': {error.strerror or error}; choose another") from error
+        raise InputError(
+            f"Cannot write the report '{folder}': {error.strerror or error}. Choose another folder."
+        ) from error
+
+
+def _write_files(folder: Path, title: str, runs: Sequence[Run], layout: Layout, table: Table) -> Path:
+    comparisons = compare_figures(runs)
+    gallery = Gallery(folder)
+    pictures = [gallery.copy_result(run, number) for number, run in enumerate(runs)]
+    contents = [gallery.write_content(run, picture) for run, picture in zip(runs, pictures, strict=True)]
+    write_documents(table, folder)
+    write_comparisons(folder, comparisons, [layout.run_name(number, run.label) for number, run in enumerate(runs)])
+    thumbnails = [None if picture is None else picture.image for picture in pictures]
+    draw_contact_sheet(folder / "contact_sheet.png", runs, layout, thumbnails, table.best)
+    draw_losses([folder / "losses.png", folder / "losses.pdf"], runs, layout)
+    data = PageData(
+        title=title,
+        runs=runs,
+        layout=layout,
+        table=table,
+        pictures=pictures,
+        contents=contents,
+        inputs=gallery.copy_shared_inputs(runs),
+        curves=curve_data(runs, layout),
+        comparisons=comparisons,
+        step_pictures=[
+            StepPicture(number, step, picture)
+            for number, step in pictured_steps(comparisons)
+            if (picture := gallery.copy_snapshot(runs[number], number, step)) is not None
+        ],
+    )
+    return write_page(folder / "index.html", data)
 
 
 def _title(folders: Sequence[str | Path]) -> str:

@@ -1,4 +1,4 @@
-"""The systems of the papers: what is known of them before anything runs."""
+"""The systems of the papers, as `systems.yaml` lists them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,21 +7,23 @@ from typing import Any
 
 import yaml
 
+from nst_tf.config.overrides import override_key
 from nst_tf.util.errors import InputError
 
 FILE = Path(__file__).with_name("systems.yaml")
+"""The list that belongs to the package."""
 
 
 @dataclass(frozen=True)
 class System:
-    """One system of a paper, in Markdown.
+    """One system of a paper. All texts are Markdown.
 
     Attributes:
-        number: Of the paper, and the system in it: ``1a``.
-        title: Who, and what of theirs.
-        experiment: The option of ``experiment=`` that is this system.
-        says: What the paper says of its results, beside the figures of the experiment's ``printed``.
-        differs: What is otherwise here, or read so where the paper does not say, and why.
+        number: Number of the paper, with a letter for the system where the paper has several: ``1a``.
+        title: Authors, and title of the paper or name of the system.
+        experiment: The option of ``experiment=`` that configures the system.
+        says: The paper's results other than the figures in ``printed`` of the experiment.
+        differs: Differences from the paper, choices where the paper gives no value, and the reasons.
     """
 
     number: str
@@ -38,33 +40,33 @@ class System:
 
 @dataclass(frozen=True)
 class SystemCatalog:
-    """What the file holds.
+    """Contents of `systems.yaml`.
 
     Attributes:
-        systems: In the papers' order.
-        departures: An override, or the key of any such, to why it is typed and what it changes.
+        systems: The systems in the order of the papers.
+        departures: Reasons for departures from an experiment, by override or by key.
     """
 
     systems: tuple[System, ...]
     departures: Mapping[str, str]
 
-    def because(self, override: str) -> str | None:
-        """Why an override is typed: said of itself, else of its key; None where nothing is known."""
-        return self.departures.get(override, self.departures.get(override.lstrip("+~").partition("=")[0]))
+    def reason_for(self, override: str) -> str | None:
+        """Return the reason for an override, or for its key; None where neither is listed."""
+        return self.departures.get(override, self.departures.get(override_key(override)))
 
 
 def read_systems(path: Path = FILE) -> SystemCatalog:
-    """Read the table.
+    """Read the list of systems.
 
     Raises:
-        InputError: The file cannot be read, or an entry lacks something, has too much, or names an experiment again.
+        InputError: The file cannot be read, an entry has missing or unknown fields, or two entries have one experiment.
     """
     try:
-        said: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        known = SystemCatalog(tuple(System(**entry) for entry in said["systems"]), dict(said["departures"]))
+        contents: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        catalog = SystemCatalog(tuple(System(**entry) for entry in contents["systems"]), dict(contents["departures"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError, KeyError, InputError) as error:
         raise InputError(f"'{path}' is no table of systems: {' '.join(str(error).split())}") from error
-    experiments = [system.experiment for system in known.systems]
-    if twice := {name for name in experiments if experiments.count(name) > 1}:
-        raise InputError(f"'{path}' is no table of systems: two are experiment={min(twice)}")
-    return known
+    experiments = [system.experiment for system in catalog.systems]
+    if duplicates := {name for name in experiments if experiments.count(name) > 1}:
+        raise InputError(f"'{path}' is no table of systems: two are experiment={min(duplicates)}")
+    return catalog

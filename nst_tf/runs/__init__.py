@@ -1,1 +1,1 @@
-"""A run on disk and in time: its folder, its events, its session, and the figures a paper published for it."""
+"""The folder, record, events and session of a run, and the figures that papers published for such runs."""

@@ -1,4 +1,4 @@
-"""What the engine tells of a run, and to whom it is of interest."""
+"""The events of a run, in the order in which they happen, and the iterate they report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from nst_tf.runs.folder import RunFolder
 
 @dataclass(frozen=True)
 class Iterate:
-    """A run at one step.
+    """The picture and the losses of a run after a number of steps.
 
     Attributes:
-        step: Solver steps taken, over all scales.
-        steps: Solver steps the run may take.
+        step: Solver steps taken so far, over all scales.
+        steps: Solver steps that the run may take.
         evaluations: Evaluations of the objective so far.
-        seconds: Time spent optimising: tracing included, loading, targets and observers not.
-        total: The loss of the picture at this step.
-        gradient_norm: Euclidean norm of ∂total/∂picture, picture in [0, 1].
-        terms: Named parts of the loss; see `nst_tf.optimization.objective.columns`.
-        picture: Gives the picture now, ``(H, W, 3)`` float32 in [0, 1], colours restored.
-        state: Gives everything the run needs to continue from here, as named arrays.
+        seconds: Time spent on the optimisation, in seconds. Tracing counts; loading, targets and observers do not.
+        total: Value of the objective at this picture.
+        gradient_norm: Euclidean norm of ∂total/∂picture, for a picture in [0, 1].
+        terms: Values of the columns after `METRICS_COUNTERS` in `metrics.csv`; empty for a run without losses.
+        picture: Function that returns the current picture, ``(H, W, 3)`` float32 RGB in [0, 1], colours restored.
+        state: Function that returns the named arrays from which the run can be resumed at this step.
     """
 
     step: int
@@ -37,21 +37,21 @@ class Iterate:
 
     @property
     def speed(self) -> float:
-        """Evaluations a second so far; 0 before any time has passed."""
+        """Mean number of evaluations per second; 0 before any time has passed."""
         return self.evaluations / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True)
 class Started:
-    """A run is about to optimise.
+    """Event before the first step of a run, or before the first step after it is resumed.
 
     Attributes:
-        folder: Its run folder.
-        steps: Solver steps it may take.
-        resumed_at: The step it continues from; None for a fresh start.
-        columns: Names of the terms it will report.
-        config: The resolved config as text.
-        settings: The same, flat: ``backbone.pooling`` to a plain value.
+        folder: Run folder.
+        steps: Solver steps that the run may take.
+        resumed_at: Step of the checkpoint from which the run is resumed; None for a new run.
+        columns: Keys of `Iterate.terms` in this run.
+        config: Resolved config as YAML text.
+        settings: Resolved config as dotted keys and plain values, for example ``backbone.pooling``.
         device: TensorFlow's name of the device.
     """
 
@@ -66,14 +66,21 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """The run has reached a step that some observer waits for."""
+    """Event at step 0 and at every step that is a multiple of an observer's period."""
 
     iterate: Iterate
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """The run goes to another size: ``height`` and ``width`` in pixels, ``number`` of ``of`` scales."""
+    """Event before the first step at each scale of the image pyramid.
+
+    Attributes:
+        number: Number of the scale, from 1.
+        of: Number of scales in the run.
+        height: Height of the picture at this scale, in pixels.
+        width: Width of the picture at this scale, in pixels.
+    """
 
     number: int
     of: int
@@ -83,12 +90,12 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run has ended, with a picture.
+    """Last event of a run.
 
     Attributes:
         status: One of `nst_tf.runs.folder.STATUSES`.
-        reason: Why it ended, in words.
-        iterate: The step of the run's picture: the last one, or that of the lowest loss after a divergence or error.
+        reason: Why the run ended, as text for the user.
+        iterate: Iterate of the saved picture: the last one, or that of the lowest loss after a divergence or an error.
     """
 
     status: str
@@ -98,13 +105,14 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed(Finished):
-    """The run was ended by an error; the picture is the last good one.
+    """Last event of a run that was ended by an error.
 
     Attributes:
-        error: What was raised.
+        error: The exception.
     """
 
     error: BaseException | None = None
 
 
-Event = Started | Progressed | Scaled | Finished
+Event = Progressed | Scaled | Finished
+"""Events of a run after `Started`."""

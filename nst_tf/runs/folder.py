@@ -1,91 +1,135 @@
-"""The run folder: what lies where, written whole or not at all."""
+"""The run folder: the paths of its files, and how they are read and written."""
 
 import contextlib
 import io
 import json
 import math
-import platform
-import subprocess
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from nst_tf._version import __version__
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import write_atomically, write_text
 
 FINAL = ("completed", "converged", "diverged")
-"""Ends that stand: the same command does not run them again."""
+"""Statuses of a run that is not run again by the same command."""
 
 STATUSES = (*FINAL, "interrupted", "failed", "killed")
-"""How a run can end; the last is said by whoever started its process."""
+"""Statuses of a run that has ended; ``killed`` is recorded by the process that started it."""
+
+METRICS_COUNTERS = ("step", "evaluations", "seconds", "total")
+"""First columns of `metrics.csv`: steps, evaluations, seconds of optimisation and total loss; the terms follow."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths and files of one run.
+    """The folder of one run, with the paths of its files.
+
+    Files are replaced as a whole, so that a reader never sees half of one.
 
     Attributes:
-        path: The folder; made on first use.
+        path: Path of the folder. It need not exist yet.
     """
 
     path: Path
 
-    picture = property(lambda self: self.path / "stylized.png")
-    weights = property(lambda self: self.path / "vgg19_lite.weights.h5")
-    metrics = property(lambda self: self.path / "metrics.csv")
-    record = property(lambda self: self.path / "run.json")
-    tensorboard = property(lambda self: self.path / "tensorboard")
-    snapshots = property(lambda self: self.path / "snapshots")
-    checkpoint = property(lambda self: self.path / "checkpoints" / "latest.npz")
-    lock = property(lambda self: self.path / ".lock")
-    config = property(lambda self: self.path / ".hydra" / "config.yaml")
-    overrides = property(lambda self: self.path / ".hydra" / "overrides.yaml")
+    @property
+    def picture(self) -> Path:
+        """Path of the stylised picture."""
+        return self.path / "stylized.png"
+
+    @property
+    def weights(self) -> Path:
+        """Path of the weights that a distillation writes."""
+        return self.path / "vgg19_lite.weights.h5"
+
+    @property
+    def metrics(self) -> Path:
+        """Path of the table of losses."""
+        return self.path / "metrics.csv"
+
+    @property
+    def record(self) -> Path:
+        """Path of the record of the run."""
+        return self.path / "run.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Path of the folder of TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def snapshots(self) -> Path:
+        """Path of the folder of intermediate pictures."""
+        return self.path / "snapshots"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Path of the latest checkpoint."""
+        return self.path / "checkpoints" / "latest.npz"
+
+    @property
+    def lock(self) -> Path:
+        """Path of the lock file."""
+        return self.path / ".lock"
+
+    @property
+    def config(self) -> Path:
+        """Path of the resolved config."""
+        return self.path / ".hydra" / "config.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """Path of the overrides from the command line."""
+        return self.path / ".hydra" / "overrides.yaml"
 
     @property
     def name(self) -> str:
-        """The folder and the one it lies in, ``runs/lighthouse``: short, and apart from other sweeps' runs."""
+        """Last two parts of the path, ``runs/lighthouse``, which also distinguish the runs of different sweeps."""
         return "/".join(self.path.absolute().parts[-2:])
 
+    def snapshot(self, step: int) -> Path:
+        """Return the path of the picture after a step."""
+        return self.snapshots / f"step_{step:06d}.png"
+
     def make(self) -> None:
-        """Create the folder, or say why it cannot be."""
+        """Create the folder if it is missing.
+
+        Raises:
+            InputError: The folder cannot be created.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"Cannot make the run folder '{self.path}': {error.strerror}; choose another") from error
+            raise InputError(f"Cannot create the run folder '{self.path}': {error.strerror}; choose another") from error
 
     def remove_if_empty(self) -> None:
-        """Remove the folder if no run has written into it."""
+        """Remove the folder if it contains nothing but the lock file."""
         with contextlib.suppress(OSError):
             if [path.name for path in self.path.iterdir()] == [self.lock.name]:
                 self.lock.unlink()
             self.path.rmdir()
 
-    def snapshot(self, step: int) -> Path:
-        """Path of the snapshot of one step."""
-        return self.snapshots / f"step_{step:06d}.png"
-
     def read_record(self) -> dict[str, Any]:
-        """`run.json`, or an empty record where there is none.
+        """Return the content of `run.json`, or an empty dictionary if there is no such file.
 
         Raises:
-            InputError: The file there is no record.
+            InputError: The file is not the record of a run.
         """
         if not self.record.exists():
             return {}
         try:
             record = json.loads(self.record.read_text(encoding="utf-8"))
-        except ValueError:  # no JSON, or no text
+        except ValueError:  # neither JSON nor UTF-8
             record = None
         if not isinstance(record, dict) or not {"status", "fingerprint"} <= record.keys():
-            raise InputError(f"'{self.record}' is not a run's record: delete it, or choose another name=")
+            raise InputError(f"'{self.record}' is not the record of a run: delete it, or choose another name=")
         return record
 
     def write_record(self, record: Mapping[str, Any]) -> None:
@@ -93,28 +137,32 @@ class RunFolder:
         write_text(self.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
-        """Write what was typed, so that any text is read back as it was."""
+        """Write the overrides as a YAML list without line breaks inside an entry."""
         write_text(self.overrides, yaml.safe_dump(list(overrides), allow_unicode=True, width=math.inf))
 
     def read_overrides(self) -> list[str]:
-        """What was typed; nothing for a run started from Python, or one without that file."""
+        """Return the overrides; an empty list if the file is missing or damaged, or the run was started from Python."""
         try:
-            typed = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
+            overrides = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             return []
-        return [text for text in typed if isinstance(text, str)] if isinstance(typed, list) else []
+        return [text for text in overrides if isinstance(text, str)] if isinstance(overrides, list) else []
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
-        """Write a checkpoint over the last one."""
+        """Replace the checkpoint.
+
+        Args:
+            state: Named arrays, from `Iterate.state`.
+        """
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **state)
         write_atomically(self.checkpoint, buffer.getbuffer())
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
-        """The last checkpoint, or None where there is none.
+        """Return the named arrays of the checkpoint, or None if there is no such file.
 
         Raises:
-            InputError: The file there is not a checkpoint.
+            InputError: The file is not a checkpoint.
         """
         if not self.checkpoint.exists():
             return None
@@ -127,51 +175,12 @@ class RunFolder:
 
 @contextlib.contextmanager
 def checkpoint_errors() -> Iterator[None]:
-    """Take up a checkpoint inside; one that is not of this run becomes an `InputError` of one line."""
+    """Report errors that restoring a checkpoint raises in the block as an `InputError` of one line.
+
+    Raises:
+        InputError: An array of the checkpoint is missing, or has another shape or type than this run needs.
+    """
     try:
         yield
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error
-
-
-def finite(value: float) -> float | None:
-    """The number, or None where JSON has no word for it."""
-    return value if math.isfinite(value) else None
-
-
-def versions() -> dict[str, str]:
-    """Versions of this package, Python and the libraries a result depends on."""
-    packages = (
-        "tensorflow",
-        "keras",
-        "numpy",
-        "scipy",
-        "pillow",
-        "scikit-image",
-        "hydra-core",
-        "tensorboard",
-    )
-    return {"nst_tf": __version__, "python": platform.python_version()} | dict(_versions(packages))
-
-
-def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for package in packages:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            yield package, metadata.version(package)
-
-
-def git_commit() -> str | None:
-    """The commit of the checkout this package runs from, with ``+changes`` if its files differ; None outside one."""
-    package = Path(__file__).parents[1]
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(package), *words], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")
-        changed = git("status", "--porcelain", "--untracked-files=no")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

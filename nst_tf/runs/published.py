@@ -1,4 +1,4 @@
-"""What a paper printed of a run, to be set beside what the run measures."""
+"""Figures that a paper published for a run, to be compared with the measured ones."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,10 +7,11 @@ from nst_tf.util.checks import above, at_least, coerce_choices
 
 
 class Measure(Enum):
-    """What of a run a printed figure speaks of.
+    """The quantity that a published figure gives.
 
-    ``total`` the loss after a step · ``seconds`` the time from the beginning until after a step, with tracing and the
-    start's evaluation in it · ``seconds_per_step`` the mean time of the steps after a step, without these.
+    ``total``: total loss after a step. ``seconds``: time from the start of the run until after a step, with tracing
+    and the evaluation of the start picture. ``seconds_per_step``: mean time of the steps that follow a step, without
+    tracing and the evaluation of the start picture.
     """
 
     total = "total"
@@ -20,13 +21,14 @@ class Measure(Enum):
 
 @dataclass
 class PublishedFigure:
-    """One figure of a paper.
+    """One figure from a paper.
 
     Attributes:
-        value: As printed; None where the paper prints none and the measured figure alone is to be shown.
-        measure: See `Measure`; default ``total``.
-        step: The step it speaks of, or after; default 0, the start.
-        relative: Whether it is also told as a ratio to the first run that has it: for times on machines that differ.
+        value: Published value; None if the paper gives none and a report shows the measured value alone.
+        measure: Quantity that the figure gives, a `Measure`; default ``total``.
+        step: Step after which the quantity is measured; default 0, the start picture.
+        relative: Whether a report also gives the ratio to the first run that has this figure, which allows times from
+            different machines to be compared; default False.
     """
 
     value: float | None = None

@@ -1,73 +1,35 @@
-"""A run and its folder: held alone, continued where it was cut short, told to its observers, kept."""
+"""A run in its folder: locked, resumed after an interruption, passed on to observers, and recorded."""
 
 import contextlib
-import datetime
-import itertools
 import logging
-import os
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import filelock
 import numpy as np
 
 from nst_tf.runs.events import Event, Failed, Finished, Started
-from nst_tf.runs.folder import FINAL, RunFolder, finite, git_commit, versions
-from nst_tf.system import hardware
+from nst_tf.runs.folder import FINAL, RunFolder
+from nst_tf.runs.observer_list import ObserverList, ObserverSettings
+from nst_tf.runs.record import RecordedSettings, last_record
 from nst_tf.system.failures import describe_failure, is_out_of_memory
-from nst_tf.system.memory import peak_memory_mb
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import write_text
 
 log = logging.getLogger(__name__)
 
 
-class Observer(Protocol):
-    """Watches a run; see `nst_tf.observers.Observer`."""
-
-    @property
-    def periods(self) -> Sequence[int]:
-        """Numbers of steps at whose multiples it wants to look."""
-
-    def notify(self, event: Event) -> None:
-        """Take an event."""
-
-
-@dataclass(frozen=True)
-class RecordedSettings:
-    """The settings of a run as its folder records them.
-
-    Attributes:
-        name: The run's name.
-        steps: Solver steps the run may take.
-        yaml: The resolved config as YAML.
-        flat: Dotted keys to plain values, for HParams.
-        fingerprint: SHA-256 over all that decides the result.
-        precision: What the network computes in.
-        overrides: The overrides that were typed.
-    """
-
-    name: str
-    steps: int
-    yaml: str
-    flat: Mapping[str, Any]
-    fingerprint: str
-    precision: str
-    overrides: Sequence[str] = ()
-
-
 @dataclass(frozen=True)
 class Result:
-    """How a run ended.
+    """The end of a run.
 
     Attributes:
         status: ``completed``, ``converged``, ``diverged``, ``interrupted`` or ``failed``.
-        reason: Why, in words.
-        folder: Where everything about it lies.
-        record: What `run.json` holds.
+        reason: Why the run ended, as text for the user.
+        folder: Run folder.
+        record: Content of `run.json`.
     """
 
     status: str
@@ -78,10 +40,10 @@ class Result:
 
 @contextlib.contextmanager
 def run_lock(folder: RunFolder) -> Iterator[None]:
-    """Hold a run's folder, so that no two processes write into one.
+    """Create the folder of a run and lock it during the block, so that no other process writes into it.
 
     Raises:
-        InputError: Another process holds it, or it cannot be made.
+        InputError: Another process has locked the folder, or it cannot be created.
     """
     folder.make()
     try:
@@ -89,7 +51,7 @@ def run_lock(folder: RunFolder) -> Iterator[None]:
             yield
     except filelock.Timeout as error:
         raise InputError(
-            f"Another process is at work in '{folder.path}': wait for it, or choose another name="
+            f"Another process is running in '{folder.path}': wait for it, or choose another name="
         ) from error
 
 
@@ -97,21 +59,32 @@ def run_lock(folder: RunFolder) -> Iterator[None]:
 class Session:
     """One run in its folder, from its first record to its last.
 
+    A caller locks the folder with `run_lock`, returns `finished_result` if there is one, and otherwise reads `state`,
+    calls `begin`, passes the events to `observe`, writes the product of the run, and calls `end`.
+
     Attributes:
-        settings: The run's settings.
-        observers: Watch the run, in this order.
-        folder: The run's folder.
-        record: The content of `run.json` so far, as `first_record` gives it.
+        settings: Settings of the run.
+        observers: Settings of the observers, in the order in which they receive each event.
+        folder: Run folder.
+        record: Content of `run.json` so far; at first the result of `first_record`.
     """
 
     settings: RecordedSettings
-    observers: Sequence[Observer]
+    observers: Sequence[ObserverSettings]
     folder: RunFolder
     record: dict[str, Any]
 
+    @property
+    def periods(self) -> list[int]:
+        """Numbers of steps; some observer needs an event at every multiple of each."""
+        return [period for observer in self.observers for period in observer.periods]
+
     @contextlib.contextmanager
     def record_failure(self) -> Iterator[None]:
-        """Record an error that nobody expects and that ends the run before it can tell of its end."""
+        """Record the status ``failed`` if the block raises an unexpected exception, and raise it again.
+
+        An `InputError` is not recorded, because it asks the user for other settings.
+        """
         try:
             yield
         except InputError:
@@ -122,13 +95,15 @@ class Session:
             raise
 
     def finished_result(self, product: Path) -> Result | None:
-        """The result of the same run where the folder holds one that is over, with what it leaves.
+        """Return the result of an earlier run of the same settings, or None if there is still something to run.
+
+        A run that completed fewer steps than the settings allow is not finished.
 
         Args:
-            product: What a finished run leaves.
+            product: File that a finished run has written.
 
         Raises:
-            InputError: The folder holds a run of another fingerprint.
+            InputError: The folder holds a run with another fingerprint.
         """
         record = self.folder.read_record()
         if not record:
@@ -139,121 +114,55 @@ class Session:
                 "choose another name=, or delete the folder"
             )
         status = record["status"]
-        over = status in FINAL and (status != "completed" or record["steps"] >= self.settings.steps)
-        if not (over and product.exists()):
+        finished = status in FINAL and (status != "completed" or record["steps"] >= self.settings.steps)
+        if not (finished and product.exists()):
             return None
         return Result(status, f"already done: {record['reason']}", self.folder, record)
 
     def state(self) -> dict[str, np.ndarray] | None:
-        """The checkpoint to go on from, None for a fresh start; to be asked for before `begin`."""
+        """Return the checkpoint to resume from, or None for a new run; call it before `begin`.
+
+        A checkpoint without a record is ignored, because its settings are unknown.
+        """
         return self.folder.read_checkpoint() if self.folder.read_record() else None
 
-    @property
-    def periods(self) -> list[int]:
-        """Numbers of steps at whose multiples an observer wants to look."""
-        return [period for observer in self.observers for period in observer.periods]
-
     def begin(self) -> None:
-        """Write the settings, what was typed, and the first record."""
+        """Write the config, the overrides and the first record."""
         write_text(self.folder.config, self.settings.yaml)
         self.folder.write_overrides(self.settings.overrides)
         self.folder.write_record(self.record)
 
     def observe(self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None) -> Finished:
-        """Tell the observers of the run as it happens.
+        """Run to the end, and pass every event to the observers.
 
         Args:
-            events: The run; a `Finished` comes last.
-            columns: Names of the terms it will report.
-            resumed_at: The step it continues from; None for a fresh start.
+            events: Events of the run; the last one is a `Finished`.
+            columns: Keys of `Iterate.terms` in this run.
+            resumed_at: Step of the checkpoint from which the run is resumed; None for a new run.
 
         Returns:
-            How it ended.
+            The last event.
         """
         settings, device = self.settings, self.record["device"]
-        started = Started(self.folder, settings.steps, resumed_at, columns, settings.yaml, settings.flat, device)
         if resumed_at is not None:
             log.info("Continues from its checkpoint at step %d", resumed_at)
-        observers = ObserverList(self.observers)
-        event: Event
-        for event in itertools.chain([started], events):
+        started = Started(self.folder, settings.steps, resumed_at, columns, settings.yaml, settings.flat, device)
+        observers = ObserverList(self.observers, started)
+        event: Event | None = None
+        for event in events:
             observers.notify(event)
         assert isinstance(event, Finished)
         if isinstance(event, Failed) and not is_out_of_memory(event.error):
             log.error("The run failed at step %d", event.iterate.step, exc_info=event.error)
         return event
 
-    def end(self, end: Finished, **product: Any) -> Result:
-        """Write the last record, with what it says of the product."""
-        self.record |= last_record(end, self.record["device"]) | product
+    def end(self, finished: Finished, **product: Any) -> Result:
+        """Write the last record.
+
+        Args:
+            finished: Last event of the run.
+            **product: Further entries of the record, about what the run has written.
+        """
+        self.record |= last_record(finished, self.record["device"]) | product
         self.folder.write_record(self.record)
-        return Result(end.status, end.reason, self.folder, self.record)
-
-
-def first_record(
-    settings: RecordedSettings, device: str, inputs: Mapping[str, Any], weights: Mapping[str, str | None] | None
-) -> dict[str, Any]:
-    """What `run.json` says of every run from its beginning.
-
-    Args:
-        settings: What is run.
-        device: TensorFlow's name of it.
-        inputs: Which pictures it starts from.
-        weights: Identity of the network's, as `Backbone.identity` gives it; None where there is no network.
-    """
-    return {
-        "status": "running",
-        "reason": "",
-        "name": settings.name,
-        "host": platform.node(),
-        "machine": hardware.describe_machine(),
-        "process": os.getpid(),
-        "device": device,
-        "versions": versions(),
-        "git_commit": git_commit(),
-        "started_at": _now(),
-        "fingerprint": settings.fingerprint,
-        "inputs": inputs,
-        "weights": weights,
-        "precision": settings.precision,
-    }
-
-
-def last_record(end: Finished, device: str) -> dict[str, Any]:
-    """What `run.json` says of every run once it has ended."""
-    iterate = end.iterate
-    return {
-        "status": end.status,
-        "reason": end.reason,
-        "steps": iterate.step,
-        "evaluations": iterate.evaluations,
-        "seconds": round(iterate.seconds, 3),
-        "seconds_per_evaluation": round(iterate.seconds / max(1, iterate.evaluations), 5),
-        "peak_memory_mb": round(peak_memory_mb(device)),
-        "final": {name: finite(value) for name, value in {"total": iterate.total, **iterate.terms}.items()},
-        "finished_at": _now(),
-    }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-class ObserverList:
-    """Observers, told of every event in order; one that fails is let go, and the run goes on.
-
-    Args:
-        observers: In the order they are told.
-    """
-
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = list(observers)
-
-    def notify(self, event: Event) -> None:
-        """Tell all that still listen."""
-        for observer in list(self._observers):
-            try:
-                observer.notify(event)
-            except Exception as error:
-                log.warning("%s stopped watching: %s: %s", type(observer).__name__, type(error).__name__, error)
-                self._observers.remove(observer)
+        return Result(finished.status, finished.reason, self.folder, self.record)

@@ -1,1 +1,1 @@
-"""The machine as one run sees it: devices, memory, processor, signals."""
+"""The machine that a run computes on: devices, memory, processor, signals, start of TensorFlow."""

@@ -1,4 +1,4 @@
-"""The machine, and its processor as Linux tells of it."""
+"""The machine and its processor, as Linux describes them."""
 
 import platform
 from pathlib import Path
@@ -6,26 +6,27 @@ from pathlib import Path
 import psutil
 
 CPUINFO = Path("/proc/cpuinfo")
+"""Linux's description of the processor, as lines ``key : value`` for each core."""
 
 
 def describe_machine() -> str:
-    """What a time was measured on: ``2 cores, Intel(R) Xeon(R) Processor, 24 GiB``."""
+    """Return cores, processor and memory in one line: ``2 cores, Intel(R) Xeon(R) Processor, 24 GiB``."""
     return f"{psutil.cpu_count()} cores, {processor_name()}, {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def processor_name() -> str:
-    """Its model, as ``Intel(R) Xeon(R) Processor``; what Python says of it where Linux tells none."""
+    """Return the processor's model, from Linux if it names one, else from Python's `platform.processor`."""
     models = [value.strip() for key, value in _cpuinfo_pairs() if key == "model name"]
     return models[0] if models else platform.processor()
 
 
 def instruction_sets() -> set[str]:
-    """Its instruction sets, as ``avx2`` or ``amx_bf16``; none elsewhere than on Linux."""
+    """Return the names of the processor's instruction sets, such as ``avx2``; the empty set outside Linux."""
     return {word for key, value in _cpuinfo_pairs() if key in ("flags", "features") for word in value.split()}
 
 
 def _cpuinfo_pairs() -> list[tuple[str, str]]:
-    """Keys in lower case and their values, core after core."""
+    """Return `CPUINFO` as pairs of a lower-case key and its value; no pairs if there is no such file."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:

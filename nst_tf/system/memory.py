@@ -1,4 +1,4 @@
-"""Memory of this process and of its device: the most it has held, and what is still free."""
+"""Memory of this process and of its device: the peak so far, and the amount still available."""
 
 import contextlib
 import math
@@ -11,19 +11,34 @@ import psutil
 from nst_tf.util.lazy import tf
 
 MB = 2**20
+"""Bytes in a MiB."""
+
 KIB = 1024
+"""Bytes in a KiB."""
+
 STATUS = Path("/proc/self/status")
+"""Linux's description of this process; its line ``VmHWM`` is the peak of the resident memory in KiB."""
 
 
 def peak_memory_mb(device: str) -> float:
-    """Most memory taken so far, in MiB: the device's on a GPU, this process's resident memory on the CPU."""
+    """Return the peak memory so far, in MiB.
+
+    Args:
+        device: ``/GPU:N`` for the memory of that GPU, ``/CPU:0`` for the resident memory of this process.
+    """
     if device.startswith("/GPU"):
         return tf.config.experimental.get_memory_info(device.lstrip("/"))["peak"] / MB
     return peak_resident_mb()
 
 
 def reset_peak_memory(device: str) -> None:
-    """Let the peak begin anew, so that a run of a sweep does not inherit an earlier one's; on Linux and on GPUs."""
+    """Reset the peak, so that a run does not report the peak of an earlier run in the same process.
+
+    It works on GPUs and on Linux. Elsewhere the peak of the process stands.
+
+    Args:
+        device: ``/CPU:0`` or ``/GPU:N``.
+    """
     if device.startswith("/GPU"):
         tf.config.experimental.reset_memory_stats(device.lstrip("/"))
     else:
@@ -32,7 +47,12 @@ def reset_peak_memory(device: str) -> None:
 
 
 def available_mb(device: str) -> float:
-    """Memory a run may still take, in MiB: what is free of a GPU's share, or of the machine or container."""
+    """Return the memory that is still available, in MiB.
+
+    Args:
+        device: ``/GPU:N`` for the free part of TensorFlow's limit on that GPU, ``/CPU:0`` for the free memory of the
+            machine, or of the container if that is less.
+    """
     if device.startswith("/GPU"):
         from tensorflow.python.client import device_lib
 
@@ -43,7 +63,7 @@ def available_mb(device: str) -> float:
 
 
 def _container_bytes() -> float:
-    """What a Linux control group leaves; infinity outside one."""
+    """Return the bytes that Linux's control group still allows; infinity without a limit."""
     try:
         limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
         return float(limit) - float(used) if limit != "max" else math.inf
@@ -52,14 +72,13 @@ def _container_bytes() -> float:
 
 
 def peak_resident_mb() -> float:
-    """Most resident memory so far, in MiB.
+    """Return the peak of this process's resident memory, in MiB.
 
-    On Linux from the process's own high-water mark: what ``getrusage`` tells there begins with the peak of the process
-    that started this one.
+    On Linux it is read from `STATUS`, because ``getrusage`` there starts from the peak of the parent process.
     """
     try:
         lines = STATUS.read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / KIB
     except (OSError, StopIteration):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / KIB**2 if sys.platform == "darwin" else peak / KIB
+        return peak / KIB**2 if sys.platform == "darwin" else peak / KIB  # bytes on macOS, KiB elsewhere

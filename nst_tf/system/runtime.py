@@ -1,4 +1,4 @@
-"""Where and how a run computes: device, precision, threads, determinism."""
+"""Settings of the machine that a run computes on: device, precision, threads, determinism."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from nst_tf.util.roles import role
 
 
 class Precision(Enum):
-    """What the network computes in; losses, Gram matrices, picture and optimiser stay in float32.
+    """Dtype of the network's features and weights. Losses, Gram matrices, picture and optimiser stay in float32.
 
-    ``auto`` what the device is fast at, see `fastest` · ``float32`` · ``mixed_bfloat16`` features and weights in
-    bfloat16 · ``mixed_float16`` features in float16, scaled so that neither they nor their gradients leave its
-    range.
+    - ``auto``: the fastest on the device, see `fastest_precision`.
+    - ``float32``: everything in float32.
+    - ``mixed_bfloat16``: features and weights in bfloat16.
+    - ``mixed_float16``: features in float16, scaled so that features and gradients stay in its range.
     """
 
     auto = "auto"
@@ -29,15 +30,16 @@ class Precision(Enum):
 
 
 BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
-"""How Linux names bfloat16 arithmetic among a processor's features, on x86 and on ARM."""
+"""Linux's names of instruction sets with bfloat16 arithmetic, on x86 and on ARM."""
 
 
 def fastest_precision(device: str) -> Precision:
-    """The precision a device is fast at.
+    """Return the precision in which a device computes fastest.
 
-    On CPUs with bfloat16 instructions (AMX, AVX512-BF16, ARM's) ``mixed_bfloat16``, which docs/benchmarks.md measures
-    at more than twice the speed of float32; without them it would be slower. On GPUs, by compute capability: from 8.0
-    ``mixed_bfloat16``, from 7.0 ``mixed_float16``, whose tensor cores these are. Else ``float32``.
+    A CPU with bfloat16 instructions (AMX, AVX512-BF16, ARM's) gets ``mixed_bfloat16``: docs/benchmarks.md measures
+    more than twice the speed of float32. Without these instructions bfloat16 is slower. A GPU gets what its tensor
+    cores support: ``mixed_bfloat16`` from compute capability 8.0, ``mixed_float16`` from 7.0. Every other device gets
+    ``float32``.
 
     Args:
         device: ``/CPU:0`` or ``/GPU:N``.
@@ -53,17 +55,18 @@ def fastest_precision(device: str) -> Precision:
 
 @dataclass
 class Runtime:
-    """The machine as one run sees it.
+    """Settings of the machine that a run computes on.
 
     Attributes:
-        precision: See `Precision`. Default ``auto``.
-        recompute: Keep few features and compute the others again in the backward pass: a third more time for less
-            memory, see docs/benchmarks.md.
-        device: ``auto`` (the first GPU where there is one, else the CPU), ``cpu``, or ``gpu:N``.
-        threads: Threads TensorFlow computes with; None leaves the choice to it. Fixed for the whole process.
-        deterministic: Force ops that give the same bits on every run; slower on a GPU, free on the CPU. Once on,
-            it stays on for the process.
-        memory_growth: Take GPU memory as it is needed, not all of it at once.
+        precision: Dtype of the network, see `Precision`. Default ``auto``.
+        recompute: Whether the backward pass computes most features again instead of keeping them. That costs a third
+            more time and saves memory, see docs/benchmarks.md. Default off.
+        device: ``cpu``, ``gpu:N``, or ``auto`` for the first GPU if there is one and else the CPU. Default ``auto``.
+        threads: Number of threads that TensorFlow computes with, fixed for the whole process. None, the default,
+            leaves the number to TensorFlow.
+        deterministic: Whether TensorFlow uses only ops that give the same bits in every run. They are slower on a GPU
+            and cost nothing on the CPU. Once on, it stays on for the process. Default off.
+        memory_growth: Whether TensorFlow takes GPU memory as it is needed, instead of all at once. Default on.
     """
 
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
@@ -76,35 +79,35 @@ class Runtime:
     def __post_init__(self) -> None:
         coerce_choices(self, "runtime.")
         if not re.fullmatch(r"auto|cpu|gpu:\d+", self.device):
-            raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N")
+            raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N (gpu:0 is the first GPU)")
         if self.threads is not None and self.threads < 1:
-            raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null")
+            raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null for TensorFlow's choice")
 
     def prepare(self) -> str:
-        """Set TensorFlow up as asked and return the device's name, ``/CPU:0`` or ``/GPU:N``.
+        """Configure TensorFlow and return its name of the device, ``/CPU:0`` or ``/GPU:N``.
 
         Raises:
-            InputError: The GPU asked for is not there, or the process already computes with other threads.
+            InputError: There is no such GPU, or the process already computes with another number of threads.
         """
         if self.threads is not None:
             _set_threads(self.threads)
         if self.memory_growth:
             for gpu in tf.config.list_physical_devices("GPU"):
-                with contextlib.suppress(RuntimeError):  # already in use: its policy stands
+                with contextlib.suppress(RuntimeError):  # the GPU is in use: it keeps its policy
                     tf.config.experimental.set_memory_growth(gpu, enable=True)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
         return self.device_name()
 
     def policy(self) -> str:
-        """Keras's name of the precision, ``auto`` decided."""
+        """Return Keras's name of the precision, with ``auto`` resolved for the device."""
         return (fastest_precision(self.device_name()) if self.precision is Precision.auto else self.precision).value
 
     def device_name(self) -> str:
-        """The device, ``/CPU:0`` or ``/GPU:N``.
+        """Return TensorFlow's name of the device, ``/CPU:0`` or ``/GPU:N``.
 
         Raises:
-            InputError: The GPU asked for is not there.
+            InputError: There is no such GPU.
         """
         gpus = len(tf.config.list_physical_devices("GPU"))
         if self.device == "auto":

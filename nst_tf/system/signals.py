@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request, so that work ends in good order."""
+"""Ctrl-C and SIGTERM as a request to stop, so that a run ends cleanly with its picture."""
 
 import contextlib
 import signal
@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: somebody asked for the result now
+class Interrupted(Exception):  # noqa: N818 - not an error: the user asked for the result so far
     """The work was asked to stop."""
 
 
 class StopRequest:
-    """Whether somebody has asked for the work to stop; it answers where it looks up."""
+    """A flag that is checked between evaluations, so that Ctrl-C stops the run cleanly."""
 
     def __init__(self) -> None:
-        self._made = False
+        self._requested = False
 
     @contextlib.contextmanager
     def catch_signals(self) -> Iterator[None]:
-        """Take the first Ctrl-C or SIGTERM for the request; a second one gets through.
+        """Set the flag at the first Ctrl-C or SIGTERM; the second one has its usual effect.
 
-        Only the main thread may set handlers; elsewhere signals are left as they are.
+        Only the main thread may install signal handlers. In any other thread this does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -29,24 +29,22 @@ class StopRequest:
         numbers = (signal.SIGINT, signal.SIGTERM)
         previous = {number: signal.getsignal(number) for number in numbers}
 
-        def handle(number: int, frame: FrameType | None) -> None:
-            self._made = True
-            for each in numbers:
-                signal.signal(each, previous[each])
-
-        for number in numbers:
-            signal.signal(number, handle)
-        try:
-            yield
-        finally:
+        def restore_handlers() -> None:
             for number in numbers:
                 signal.signal(number, previous[number])
 
-    def raise_if_stopped(self) -> None:
-        """Answer the request.
+        def request_stop(number: int, frame: FrameType | None) -> None:
+            self._requested = True
+            restore_handlers()
 
-        Raises:
-            Interrupted: It has been made.
-        """
-        if self._made:
+        for number in numbers:
+            signal.signal(number, request_stop)
+        try:
+            yield
+        finally:
+            restore_handlers()
+
+    def raise_if_stopped(self) -> None:
+        """Raise `Interrupted` if a stop has been requested."""
+        if self._requested:
             raise Interrupted

@@ -1,4 +1,4 @@
-"""TensorFlow's start, without the lines it writes while it loads."""
+"""The import of TensorFlow without the lines that it writes while it loads."""
 
 import contextlib
 import os
@@ -9,24 +9,24 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def load_tensorflow_quietly() -> Iterator[None]:
-    """Keep back what TensorFlow writes to stderr while it loads and looks for GPUs.
+    """Import TensorFlow, and discard what is written to stderr until the block ends.
 
-    Those lines come before its own log level counts, on machines with and without a GPU alike. Setting
-    TF_CPP_MIN_LOG_LEVEL to anything but 2 shows them.
+    TensorFlow writes these lines before its own log level takes effect, with and without a GPU. If the environment
+    sets TF_CPP_MIN_LOG_LEVEL to anything but 2, nothing is discarded.
     """
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "2":
         yield
         return
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as discarded:
+        os.dup2(discarded.fileno(), 2)
         try:
             import tensorflow
 
             tensorflow.config.list_physical_devices()
-            tensorflow.get_logger().setLevel("ERROR")  # a sweep compiles once a run, which it calls retracing
+            tensorflow.get_logger().setLevel("ERROR")  # it takes the one trace of each run in a sweep for retracing
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,1 +1,1 @@
-"""Small helpers that every other package may use: tensors, errors, checks, files."""
+"""Small helpers that every other package may use: tensors, errors, checks, files, lazy imports, roles."""

@@ -1,4 +1,4 @@
-"""Checks of settings, with messages that name the key, the value and the remedy."""
+"""Checks of settings, with messages that name the key, the value received and what is allowed."""
 
 import math
 from dataclasses import fields
@@ -11,10 +11,15 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 def choice(key: str, value: Any, choices: type[Choice]) -> Choice:
-    """A member of an enumeration, from the member (as Hydra gives it) or its name (as Python callers write it).
+    """Return a member of an enumeration, given the member (as Hydra does) or its name (as Python callers do).
+
+    Args:
+        key: Dotted key of the setting, for the message.
+        value: A member of ``choices`` or the name of one.
+        choices: The enumeration.
 
     Raises:
-        InputError: No member has that name; lists those there are.
+        InputError: No member has that name; the message lists all names.
     """
     if isinstance(value, choices):
         return value
@@ -25,7 +30,15 @@ def choice(key: str, value: Any, choices: type[Choice]) -> Choice:
 
 
 def coerce_choices(component: Any, prefix: str = "") -> None:
-    """Turn the names of choices that a dataclass was given into the choices its fields declare."""
+    """Replace names by members in every field of a dataclass that declares an enumeration.
+
+    Args:
+        component: An instance of a dataclass; it is changed in place.
+        prefix: Prefix of the keys in messages, such as ``runtime.``.
+
+    Raises:
+        InputError: A name is not one of the enumeration's.
+    """
     hints = get_type_hints(type(component))
     for field in fields(component):
         kind = hints[field.name]
@@ -34,18 +47,18 @@ def coerce_choices(component: Any, prefix: str = "") -> None:
 
 
 def at_least(key: str, value: float, least: float) -> None:
-    """Refuse a number below ``least``, and one that is not finite."""
+    """Raise `InputError` unless ``value`` is finite and ``value >= least``."""
     if not (math.isfinite(value) and value >= least):
         raise InputError(f"{key}={value}: must be at least {least:g}")
 
 
 def above(key: str, value: float, bound: float) -> None:
-    """Refuse a number not above ``bound``, and one that is not finite."""
+    """Raise `InputError` unless ``value`` is finite and ``value > bound``."""
     if not (math.isfinite(value) and value > bound):
         raise InputError(f"{key}={value}: must be above {bound:g}")
 
 
 def fraction(key: str, value: float) -> None:
-    """Refuse a number outside [0, 1)."""
+    """Raise `InputError` unless ``0 <= value < 1``."""
     if not 0 <= value < 1:
         raise InputError(f"{key}={value}: must be at least 0 and below 1")

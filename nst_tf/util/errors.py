@@ -1,13 +1,13 @@
-"""The one error a person is meant to read."""
+"""The errors whose message a user is meant to read."""
 
 
 class InputError(ValueError):
-    """Something the caller gave cannot be used; the message is one line.
+    """An argument, setting or file cannot be used; the message is one line.
 
-    The line names the value, the place it came from and the remedy, so that the command line can print it
-    as it stands and exit with status 2: ``Unknown layer 'conv9_1' for vgg19; available: conv1_1, …``.
+    The line names the key, the value received, what is allowed, and the remedy. The command line prints it as it is
+    and exits with status 2: ``Unknown layer 'conv9_1' for vgg19; available: conv1_1, …``.
     """
 
 
-class RunKilled(Exception):  # noqa: N818 - tells of a run that cannot tell itself
-    """The process of a run was killed."""
+class RunKilled(Exception):  # noqa: N818 - the name of a status, raised by whoever started the process
+    """The process of a run was killed, so that the run could not record its own end."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Atomic file writes."""
 
 import os
 import secrets
@@ -6,24 +6,24 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write into a neighbour first, then rename it over ``path``: a reader sees the old file or the new one.
+    """Write a temporary file beside ``path``, then rename it, so that a reader sees the old file or the new one.
 
     Args:
-        path: Where; a missing folder is made.
-        content: What.
+        path: The file; a missing folder is created.
+        content: The bytes to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    neighbour = path.with_name(f".{secrets.token_hex(8)}.partial")  # a name nobody's pattern finds
+    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")  # a name that no pattern of ours matches
     try:
-        with neighbour.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        neighbour.replace(path)
+        temporary.replace(path)
     finally:
-        neighbour.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_atomically` in UTF-8."""
+    """Write text atomically, encoded in UTF-8; see `write_atomically`."""
     write_atomically(path, text.encode("utf-8"))

@@ -1,10 +1,10 @@
-"""ImageNet's mean colours and deviations, as the publishers of pretrained networks subtract and divide them."""
+"""ImageNet's channel means and standard deviations, as pretrained networks subtract and divide by them."""
 
 CAFFE_MEAN = (123.68, 116.779, 103.939)
-"""Red, green, blue in 0..255 (Simonyan & Zisserman 2015)."""
+"""Means of red, green and blue, in 0..255. Source: Simonyan & Zisserman 2015, the released VGG models."""
 
 TORCH_MEAN = (0.485, 0.456, 0.406)
-"""Red, green, blue in 0..1 (torchvision)."""
+"""Means of red, green and blue, in 0..1. Source: torchvision's pretrained models."""
 
 TORCH_STD = (0.229, 0.224, 0.225)
-"""Red, green, blue in 0..1 (torchvision)."""
+"""Standard deviations of red, green and blue, in 0..1. Source: torchvision's pretrained models."""

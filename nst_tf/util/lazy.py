@@ -1,9 +1,10 @@
-"""TensorFlow and Keras, imported at their first use.
+"""TensorFlow and Keras, imported when they are first used.
 
-Importing TensorFlow takes seconds, and composing a config, refusing a command or reading run folders does not need it.
-So modules write ``from nst_tf.util.lazy import keras, tf``, and settings can be imported without the machinery.
-``lazy_loader`` and ``importlib.util.LazyLoader`` are not used: they put an unfinished module into ``sys.modules``, and
-Keras, which imports itself while it loads, then finds itself without its submodules.
+Importing TensorFlow takes seconds. Composing a config, refusing a command and reading run folders do not need it.
+Modules therefore write ``from nst_tf.util.lazy import keras, tf``, so that their settings can be imported alone.
+
+``lazy_loader`` and ``importlib.util.LazyLoader`` do not work here. They put an unfinished module into
+``sys.modules``, and Keras, which imports itself while it loads, then lacks its submodules.
 """
 
 import importlib
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 
 class LazyModule:
-    """A stand-in for a module that imports it when the first attribute is read.
+    """A stand-in for a module, which is imported when an attribute is first read.
 
     Args:
         name: Full name of the module.

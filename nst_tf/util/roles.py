@@ -1,4 +1,4 @@
-"""Metadata of a setting: what it means for fingerprints, names, reports and HParams.
+"""Metadata of settings: their role in fingerprints, names, reports and HParams.
 
 A field of a settings dataclass declares its role once, ``field(default=…, metadata=role(in_fingerprint=False))``, and
 `nst_tf.config.keys` answers every question about a dotted key from these declarations.
@@ -8,24 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 ROLE = "role"
-"""Key of a field's metadata."""
+"""Key of the `Role` in a field's metadata."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a setting means beyond its own value; a group passes each restriction on to the settings in it.
+    """The role of a setting outside its own component; the settings in a group inherit the group's restrictions.
 
     Attributes:
-        in_fingerprint: Whether it decides the result, so that a run folder refuses a run with another value.
-        in_run_name: Whether it tells the runs of a sweep apart in their folder names.
-        in_sweep_name: Whether a sweep with another value is another sweep.
-        is_axis: Whether a report may lay out runs by it.
-        in_objective: Whether it changes what the losses measure, so that totals under two values do not compare.
-        in_hparams: Whether TensorBoard's HParams show it.
-        method: The only method that reads it, ``optimize`` or ``feedforward``; None where both do.
-        groups: Hydra's groups that set it beside the group of its own name.
-        old_name: Its name in the release before this one, which is still accepted.
-        old_values: Pairs of a value's name and its name in the release before, which is still accepted.
+        in_fingerprint: Whether the setting decides the result, so that a run folder refuses a run with another value.
+        in_run_name: Whether the folder names of a sweep's runs contain the setting.
+        in_sweep_name: Whether a sweep with another value counts as another sweep.
+        is_axis: Whether a report may arrange runs by the setting.
+        in_objective: Whether the setting changes what the losses measure, so that totals under two values are not
+            comparable.
+        in_hparams: Whether TensorBoard's HParams show the setting.
+        method: The only method that reads the setting, ``optimize`` or ``feedforward``; None if both read it.
+        groups: Hydra's config groups that set it, beside the group of the same name.
+        old_name: Name in the previous release, still accepted.
+        old_values: Pairs of a value's name and its name in the previous release, still accepted.
     """
 
     in_fingerprint: bool = True
@@ -41,9 +42,9 @@ class Role:
 
 
 def role(**declared: Any) -> dict[str, Role]:
-    """Return a field's ``metadata`` with the `Role` of these attributes."""
+    """Return the ``metadata`` of a dataclass field that declares a `Role` with these attributes."""
     return {ROLE: Role(**declared)}
 
 
 WATCHING = role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, is_axis=False, in_objective=False)
-"""Metadata of settings that say how a run is watched or judged, not what it computes."""
+"""Metadata of the settings of observers and of evaluation, which do not change what a run computes."""

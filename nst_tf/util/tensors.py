@@ -1,6 +1,6 @@
-"""Pure functions of tensors, used by every room above.
+"""Pure functions of tensors, shared by losses, optimisers and evaluation.
 
-Pictures and features are ``(B, H, W, C)``; nothing here keeps state or knows about networks.
+Pictures and features are ``(B, H, W, C)``. No function here keeps state.
 """
 
 from __future__ import annotations
@@ -11,105 +11,145 @@ from nst_tf.util.lazy import tf
 
 
 def squared_sum(x: tf.Tensor) -> tf.Tensor:
-    """Sum of squares per picture: ``Σ x²`` over every axis but the first.
+    """Return the sum of squares of each picture, ``Σ x²`` over every axis but the first.
 
     Args:
-        x: ``(B, …)``, any number of axes from one up.
+        x: ``(B, …)`` with at least one axis.
 
     Returns:
-        ``(B,)`` in the type of ``x``.
+        ``(B,)``, of the dtype of ``x``.
     """
     return tf.reduce_sum(tf.square(x), axis=range(1, x.shape.rank))
 
 
 def reciprocal(x: tf.Tensor) -> tf.Tensor:
-    """``1/x``, but 1 where ``x`` is 0: what is measured against nothing is measured as it is."""
+    """Return ``1/x``, and 1 where ``x`` is 0, so that a distance relative to a zero target stays absolute.
+
+    Args:
+        x: Of any shape.
+
+    Returns:
+        Of the shape and dtype of ``x``.
+    """
     return 1.0 / tf.where(x == 0, tf.ones_like(x), x)
 
 
 def elements(x: tf.Tensor) -> tf.Tensor:
-    """Number of values per picture, ``H·W·C``, as a float32 scalar; taken from the shape, so no data is read."""
+    """Return the number of values in a picture, ``H·W·C``.
+
+    Args:
+        x: ``(B, H, W, C)``; only its shape is read.
+
+    Returns:
+        A float32 scalar.
+    """
     return tf.cast(tf.reduce_prod(tf.shape(x)[1:]), tf.float32)
 
 
 def positions(x: tf.Tensor) -> tf.Tensor:
-    """Number of positions per picture, ``M = H·W`` of ``(B, H, W, C)``, as a float32 scalar."""
+    """Return the number of positions in a picture, ``M = H·W``.
+
+    Args:
+        x: ``(B, H, W, C)``; only its shape is read.
+
+    Returns:
+        A float32 scalar.
+    """
     return tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), tf.float32)
 
 
 def rows(features: tf.Tensor) -> tf.Tensor:
-    """Features ``(B, H, W, C)`` of any precision as one vector a position, ``(B, H·W, C)`` float32."""
+    """Return the features as one row a position.
+
+    Args:
+        features: ``(B, H, W, C)`` of any float dtype.
+
+    Returns:
+        ``(B, H·W, C)`` float32.
+    """
     return tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1, features.shape[-1]])
 
 
 def gram(features: tf.Tensor) -> tf.Tensor:
-    """Gram matrix per picture, ``G = FᵀF``, a plain sum over positions (Gatys et al. 2016, equation 3).
+    """Return the Gram matrix of each picture, ``G = FᵀF``, where ``F`` holds one row a position.
+
+    It is the plain sum over positions, divided by nothing.
 
     Args:
-        features: ``(B, H, W, C)``, of known height and width where they are in half precision, which is summed in
-            float32; see `_gram_of_parts`.
+        features: ``(B, H, W, C)``. Half-precision features of static height and width are multiplied in half
+            precision and summed in float32, see `_gram_in_blocks`; others are cast to float32 first.
 
     Returns:
-        ``(B, C, C)``, float32, symmetric, not divided by anything.
+        ``(B, C, C)`` float32, symmetric.
+
+    Reference:
+        Gatys, Ecker & Bethge 2016, equation 3.
     """
     height, width, channels = features.shape[1:]
-    known = height is not None and width is not None
-    return _gram(tf.reshape(features, [tf.shape(features)[0], height * width if known else -1, channels]))
+    static = height is not None and width is not None
+    return _gram(tf.reshape(features, [tf.shape(features)[0], height * width if static else -1, channels]))
 
 
 def _gram(F: tf.Tensor) -> tf.Tensor:
-    """Compute ``FᵀF`` of ``(B, M, N)``, with the gradient ``dF = F (dG + dGᵀ)``.
+    """Return ``FᵀF`` of ``(B, M, N)``, with the gradient ``dF = F (dG + dGᵀ)``.
 
-    This gradient is one product; the rule for any product takes two and adds them.
+    This gradient takes one matrix product. TensorFlow's rule for a product of two matrices would take two.
     """
 
     @tf.custom_gradient
     def run(F: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         def gradient(dG: tf.Tensor) -> tf.Tensor:
-            return tf.matmul(F, tf.cast(dG + tf.linalg.matrix_transpose(dG), F.dtype))
+            return tf.matmul(F, tf.cast(dG + tf.linalg.matrix_transpose(dG), F.dtype))  # (B, M, N)
 
-        return _gram_of_parts(F), gradient
+        return _gram_in_blocks(F), gradient
 
     return run(F)
 
 
-def _gram_of_parts(F: tf.Tensor) -> tf.Tensor:
-    """Half precision in products of a part of the positions each, whose rounding errors cancel in a float32 sum.
+def _gram_in_blocks(F: tf.Tensor) -> tf.Tensor:
+    """Return ``FᵀF`` of ``(B, M, N)`` as the float32 sum of ``Fₖᵀ Fₖ`` over blocks of positions.
 
-    So no copy of the features in float32 is made. Parts as small as their products would cost more than that copy.
+    In half precision the rounding errors of the blocks average out, and no float32 copy of the features is made.
     """
-    parts = _parts(*F.shape[1:]) if F.dtype.size < tf.float32.size else 1
-    if parts == 1:
+    blocks = _block_count(*F.shape[1:]) if F.dtype.size < tf.float32.size else 1
+    if blocks == 1:
         F = tf.cast(F, tf.float32)
         return tf.matmul(F, F, transpose_a=True)  # (B, N, N)
-    P = tf.reshape(F, [tf.shape(F)[0], parts, F.shape[1] // parts, F.shape[2]])
-    return tf.reduce_sum(tf.cast(tf.matmul(P, P, transpose_a=True), tf.float32), axis=1)
+    P = tf.reshape(F, [tf.shape(F)[0], blocks, F.shape[1] // blocks, F.shape[2]])  # (B, K, M/K, N)
+    return tf.reduce_sum(tf.cast(tf.matmul(P, P, transpose_a=True), tf.float32), axis=1)  # (B, N, N)
 
 
-PARTS = range(16, 65)
-"""Of a Gram matrix in half precision: fewer would not cancel enough, more would cost memory."""
+BLOCK_COUNTS = range(16, 65)
+"""Allowed numbers of blocks in a half-precision Gram matrix: fewer average too little, more cost memory."""
 
 
-def _parts(positions: int | None, channels: int) -> int:
-    """Into how many equal parts of at least ``channels`` positions; 1 where `PARTS` has no such number."""
-    fitting = [n for n in PARTS if positions is not None and positions % n == 0 and positions // n >= channels]
+def _block_count(positions: int | None, channels: int) -> int:
+    """Return the largest of `BLOCK_COUNTS` that divides the positions evenly, or 1 if there is none.
+
+    A block has at least as many positions as there are channels. The products of smaller blocks would take more
+    memory than a float32 copy of the features.
+    """
+    fitting = [n for n in BLOCK_COUNTS if positions is not None and positions % n == 0 and positions // n >= channels]
     return max(fitting, default=1)
 
 
 def neighbour_differences(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Differences between vertical and between horizontal neighbours.
+    """Return the differences between vertical and between horizontal neighbours.
 
     Args:
         image: ``(B, H, W, C)``.
 
     Returns:
-        ``x[i+1, j] − x[i, j]`` of shape ``(B, H−1, W, C)`` and ``x[i, j+1] − x[i, j]`` of ``(B, H, W−1, C)``.
+        ``x[i+1, j] − x[i, j]`` of shape ``(B, H−1, W, C)`` and ``x[i, j+1] − x[i, j]`` of shape ``(B, H, W−1, C)``.
     """
     return _difference(image, axis=1), _difference(image, axis=2)
 
 
 def _difference(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """``x[i+1] − x[i]`` along an axis; its gradient pads, which is several times faster than the rule for slices."""
+    """Return ``x[i+1] − x[i]`` along an axis.
+
+    The gradient pads with zeros, which is several times faster than TensorFlow's gradient of a slice.
+    """
 
     @tf.custom_gradient
     def run(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

@@ -1,1 +1,1 @@
-"""Hands that paint the style pictures: one module a picture, with the techniques they share."""
+"""The style pictures, one module for each, and the painting techniques that they share."""

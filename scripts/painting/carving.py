@@ -1,4 +1,4 @@
-"""Cut and print wood blocks: gouged lines that follow the form, ink grain, plates slightly off register."""
+"""Cutting and printing of wood blocks: gouged lines along the form, ink grain, and plates slightly off register."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -7,33 +7,36 @@ from scipy import ndimage
 from painting.fields import Scene, lookup, noise, noise_image, unit_length
 from painting.strokes import scatter
 
-FINE = 3  # supersampling of the cut
-POINTS = 26  # of a cut's path
+SUPERSAMPLING = 3
+"""Factor by which a plate is drawn larger than the picture."""
+
+PATH_POINTS = 26
+"""Number of segments of a gouge's path."""
 
 
 def trace_both_ways(angle: np.ndarray, starts: np.ndarray, step: float) -> np.ndarray:
     """Follow a direction field from the middle of each line to its two ends.
 
     Args:
-        angle: ``(H, W)`` directions in radians.
-        starts: ``(N, 2)`` middles as ``x, y`` in pixels.
-        step: in pixels.
+        angle: Directions ``(H, W)`` in radians.
+        starts: Middles ``(N, 2)`` of the lines as ``x, y`` in pixels.
+        step: Length of a segment in pixels.
 
     Returns:
-        ``(N, POINTS + 1, 2)`` as ``x, y`` in pixels.
+        Paths ``(N, PATH_POINTS + 1, 2)`` as ``x, y`` in pixels.
     """
     halves = []
     for sign in (-1, 1):
         path = [starts]
-        for _ in range(POINTS // 2):
+        for _ in range(PATH_POINTS // 2):
             heading = lookup(angle, path[-1])
             path.append(path[-1] + sign * step * np.stack([np.cos(heading), np.sin(heading)], axis=-1))
         halves.append(np.stack(path, axis=1))
     return np.concatenate([halves[0][:, :0:-1], halves[1]], axis=1)
 
 
-def free_run(taken: np.ndarray, belongs: np.ndarray) -> slice:
-    """Give the part of a path about its middle that is not taken and still belongs to the same thing."""
+def free_segment(taken: np.ndarray, belongs: np.ndarray) -> slice:
+    """Return the part of a path around its middle that is not taken and belongs to the same object."""
     free = ~taken & belongs
     middle = len(free) // 2
     if not free[middle]:
@@ -46,13 +49,13 @@ def free_run(taken: np.ndarray, belongs: np.ndarray) -> slice:
 def space_evenly(scene: Scene, spacing: float, rng: np.random.Generator) -> list[np.ndarray]:
     """Choose lines along the scene's directions that keep a distance from one another.
 
-    After Jobard and Lefer, "Creating evenly-spaced streamlines of arbitrary density", 1997,
-    with random seeds instead of their queue.
+    The method is that of Jobard and Lefer, "Creating evenly-spaced streamlines of arbitrary density", 1997, with random
+    starting points instead of their queue.
 
     Args:
-        scene: its ``angle`` leads the lines, its ``label`` bounds them.
-        spacing: distance of neighbouring lines in pixels.
-        rng: source of chance.
+        scene: Scene whose ``angle`` directs the lines and whose ``label`` bounds them.
+        spacing: Distance of neighbouring lines in pixels.
+        rng: Source of the random numbers.
 
     Returns:
         Paths ``(K, 2)`` as ``x, y`` in pixels.
@@ -69,7 +72,7 @@ def space_evenly(scene: Scene, spacing: float, rng: np.random.Generator) -> list
     chosen = []
     for path, label in zip(paths, labels, strict=True):
         cells = np.clip((path / cell).astype(int), 0, side - 1)
-        run = free_run(taken[cells[:, 1], cells[:, 0]], label == label[len(label) // 2])
+        run = free_segment(taken[cells[:, 1], cells[:, 0]], label == label[len(label) // 2])
         run = slice(run.start, min(run.stop, run.start + rng.integers(9, len(path) + 8)))
         if run.stop - run.start < 4:
             continue
@@ -80,13 +83,13 @@ def space_evenly(scene: Scene, spacing: float, rng: np.random.Generator) -> list
 
 
 def cut(drawing: ImageDraw.ImageDraw, path: np.ndarray, widths: np.ndarray, rng: np.random.Generator) -> None:
-    """Cut one gouge: it enters thin, swells and leaves thin.
+    """Cut one gouge, which is thin at both ends and wide between.
 
     Args:
-        drawing: where 0 is wood that takes no ink; at FINE times the picture's size.
-        path: ``(K, 2)`` as ``x, y`` in pixels.
-        widths: ``(K,)`` in pixels.
-        rng: source of chance.
+        drawing: Plate at `SUPERSAMPLING` times the picture's size, where 0 is wood that takes no ink.
+        path: Path ``(K, 2)`` as ``x, y`` in pixels.
+        widths: Widths ``(K,)`` in pixels.
+        rng: Source of the random numbers.
     """
     t = np.linspace(0, 1, len(path))
     peak = rng.uniform(0.35, 0.7)
@@ -98,25 +101,25 @@ def cut(drawing: ImageDraw.ImageDraw, path: np.ndarray, widths: np.ndarray, rng:
     outline = np.concatenate(
         [path + half * uneven[0][:, None] * normal, (path - half * uneven[1][:, None] * normal)[::-1]]
     )
-    drawing.polygon([(float(x), float(y)) for x, y in outline * FINE], fill=0)
+    drawing.polygon([(float(x), float(y)) for x, y in outline * SUPERSAMPLING], fill=0)
 
 
 def plate(
     scene: Scene, tone: np.ndarray, lines: list[np.ndarray], spacing: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Carve a plate: wood stays where the tone is 1, goes where it is 0, and is gouged between.
+    """Carve a plate: the wood stays where the tone is 1, is removed where it is 0, and is gouged between.
 
     Args:
-        scene: gives the size.
-        tone: ``(H, W)`` share of ink in [0, 1].
-        lines: the gouges' paths.
-        spacing: distance of neighbouring lines in pixels.
-        rng: source of chance.
+        scene: Scene of the picture's size.
+        tone: Share of ink ``(H, W)`` in [0, 1].
+        lines: Paths of the gouges.
+        spacing: Distance of neighbouring lines in pixels.
+        rng: Source of the random numbers.
 
     Returns:
-        ``(H, W)`` share of the pixel that takes ink, in [0, 1].
+        Share of each pixel that takes ink, ``(H, W)`` in [0, 1].
     """
-    unit, size = unit_length(scene.size), scene.size * FINE
+    unit, size = unit_length(scene.size), scene.size * SUPERSAMPLING
     ragged = tone + 0.05 * noise_image(scene.size, 70, rng, 2)
     solid = Image.fromarray(((ragged > 0.12) * 255).astype(np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
     block = solid.point([255 * (value > 127) for value in range(256)])
@@ -130,7 +133,7 @@ def plate(
 
 
 def contours(scene: Scene, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw the outline of every thing with a line that swells and thins, ``(H, W)`` in [0, 1]."""
+    """Draw the outline of every object with a line of varying width, ``(H, W)`` in [0, 1]."""
     edge = np.zeros(scene.label.shape, bool)
     edge[:, 1:] |= scene.label[:, 1:] != scene.label[:, :-1]
     edge[1:] |= scene.label[1:] != scene.label[:-1]
@@ -139,7 +142,7 @@ def contours(scene: Scene, width: float, rng: np.random.Generator) -> np.ndarray
 
 
 def grain(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Give how much ink the wood leaves on the paper: long fibres, growth rings, bare specks; ``(H, W)`` in [0, 1]."""
+    """Return the ink that the wood leaves, with fibres, growth rings and bare specks, ``(H, W)`` in [0, 1]."""
     centres = (np.arange(size) + 0.5) / size
     x, y = np.meshgrid(centres, centres)
     bow = y + 0.05 * noise(x, y, 1.5, rng, 2)
@@ -153,17 +156,17 @@ def grain(size: int, rng: np.random.Generator) -> np.ndarray:
 def press(
     paper: np.ndarray, wood: np.ndarray, colour: np.ndarray, offset: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Print one plate over what is already on the paper.
+    """Print one plate over the earlier ones.
 
     Args:
-        paper: ``(H, W, 3)`` sRGB in [0, 1].
-        wood: ``(H, W)`` share of the pixel that takes ink.
-        colour: ``(3,)`` the ink, transparent.
-        offset: how far the plate is off register, ``x, y`` in pixels.
-        rng: source of chance.
+        paper: Paper with the earlier plates, ``(H, W, 3)`` in sRGB, in [0, 1].
+        wood: Share of each pixel that takes ink, ``(H, W)``.
+        colour: Colour of the transparent ink, ``(3,)``.
+        offset: Error of registration as ``x, y`` in pixels.
+        rng: Source of the random numbers.
 
     Returns:
-        ``(H, W, 3)`` sRGB in [0, 1].
+        Picture ``(H, W, 3)`` in sRGB, in [0, 1].
     """
     moved = np.clip(ndimage.shift(wood, offset[::-1], order=1, mode="nearest"), 0, 1)
     rim = moved - ndimage.gaussian_filter(moved, 2.0 * unit_length(len(paper)))  # ink is squeezed to the edges

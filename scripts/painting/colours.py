@@ -1,8 +1,8 @@
-"""Mix, ramp and jitter colours in OKLab, where equal steps look equal."""
+"""Mixing, ramps and variation of colours in OKLab, where equal distances look equal."""
 
 import numpy as np
 
-# Björn Ottosson, "A perceptual color space for image processing", 2020: linear sRGB -> LMS -> OKLab.
+# Linear sRGB to LMS to OKLab, from Björn Ottosson, "A perceptual color space for image processing", 2020.
 _RGB_TO_LMS = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -44,14 +44,14 @@ def inks(codes: str) -> np.ndarray:
 
 
 def ramp(codes: str, position: np.ndarray) -> np.ndarray:
-    """Blend along a row of colours.
+    """Interpolate between the colours of a list.
 
     Args:
-        codes: the colours, ``"#rrggbb #rrggbb ..."``, at equal steps from 0 to 1.
-        position: where to read, any shape; clipped to [0, 1].
+        codes: The colours ``"#rrggbb #rrggbb ..."`` at equal distances from 0 to 1.
+        position: Positions in the list, of any shape, clipped to [0, 1].
 
     Returns:
-        sRGB in [0, 1], ``position.shape + (3,)``.
+        Colours in sRGB, in [0, 1], of shape ``position.shape + (3,)``.
     """
     labs = to_lab(inks(codes))
     stops = np.linspace(0, 1, len(labs))
@@ -69,17 +69,17 @@ def turn(rgb: np.ndarray, angle: np.ndarray | float, chroma: np.ndarray | float 
 def jitter(
     rgb: np.ndarray, rng: np.random.Generator, lightness: float = 0.05, tint: float = 0.02, hue: float = 0.15
 ) -> np.ndarray:
-    """Vary colours as a hand does that never mixes the same paint twice.
+    """Vary colours at random in lightness, tint and hue.
 
     Args:
-        rgb: ``(N, 3)`` sRGB in [0, 1].
-        rng: source of chance.
-        lightness: standard deviation of OKLab's L.
-        tint: standard deviation of OKLab's a and b.
-        hue: standard deviation of the hue's turn, in radians.
+        rgb: Colours ``(N, 3)`` in sRGB, in [0, 1].
+        rng: Source of the random numbers.
+        lightness: Standard deviation of OKLab's L.
+        tint: Standard deviation of OKLab's a and b.
+        hue: Standard deviation of the rotation of the hue, in radians.
 
     Returns:
-        ``(N, 3)`` sRGB in [0, 1].
+        Colours ``(N, 3)`` in sRGB, in [0, 1].
     """
     lab = to_lab(turn(rgb, rng.normal(0, hue, len(rgb))))
     return to_rgb(lab + rng.normal(0, 1, lab.shape) * [lightness, tint, tint])

@@ -1,41 +1,44 @@
-"""Fields over the unit square: coordinates, noise, steps, and the scene that a hand then renders."""
+"""Fields over the unit square: coordinates, noise, steps, and the scene that is then painted."""
 
 import numpy as np
 from scipy import ndimage
 
 REFERENCE_SIZE = 768
+"""Side in pixels of a picture in which one unit of length is one pixel."""
+
 SMALLEST_UNIT = 0.35
+"""Smallest unit of length in pixels."""
 
 
 def unit_length(size: int) -> float:
-    """Give the brush's unit in pixels: 1 at 768 px; a small picture gets fewer strokes, not invisible ones."""
+    """Return the unit of length in pixels; its lower bound gives small pictures fewer strokes, not invisible ones."""
     return max(size / REFERENCE_SIZE, SMALLEST_UNIT)
 
 
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give the pixel centres' coordinates ``x`` (right) and ``y`` (down) in [0, 1], each ``(size, size)``."""
+    """Return the coordinates ``x`` (right) and ``y`` (down) of the pixel centres in [0, 1], each ``(size, size)``."""
     centres = (np.arange(size) + 0.5) / size
     return np.meshgrid(centres, centres)
 
 
 def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    """Rise from 0 at ``low`` to 1 at ``high`` by 3t² - 2t³."""
+    """Interpolate from 0 at ``low`` to 1 at ``high`` with 3t² − 2t³."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def noise(x: np.ndarray, y: np.ndarray, frequency: float, rng: np.random.Generator, octaves: int = 3) -> np.ndarray:
-    """Evaluate fractal value noise; the same chance gives the same field at every resolution.
+    """Evaluate fractal value noise; an equal generator gives the same field at every resolution.
 
     Args:
-        x: coordinates, any shape.
-        y: coordinates, the shape of ``x``.
-        frequency: cells of the first octave per unit of length.
-        rng: source of chance.
-        octaves: each doubles the frequency and halves the height.
+        x: Coordinates, of any shape.
+        y: Coordinates, of the shape of ``x``.
+        frequency: Cells of the first octave in a side of the picture.
+        rng: Source of the random numbers.
+        octaves: Number of octaves; each doubles the frequency and halves the height.
 
     Returns:
-        About [-1, 1] with mean 0, the shape of ``x``.
+        Values of about [−1, 1] with mean 0, of the shape of ``x``.
     """
     total, height = np.zeros(np.shape(x)), 1.0
     for octave in range(octaves):
@@ -49,17 +52,17 @@ def noise(x: np.ndarray, y: np.ndarray, frequency: float, rng: np.random.Generat
 
 
 def noise_image(size: int, frequency: float, rng: np.random.Generator, octaves: int = 3) -> np.ndarray:
-    """Evaluate ``noise`` on the picture's grid, ``(size, size)``."""
+    """Evaluate `noise` on the grid of the picture, ``(size, size)``."""
     return noise(*grid(size), frequency, rng, octaves)
 
 
 def ridge(x: np.ndarray, level: float, height: float, frequency: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a skyline: ``y`` as a function of ``x``, wandering by ``height`` about ``level``."""
+    """Return a skyline: ``y`` as a function of ``x`` that varies by ``height`` around ``level``."""
     return level + height * noise(x, np.zeros_like(x), frequency, rng, octaves=3)
 
 
 def along(stream: np.ndarray) -> np.ndarray:
-    """Give the direction in radians along the level lines of a stream function, ``(H, W)``."""
+    """Return the direction in radians along the level lines of a stream function, ``(H, W)``."""
     down, right = np.gradient(stream)
     return np.arctan2(-right, down)
 
@@ -68,11 +71,11 @@ def lookup(field: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Read a field at the pixels nearest to ``points``.
 
     Args:
-        field: ``(H, W)`` or ``(H, W, C)``.
-        points: ``(..., 2)`` as ``x, y`` in pixels; outside is clamped to the border.
+        field: Array ``(H, W)`` or ``(H, W, C)``.
+        points: Points ``(..., 2)`` as ``x, y`` in pixels; those outside are moved to the border.
 
     Returns:
-        ``(...)`` or ``(..., C)``.
+        Values ``(...)`` or ``(..., C)``.
     """
     height, width = field.shape[:2]
     column = np.clip(points[..., 0].astype(int), 0, width - 1)
@@ -81,15 +84,15 @@ def lookup(field: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 class Scene:
-    """What is seen before a hand renders it: colour, direction of the brush and label of every pixel.
+    """The scene before it is painted: colour, direction of the strokes and label of every pixel.
 
     Attributes:
-        size: side in pixels.
-        x: ``(H, W)`` coordinates in [0, 1], to the right.
-        y: ``(H, W)`` coordinates in [0, 1], downwards.
-        colour: ``(H, W, 3)`` sRGB in [0, 1].
-        angle: ``(H, W)`` direction of the strokes in radians.
-        label: ``(H, W)`` number of the thing seen; a stroke does not leave it.
+        size: Side in pixels.
+        x: Coordinates ``(H, W)`` in [0, 1], to the right.
+        y: Coordinates ``(H, W)`` in [0, 1], downwards.
+        colour: Colours ``(H, W, 3)`` in sRGB, in [0, 1].
+        angle: Directions ``(H, W)`` of the strokes in radians.
+        label: Number of the visible object, ``(H, W)``; a stroke stays within one object.
     """
 
     def __init__(self, size: int) -> None:
@@ -100,12 +103,12 @@ class Scene:
         self.label = np.zeros((size, size), int)
 
     def put(self, mask: np.ndarray, colour: np.ndarray, angle: np.ndarray | float) -> None:
-        """Place a thing in front of all that is there.
+        """Place an object in front of all others.
 
         Args:
-            mask: ``(H, W)`` bool, where the thing is.
-            colour: ``(H, W, 3)`` or ``(3,)`` sRGB in [0, 1].
-            angle: ``(H, W)`` or one direction in radians.
+            mask: Pixels of the object, ``(H, W)`` bool.
+            colour: Colours ``(H, W, 3)`` or ``(3,)`` in sRGB, in [0, 1].
+            angle: Directions ``(H, W)``, or one direction, in radians.
         """
         self.colour = np.where(mask[..., None], colour, self.colour)
         self.angle = np.where(mask, angle, self.angle)

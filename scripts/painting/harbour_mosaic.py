@@ -6,7 +6,9 @@ from painting.colours import ink, inks, ramp
 from painting.fields import Scene, along, noise_image, ridge, unit_length
 from painting.tesserae import follow, render
 
-TILE = 15.0  # side in units
+TILE = 15.0
+"""Side of a tile in units of length."""
+
 SKY = "#ffe9a3 #ffc24a #f58a3c #e0566a #a04a9a #4f56b8 #2a6fb5 #2f9fc0"
 SEA = "#0d2f63 #14539a #1f86b0 #3fb8b0 #1a6a9e #8fd6bf #123f80"
 RANGE = "#4a3f8f #6f57a8 #3a5a9a #8a6ab0"
@@ -15,18 +17,18 @@ ROOF, WINDOW, HULL, MAST = inks("#b5361f #27304f #6b2a1c #3a1f18")
 SAILS = inks("#d1281f #f6e3b4 #f2a31f #2f8f7a")
 SUN = (0.60, 0.385, 0.095)
 SHORE = 0.56
-# Left, right, top and number of the wall's colour of the houses, back to front.
+# Left, right, top and index of the wall's colour of each house, from back to front.
 HOUSES = (
     (0.06, 0.15, 0.33, 0), (0.14, 0.235, 0.285, 2), (0.225, 0.30, 0.36, 3), (0.285, 0.37, 0.43, 1),
     (0.05, 0.13, 0.44, 5), (0.125, 0.215, 0.42, 4), (0.21, 0.285, 0.47, 6), (0.33, 0.40, 0.49, 0),
 )  # fmt: skip
-# Mast's foot x, waterline y, scale and numbers of the two sails' colours of the boats.
+# Foot of the mast x, waterline y, scale and indices of the two sails' colours of each boat.
 BOATS = ((0.81, 0.665, 0.85, 3, 0), (0.37, 0.80, 1.25, 0, 1))
 FISH = ((0.74, 0.855, 0.085, 0), (0.885, 0.80, 0.06, 2), (0.60, 0.915, 0.05, 2))
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
+    """Paint the picture with a side in pixels and a seed; return ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 2])
     scene, gold = Scene(size), np.zeros((size, size), bool)
     put_sky(scene, gold, rng)
@@ -41,7 +43,7 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
 
 
 def put_sky(scene: Scene, gold: np.ndarray, rng: np.random.Generator) -> None:
-    """Lay rings round the sun with rays of gold, and a far range."""
+    """Add rings around the sun with rays of gold, and a distant mountain range."""
     x, y, radius = SUN
     away, bearing = np.hypot(scene.x - x, scene.y - y), np.arctan2(scene.y - y, scene.x - x)
     ring = 0.035 * np.sin(2 * np.pi * away / 0.085) + 0.03 * noise_image(scene.size, 5, rng)
@@ -60,7 +62,7 @@ def put_sky(scene: Scene, gold: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def put_sea(scene: Scene, gold: np.ndarray, rng: np.random.Generator) -> None:
-    """Lay waves that grow towards the viewer, and the sun's broken path."""
+    """Add waves that grow towards the viewer, and the reflection of the sun on them."""
     depth = scene.y - SHORE
     swell = (0.004 + 0.05 * depth) * np.sin(2 * np.pi * (scene.x * (3.2 - 2 * depth) + 6 * depth))
     level = depth + swell + 0.008 * noise_image(scene.size, 5, rng)
@@ -75,7 +77,7 @@ def put_sea(scene: Scene, gold: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def put_town(scene: Scene) -> None:
-    """Stack houses with red roofs and dark windows on the left shore, and a domed tower."""
+    """Add houses with red roofs and dark windows on the left shore, and a tower with a dome."""
     for left, right, top, colour in HOUSES:
         put_house(scene, left, right, top, WALLS[colour])
     tower = (np.abs(scene.x - 0.185) < 0.022) & (scene.y > 0.19) & (scene.y < 0.36)
@@ -88,7 +90,7 @@ def put_town(scene: Scene) -> None:
 
 
 def put_house(scene: Scene, left: float, right: float, top: float, wall: np.ndarray) -> None:
-    """Lay a wall with a lit and a shaded half, a gable and windows."""
+    """Add a wall with a lit and a shaded half, a gable and windows."""
     middle, width = (left + right) / 2, right - left
     face = (scene.x > left) & (scene.x < right) & (scene.y > top) & (scene.y < SHORE)
     scene.put(face, wall * np.where(scene.x < middle, 0.82, 1.0)[..., None], 0.0)
@@ -102,7 +104,7 @@ def put_house(scene: Scene, left: float, right: float, top: float, wall: np.ndar
 
 
 def put_boat(scene: Scene, x: float, y: float, scale: float, main: int, jib: int) -> None:
-    """Lay a hull, a mast, two striped sails and their reflection."""
+    """Add a hull, a mast, a striped main sail, a jib and the reflection."""
     unit = unit_length(scene.size)
     across, up = (scene.x - x) / scale, (y - scene.y) / scale
     glint = np.abs(across + 0.01 * np.sin(120 * scene.y)) < 0.10 + 0.16 * up
@@ -126,7 +128,7 @@ def put_boat(scene: Scene, x: float, y: float, scale: float, main: int, jib: int
 
 
 def put_fish(scene: Scene, gold: np.ndarray, x: float, y: float, scale: float, colour: int) -> None:
-    """Lay a fish under the surface: body in scales, tail and a gold eye."""
+    """Add a fish under the surface, with body, tail and eye."""
     across, up = (scene.x - x) / scale, (y - scene.y) / scale
     body = (across / 1.0) ** 2 + (up / (0.42 - 0.1 * across)) ** 2 < 1
     tail = (
@@ -145,7 +147,7 @@ def put_fish(scene: Scene, gold: np.ndarray, x: float, y: float, scale: float, c
 
 
 def put_frame(scene: Scene, gold: np.ndarray) -> None:
-    """Lay a border of two rows: dark blue outside, then red and gold in turn."""
+    """Add a border of two rows: dark blue outside, red and gold blocks inside."""
     inward = np.minimum(np.minimum(scene.x, 1 - scene.x), np.minimum(scene.y, 1 - scene.y))
     side = np.where(np.minimum(scene.x, 1 - scene.x) < np.minimum(scene.y, 1 - scene.y), scene.y, scene.x)
     turned = np.where(np.minimum(scene.x, 1 - scene.x) < np.minimum(scene.y, 1 - scene.y), np.pi / 2, 0.0)

@@ -13,7 +13,7 @@ FIELD = "#7a3b12 #c9821d #f0b62f #a85a17 #f6d060 #d99a25 #6b5a1e #8a8f3a #e8a62a
 STACK = "#3f1f3a #8a2f2a #d2691e #f5a623 #ffe79a"
 TREES = "#08202b #0f4038 #1f6a4a #0d2f45 #5f9440 #174f52"
 
-# x, y, radius of the glowing discs; x, y, spread and turn (sign) of the swirls between them.
+# Each disc has x, y and radius; each swirl has x, y, spread and the sign of its rotation.
 DISCS = (
     (0.79, 0.17, 0.078),
     (0.10, 0.12, 0.034),
@@ -41,7 +41,7 @@ CROWNS = (
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
+    """Paint the picture with a side in pixels and a seed; return ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 1])
     scene = Scene(size)
     put_sky(scene, rng)
@@ -56,12 +56,12 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
 
 
 def distance(scene: Scene, x: float, y: float) -> np.ndarray:
-    """Give the distance of every pixel from a point, in sides of the picture, ``(H, W)``."""
+    """Return the distance ``(H, W)`` of every pixel from a point, in sides of the picture."""
     return np.hypot(scene.x - x, scene.y - y)
 
 
 def put_sky(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay blue bands along a wind that curls round swirls and discs; a band keeps its stream value's colour."""
+    """Add blue bands along a flow around swirls and discs; the colour of a band depends on its stream function."""
     wind = 0.05 * np.sin(2 * np.pi * (0.9 * scene.x + 0.15)) + 0.05 * noise_image(scene.size, 3, rng, 2)
     stream = scene.y + wind
     for x, y, spread, turn in SWIRLS:
@@ -81,7 +81,7 @@ def put_sky(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_hills(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay two violet ranges whose strokes run with their slopes."""
+    """Add two violet ranges whose strokes follow their slopes."""
     for level, height in ((0.60, 0.055), (0.665, 0.035)):
         top = ridge(scene.x, level, height, 3.3, rng)
         depth = scene.y - top + 0.012 * noise_image(scene.size, 5, rng)
@@ -90,7 +90,7 @@ def put_hills(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_field(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay stubble in furrows that run towards a point on the horizon."""
+    """Add a stubble field with furrows that converge to a point on the horizon."""
     top = ridge(scene.x, 0.715, 0.012, 3, rng)
     depth = scene.y - 0.60
     furrow = (
@@ -102,7 +102,7 @@ def put_field(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_trees(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay round crowns whose strokes curl inwards."""
+    """Add round crowns whose strokes spiral inwards."""
     for x, y, radius in CROWNS:
         away = distance(scene, x, y) / radius + 0.16 * noise_image(scene.size, 16, rng, 2)
         light = 0.5 + (x + 0.6 * y - scene.x - scene.y * 0.6) / radius * -0.18 - 0.3 * (scene.y - y) / radius
@@ -111,7 +111,7 @@ def put_trees(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_stacks(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay haystacks, lit by the large disc, each with a blue shadow on the stubble."""
+    """Add haystacks, lit by the large disc, each with a blue shadow on the field."""
     for x, y, radius in STACKS:
         across, up = (scene.x - x) / radius, (y - scene.y) / radius
         shadow = np.hypot((across + 0.75) / 1.5, (up + 0.30) / 0.28) < 1

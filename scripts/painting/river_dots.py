@@ -16,17 +16,18 @@ AUTUMN = "#4a1a5f #8a2a4a #d2502a #f08a2a #ffd04a"
 WATER = "#2a4fa0 #3f7fc8 #6fb0d8 #f6c9a0 #ffe7a0"
 TRUNK = "#2a1a4a #5a2f4a #a8603a"
 HORIZON = 0.46
-# Foot x, foot y, height, breadth and leaves of the trees, back to front.
+# Foot x, foot y, height, breadth and leaf colours of each tree, from back to front.
 TREES = (
     (0.30, 0.495, 0.12, 0.075, LEAVES), (0.385, 0.49, 0.10, 0.06, AUTUMN), (0.675, 0.485, 0.13, 0.05, LEAVES),
     (0.72, 0.49, 0.17, 0.045, LEAVES), (0.765, 0.495, 0.14, 0.05, AUTUMN), (0.20, 0.55, 0.26, 0.16, LEAVES),
     (0.88, 0.60, 0.42, 0.21, AUTUMN), (0.06, 0.70, 0.56, 0.24, LEAVES),
 )  # fmt: skip
-LIGHT = 0.62  # the sun's x; it stands behind the horizon's haze
+LIGHT = 0.62
+"""Coordinate x of the sun, which is behind the haze at the horizon."""
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
+    """Paint the picture with a side in pixels and a seed; return ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 4])
     scene = Scene(size)
     put_sky(scene, rng)
@@ -38,7 +39,7 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
 
 
 def put_sky(scene: Scene, rng: np.random.Generator) -> None:
-    """Grade from blue to gold, with banks of cloud."""
+    """Add a sky from blue to gold, with banks of cloud."""
     x, y = scene.x, scene.y
     glow = np.exp(-(((x - LIGHT) / 0.35) ** 2 + ((y - HORIZON) / 0.22) ** 2))
     colour = ramp(SKY, y / HORIZON * 0.85 + 0.3 * glow + 0.08 * noise_image(scene.size, 4, rng))
@@ -49,7 +50,7 @@ def put_sky(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_land(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay blue hills and a meadow with bands of light and shade."""
+    """Add blue hills and a meadow with bands of light and shade."""
     x, y = scene.x, scene.y
     for level, height, shift in ((0.415, 0.03, 0.0), (0.445, 0.02, 0.4)):
         top = ridge(x, level, height, 3.5, rng)
@@ -62,7 +63,7 @@ def put_land(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_river(scene: Scene, rng: np.random.Generator) -> None:
-    """Wind the river from the glow to the foreground; it mirrors the sky and the far trees in level strokes."""
+    """Add a winding river that reflects the sky and the far trees in horizontal strokes."""
     x, y = scene.x, scene.y
     near = np.clip((y - HORIZON - 0.015) / (1 - HORIZON), 0, 1)
     middle = LIGHT - 0.05 - 0.30 * np.sin(3.3 * near) * near**0.6 + 0.12 * near
@@ -85,7 +86,7 @@ def put_river(scene: Scene, rng: np.random.Generator) -> None:
 def put_tree(
     scene: Scene, rng: np.random.Generator, foot_x: float, foot_y: float, height: float, breadth: float, leaves: str
 ) -> None:
-    """Lay a shadow, a trunk and a crown of clumps, each lit from the sun's side."""
+    """Add a shadow, a trunk and a crown of clumps, each lit from the side of the sun."""
     x, y = scene.x, scene.y
     away = np.sign(foot_x - LIGHT)
     shade = np.hypot((x - foot_x - away * 0.5 * breadth) / breadth, (y - foot_y) / (0.10 * height)) < 1
@@ -114,7 +115,7 @@ def put_tree(
 
 
 def dot(scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Set the dots: broad ones first, then ever finer ones, thickly where the scene changes."""
+    """Paint the dots, from broad to fine, the finest mainly where the scene has detail."""
     unit = unit_length(scene.size)
     canvas = ndimage.gaussian_filter(turn(scene.colour, np.pi, 0.35), (6 * unit, 6 * unit, 0)) * 0.6 + 0.3
     height = 0.05 * noise_image(scene.size, 120, rng, 2)
@@ -130,15 +131,16 @@ def dot(scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def divide(colours: np.ndarray, spread: float, rng: np.random.Generator) -> np.ndarray:
-    """Replace each mixed colour by one of the purer paints that mix to it in the eye.
+    """Replace each colour by one of the purer colours whose optical mixture it is.
 
     Args:
-        colours: ``(N, 3)`` sRGB in [0, 1].
-        spread: how far the paints lie from the mixture.
-        rng: source of chance.
+        colours: Colours ``(N, 3)`` in sRGB, in [0, 1].
+        spread: Distance of the purer colours from the mixture.
+        rng: Source of the random numbers.
 
     Returns:
-        ``(N, 3)`` sRGB in [0, 1]: most turned to a neighbouring hue and purer, one in eight the complement.
+        Colours ``(N, 3)`` in sRGB, in [0, 1]. Most have a neighbouring hue and a higher chroma; one in eight is the
+        complement.
     """
     kind = rng.random(len(colours))
     side = np.where(kind < 0.4, -0.48, np.where(kind < 0.8, 0.48, 0.0)) * spread
@@ -158,16 +160,16 @@ def set_dots(
     spread: float,
     rng: np.random.Generator,
 ) -> None:
-    """Touch the canvas with the tip of a round brush, a little drawn out along the form.
+    """Paint dots with the tip of a round brush, slightly elongated along the direction of the scene.
 
     Args:
-        canvas: ``(H, W, 3)``, painted in place.
-        height: ``(H, W)`` relief, raised in place.
-        scene: gives colour and direction.
-        points: ``(N, 2)`` as ``x, y`` in pixels.
-        radius: mean, in pixels.
-        spread: how far the colours are divided.
-        rng: source of chance.
+        canvas: Colours ``(H, W, 3)``, changed in place.
+        height: Relief ``(H, W)``, changed in place.
+        scene: Scene with the colours and directions.
+        points: Centres ``(N, 2)`` as ``x, y`` in pixels.
+        radius: Mean radius in pixels.
+        spread: Argument of `divide`.
+        rng: Source of the random numbers.
     """
     count = len(points)
     colours = divide(lookup(scene.colour, points), spread, rng)

@@ -1,4 +1,4 @@
-"""Oil on canvas: curved strokes of a bristle brush, and the light that falls on their relief."""
+"""Oil on canvas: curved strokes of a bristle brush, and the lighting of their relief."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,24 @@ from scipy import ndimage
 from painting.colours import jitter
 from painting.fields import Scene, lookup, unit_length
 
-POINTS = 10  # of a stroke's path
-OVERHANG = 0.8  # of a path's segment, by which the bristles reach beyond its two ends
+PATH_POINTS = 10
+"""Number of points of a stroke's path."""
+
+OVERHANG = 0.8
+"""Length by which the bristles reach beyond both ends of a path, in segments of the path."""
 
 
 @dataclass(frozen=True)
 class Brush:
-    """A brush and how it is handled.
+    """A brush and the variation of its strokes.
 
     Attributes:
-        width: across the stroke, in units (pixels at 768).
-        length: along the stroke, in units.
-        coverage: how often the strokes' area covers the picture's.
-        lightness: variation from stroke to stroke, in OKLab's L.
-        hue: variation from stroke to stroke, in radians.
-        wander: variation of the direction, in radians.
+        width: Width of a stroke in units of length (pixels at 768).
+        length: Length of a stroke in units of length.
+        coverage: Total area of the strokes, in areas of the picture.
+        lightness: Variation of lightness between strokes, in OKLab's L.
+        hue: Variation of hue between strokes, in radians.
+        wander: Variation of the direction, in radians.
     """
 
     width: float
@@ -37,13 +40,13 @@ def scatter(size: int, spacing: float, rng: np.random.Generator, margin: float =
     """Spread points evenly but not regularly, in random order.
 
     Args:
-        size: side of the picture in pixels.
-        spacing: mean distance of neighbours in pixels.
-        rng: source of chance.
-        margin: how far the points reach beyond the picture, in pixels.
+        size: Side of the picture in pixels.
+        spacing: Mean distance of neighbours in pixels.
+        rng: Source of the random numbers.
+        margin: Width in pixels of the border around the picture that is covered too.
 
     Returns:
-        ``(N, 2)`` as ``x, y`` in pixels.
+        Points ``(N, 2)`` as ``x, y`` in pixels.
     """
     side = size + 2 * margin
     count = max(int(np.ceil(side / spacing)), 1)
@@ -56,24 +59,24 @@ def trace(angle: np.ndarray, starts: np.ndarray, lengths: np.ndarray, bend: np.n
     """Follow a direction field.
 
     Args:
-        angle: ``(H, W)`` directions in radians.
-        starts: ``(N, 2)`` as ``x, y`` in pixels.
-        lengths: ``(N,)`` in pixels.
-        bend: ``(N,)`` turn against the field in radians.
+        angle: Directions ``(H, W)`` in radians.
+        starts: First points ``(N, 2)`` as ``x, y`` in pixels.
+        lengths: Lengths ``(N,)`` in pixels.
+        bend: Angles ``(N,)`` added to the field, in radians.
 
     Returns:
-        ``(N, POINTS, 2)`` as ``x, y`` in pixels.
+        Paths ``(N, PATH_POINTS, 2)`` as ``x, y`` in pixels.
     """
     path = [starts]
-    step = (lengths / (POINTS - 1))[:, None]
-    for _ in range(POINTS - 1):
+    step = (lengths / (PATH_POINTS - 1))[:, None]
+    for _ in range(PATH_POINTS - 1):
         heading = lookup(angle, path[-1]) + bend
         path.append(path[-1] + step * np.stack([np.cos(heading), np.sin(heading)], axis=-1))
     return np.stack(path, axis=1)
 
 
 def stay_inside(label: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Cut a path ``(POINTS, 2)`` where it leaves the thing on which it began."""
+    """Cut a path ``(PATH_POINTS, 2)`` where it leaves the object on which it starts."""
     labels = lookup(label, path)
     left = np.flatnonzero(labels != labels[0])
     return path[: left[0]] if len(left) else path
@@ -83,8 +86,8 @@ class Canvas:
     """Paint and its thickness.
 
     Attributes:
-        colour: ``(H, W, 3)`` sRGB in [0, 1].
-        height: ``(H, W)`` thickness of the paint, about [0, 2].
+        colour: Colours ``(H, W, 3)`` in sRGB, in [0, 1].
+        height: Thickness of the paint ``(H, W)``, about [0, 2].
     """
 
     def __init__(self, size: int, ground: np.ndarray) -> None:
@@ -102,11 +105,11 @@ class Canvas:
         """Draw the brush along a path.
 
         Args:
-            path: ``(K, 2)`` as ``x, y`` in pixels, K >= 2.
-            width: in pixels.
-            loads: ``(2, 3)`` the two paints that the brush carries, sRGB in [0, 1].
-            rng: source of chance for the bristles.
-            stencil: ``(H, W)`` bool, where the paint may go; None for everywhere.
+            path: Path ``(K, 2)`` as ``x, y`` in pixels, K >= 2.
+            width: Width in pixels.
+            loads: The two paints on the brush, ``(2, 3)`` in sRGB, in [0, 1].
+            rng: Source of the random numbers.
+            stencil: Pixels ``(H, W)`` bool that may be painted; None for all.
         """
         window = self._window(path, width)
         if window is None:
@@ -134,14 +137,14 @@ class Canvas:
         return slice(low[1], high[1]), slice(low[0], high[0])
 
     def lit(self, unit: float, strength: float = 0.5) -> np.ndarray:
-        """Let light fall from the upper left on the paint's relief.
+        """Light the relief of the paint from the upper left.
 
         Args:
-            unit: the brush's unit in pixels.
-            strength: contrast of the relief.
+            unit: Unit of length in pixels.
+            strength: Contrast of the relief.
 
         Returns:
-            ``(H, W, 3)`` sRGB in [0, 1].
+            Picture ``(H, W, 3)`` in sRGB, in [0, 1].
         """
         down, right = np.gradient(ndimage.gaussian_filter(self.height, 0.6 * unit))
         slope = unit * (0.6 * right + 0.8 * down)  # towards the light is up and to the left
@@ -153,7 +156,7 @@ class Canvas:
 def _stroke_coordinates(
     path: np.ndarray, rows: slice, columns: slice, half_width: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give ``u`` along, in [0, 1] but for the overhang, and ``v`` across, in [-1, 1], at every pixel of the window."""
+    """Return at every pixel ``u`` along the stroke, in [0, 1] without the overhang, and ``v`` across, in [-1, 1]."""
     y, x = np.mgrid[rows, columns] + 0.5
     run = np.diff(path, axis=0)
     squared = (run**2).sum(axis=-1) + 1e-9
@@ -172,7 +175,7 @@ def _stroke_coordinates(
 
 
 def _footprint(u: np.ndarray, v: np.ndarray, bristles: np.ndarray, width: float) -> np.ndarray:
-    """Cover the stroke's area; both ends are as ragged as the bristles are uneven."""
+    """Return the coverage of the stroke's area, whose ends are as ragged as the bristles."""
     side = 0.93 + 0.14 * bristles - 0.3 * np.clip((u - 0.6) / 0.4, 0, 1) ** 2
     start = -0.08 + 0.09 * v**2 + 0.10 * (bristles - 0.5)
     end = 1.07 - 0.1 * v**2 - 0.22 * (1 - bristles)
@@ -181,7 +184,7 @@ def _footprint(u: np.ndarray, v: np.ndarray, bristles: np.ndarray, width: float)
 
 
 def _bristles(u: np.ndarray, v: np.ndarray, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Give each bristle's streak in [0, 1]: fine across, long along."""
+    """Return the streaks of the bristles in [0, 1], narrow across the stroke and long along it."""
     count = max(int(width / 2.2), 3)
     streaks = rng.random(count + 2) * 0.7 + rng.random((4, count + 2)) * 0.3
     at = [np.clip(u, 0, 1) * 2.9, (v * 0.5 + 0.5) * count + 0.5 * np.sin(4 * u + rng.uniform(0, 6))]
@@ -193,14 +196,14 @@ def _dry_tail(u: np.ndarray, bristles: np.ndarray, runs_dry: float) -> np.ndarra
 
 
 def paint_scene(canvas: Canvas, scene: Scene, brush: Brush, rng: np.random.Generator, crisp: bool = False) -> None:
-    """Cover the canvas with one brush's strokes, each in the scene's colour where it begins.
+    """Cover the canvas with one brush's strokes, each in the scene's colour at its start.
 
     Args:
-        canvas: painted in place.
-        scene: colour, direction and label of every pixel.
-        brush: the brush and how it is handled.
-        rng: source of chance.
-        crisp: mask the things' outlines, as with tape, instead of letting bristles overlap them.
+        canvas: Canvas, painted in place.
+        scene: Scene with colour, direction and label of every pixel.
+        brush: Brush and the variation of its strokes.
+        rng: Source of the random numbers.
+        crisp: Whether the outlines of the objects are masked, so that strokes do not overlap them.
     """
     unit = unit_length(scene.size)
     starts = scatter(
@@ -209,9 +212,12 @@ def paint_scene(canvas: Canvas, scene: Scene, brush: Brush, rng: np.random.Gener
     count = len(starts)
     lengths = unit * brush.length * rng.uniform(0.55, 1.3, count)
     paths = trace(scene.angle, starts, lengths, rng.normal(0, brush.wander, count))
-    seen = lookup(scene.colour, starts)
+    colours = lookup(scene.colour, starts)
     loads = np.stack(
-        [jitter(seen, rng, brush.lightness, 0.012, brush.hue), jitter(seen, rng, brush.lightness, 0.02, brush.hue)],
+        [
+            jitter(colours, rng, brush.lightness, 0.012, brush.hue),
+            jitter(colours, rng, brush.lightness, 0.02, brush.hue),
+        ],
         axis=1,
     )
     widths = unit * brush.width * rng.uniform(0.7, 1.3, count)

@@ -1,4 +1,4 @@
-"""Cut and lay tesserae: square-ish Voronoi cells that follow a direction field."""
+"""Tesserae: nearly square Voronoi cells that follow a direction field."""
 
 import numpy as np
 from scipy import ndimage
@@ -7,39 +7,44 @@ from painting.colours import ink, jitter, ramp
 from painting.fields import Scene, along, lookup, noise_image, smoothstep, unit_length
 from painting.strokes import scatter
 
-SETTLING = 14  # rounds in which each tile moves to the middle of its cell
-FINE = 2  # supersampling of the final cut
+LLOYD_ITERATIONS = 14
+"""Number of iterations in which each tile moves to the centre of its cell."""
+
+SUPERSAMPLING = 2
+"""Factor by which the final mosaic is computed larger than the picture."""
 
 
 def follow(mask: np.ndarray, unit: float) -> np.ndarray:
-    """Give the direction along the outline of a shape, in radians, ``(H, W)``; rows of tiles go round it."""
+    """Return the direction ``(H, W)`` along the outline of a shape, in radians, so that rows of tiles surround it."""
     depth = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
     return along(ndimage.gaussian_filter(depth, 4 * unit))
 
 
 def lay(scene: Scene, tile: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Lay tiles along the scene's directions, none across the outline of a thing.
+    """Lay tiles along the scene's directions, without crossing the outline of an object.
 
-    After Hausner, "Simulating decorative mosaics", 2001: Lloyd's iteration with the metric
-    ``max(|u|, |v|)`` in each tile's turned frame gives squares instead of hexagons.
+    The method is that of Hausner, "Simulating decorative mosaics", 2001. Lloyd's iteration with the metric
+    ``max(|u|, |v|)`` in the rotated frame of each tile gives squares instead of hexagons.
 
     Args:
-        scene: its ``angle`` turns the tiles, its ``label`` bounds them.
-        tile: side of a tile in pixels.
-        rng: source of chance.
+        scene: Scene whose ``angle`` rotates the tiles and whose ``label`` bounds them.
+        tile: Side of a tile in pixels.
+        rng: Source of the random numbers.
 
     Returns:
-        The tiles' centres ``(N, 2)`` as ``x, y`` in pixels, and ``(H * FINE, W * FINE)`` the number of each
-        fine pixel's tile.
+        Centres of the tiles ``(N, 2)`` as ``x, y`` in pixels, and the index of the tile of each fine pixel,
+        ``(H * SUPERSAMPLING, W * SUPERSAMPLING)``.
     """
     sites = scatter(scene.size, tile, rng)
     aspect = rng.uniform(0.84, 1.2, len(sites))
-    for _ in range(SETTLING):
+    for _ in range(LLOYD_ITERATIONS):
         owner = nearest_tile(scene.label, scene.angle, sites, aspect, tile)
         sites = _centres(owner, sites)
-    wobble = np.stack([noise_image(scene.size * FINE, 40, rng, 2) for _ in range(2)]) * 0.07 * tile * FINE
-    fine = [np.kron(field, np.ones((FINE, FINE))) for field in (scene.label, scene.angle)]
-    return sites, nearest_tile(fine[0], fine[1], sites * FINE, aspect, tile * FINE, wobble)
+    wobble = (
+        np.stack([noise_image(scene.size * SUPERSAMPLING, 40, rng, 2) for _ in range(2)]) * 0.07 * tile * SUPERSAMPLING
+    )
+    fine = [np.kron(field, np.ones((SUPERSAMPLING, SUPERSAMPLING))) for field in (scene.label, scene.angle)]
+    return sites, nearest_tile(fine[0], fine[1], sites * SUPERSAMPLING, aspect, tile * SUPERSAMPLING, wobble)
 
 
 def nearest_tile(
@@ -50,18 +55,18 @@ def nearest_tile(
     tile: float,
     wobble: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Give every pixel to the nearest tile of the thing to which it belongs.
+    """Assign every pixel to the nearest tile of its object.
 
     Args:
-        label: ``(H, W)`` number of the thing seen.
-        angle: ``(H, W)`` direction of the rows in radians.
-        sites: ``(N, 2)`` centres as ``x, y`` in pixels.
-        aspect: ``(N,)`` length along the row over height.
-        tile: side of a tile in pixels.
-        wobble: ``(2, H, W)`` unevenness of the cut in pixels, or None.
+        label: Number of the visible object, ``(H, W)``.
+        angle: Direction of the rows ``(H, W)`` in radians.
+        sites: Centres ``(N, 2)`` as ``x, y`` in pixels.
+        aspect: Length along the row divided by height, ``(N,)``.
+        tile: Side of a tile in pixels.
+        wobble: Unevenness of the cut ``(2, H, W)`` in pixels, or None.
 
     Returns:
-        ``(H, W)`` index into ``sites``; -1 where no tile is near.
+        Indices ``(H, W)`` into ``sites``; −1 where no tile is near.
     """
     size, reach = len(label), int(2.2 * tile) + 1
     best = np.full(label.shape, np.inf)
@@ -88,30 +93,32 @@ def _centres(owner: np.ndarray, sites: np.ndarray) -> np.ndarray:
     flat, (rows, columns) = owner.ravel(), np.indices(owner.shape)
     laid = flat >= 0
     weight = np.bincount(flat[laid], minlength=len(sites))
-    total = [np.bincount(flat[laid], of.ravel()[laid] + 0.5, minlength=len(sites)) for of in (columns, rows)]
+    total = [np.bincount(flat[laid], axis.ravel()[laid] + 0.5, minlength=len(sites)) for axis in (columns, rows)]
     return np.where(weight[:, None] > 0, np.stack(total, axis=-1) / np.maximum(weight, 1)[:, None], sites)
 
 
 def render(scene: Scene, tile: float, gold: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Make the mosaic: cut, colour, tilt and grout the tiles, and let light fall from the upper left.
+    """Render the mosaic: cut, colour, tilt and grout the tiles, and light them from the upper left.
 
     Args:
-        scene: colour, direction and label of every pixel.
-        tile: side of a tile in pixels.
-        gold: ``(H, W)`` bool, where the tiles are of gold glass.
-        rng: source of chance.
+        scene: Scene with colour, direction and label of every pixel.
+        tile: Side of a tile in pixels.
+        gold: Pixels ``(H, W)`` bool whose tiles are of gold glass.
+        rng: Source of the random numbers.
 
     Returns:
-        ``(H, W, 3)`` sRGB in [0, 1].
+        Picture ``(H, W, 3)`` in sRGB, in [0, 1].
     """
     sites, owner = lay(scene, tile, rng)
-    size, unit = scene.size * FINE, unit_length(scene.size) * FINE
+    size, unit = scene.size * SUPERSAMPLING, unit_length(scene.size) * SUPERSAMPLING
     depth = _depth(owner) / unit
     tilt = rng.normal(0, 1, (len(sites), 2))
     height = 0.8 * smoothstep(0.6, 2.8, depth) + 0.06 * noise_image(size, 90, rng, 2)
     down, right = np.gradient(ndimage.gaussian_filter(height, 0.5 * unit))
     y, x = np.indices(owner.shape) + 0.5
-    across = np.stack([x - FINE * sites[owner, 0], y - FINE * sites[owner, 1]], axis=-1) / (tile * FINE)
+    across = np.stack([x - SUPERSAMPLING * sites[owner, 0], y - SUPERSAMPLING * sites[owner, 1]], axis=-1) / (
+        tile * SUPERSAMPLING
+    )
     slope = unit * (0.6 * right + 0.8 * down) + 0.12 * (tilt[owner] * across).sum(axis=-1)
     colours = jitter(lookup(scene.colour, sites), rng, 0.06, 0.025, 0.25)
     metal = lookup(gold, sites)
@@ -123,11 +130,11 @@ def render(scene: Scene, tile: float, gold: np.ndarray, rng: np.random.Generator
     joint = ink("#4a4038") * (0.9 + 0.3 * noise_image(size, 120, rng, 2))[..., None]
     laid = smoothstep(0.7, 1.6, depth + 0.25 * noise_image(size, 70, rng, 2))[..., None]
     fine = np.clip(joint + laid * (glass - joint), 0, 1)
-    return fine.reshape(scene.size, FINE, scene.size, FINE, 3).mean(axis=(1, 3))
+    return fine.reshape(scene.size, SUPERSAMPLING, scene.size, SUPERSAMPLING, 3).mean(axis=(1, 3))
 
 
 def _depth(owner: np.ndarray) -> np.ndarray:
-    """Give every pixel's distance to the edge of its tile."""
+    """Return the distance of every pixel to the edge of its tile."""
     edge = np.zeros(owner.shape, bool)
     edge[:, 1:] |= owner[:, 1:] != owner[:, :-1]
     edge[1:] |= owner[1:] != owner[:-1]
@@ -135,6 +142,6 @@ def _depth(owner: np.ndarray) -> np.ndarray:
 
 
 def _leaf(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Make gold glitter: each piece lies at its own angle and is either bright or bronze."""
+    """Return gold colours, mostly either bright or bronze, as for pieces at random angles."""
     bright = rng.beta(0.9, 0.8, len(colours))
     return ramp("#8a4a08 #c9820f #f2b01e #ffd23f #fff0a0", bright)

@@ -6,12 +6,14 @@ from painting.carving import contours, plate, press, space_evenly
 from painting.colours import ink
 from painting.fields import Scene, along, noise_image, ridge, smoothstep, unit_length
 
-SPACING = 9.5  # of the gouges, in units
+SPACING = 9.5
+"""Distance of the gouges in units of length."""
+
 PAPER = "#f3e2bd"
-# In printing order; the key block comes last.
+# The inks in printing order; the key block is last.
 INKS = {"ochre": "#f0a82f", "rose": "#e0402c", "sea": "#2f95a5", "leaf": "#5f9a55", "key": "#16224f"}
 SUN = (0.27, 0.22, 0.125)
-# Baseline, height and phase of the seas; x, y, reach and turn (radians) of the breaker that curls over; back to front.
+# Baseline, height and phase of each sea, and x, y, reach and rotation (radians) of its breaker, from back to front.
 SEAS = (
     (0.585, 0.012, 0.3, None),
     (0.66, 0.035, 0.62, (0.86, 0.60, 0.10, -3.0)),
@@ -21,11 +23,11 @@ SEAS = (
 
 
 class Print:
-    """A scene and the share of each ink on it.
+    """A scene with the share of each ink.
 
     Attributes:
-        scene: directions and labels.
-        tones: for each of INKS, ``(H, W)`` in [0, 1].
+        scene: Scene with directions and labels.
+        tones: Share of each of `INKS`, ``(H, W)`` in [0, 1].
     """
 
     def __init__(self, size: int) -> None:
@@ -33,7 +35,7 @@ class Print:
         self.tones = {name: np.zeros((size, size)) for name in INKS}
 
     def put(self, mask: np.ndarray, angle: np.ndarray | float, **tones: np.ndarray | float) -> None:
-        """Place a thing in front of all that is there; an ink that is not named is cut away."""
+        """Place an object in front of all others; an ink without a tone is removed there."""
         self.scene.put(mask, self.scene.colour, angle)
         for name, tone in self.tones.items():
             self.tones[name] = np.where(mask, np.clip(tones.get(name, 0.0), 0, 1), tone)
@@ -43,11 +45,11 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
     """Carve and print the picture.
 
     Args:
-        size: side in pixels.
-        seed: the same seed gives the same picture.
+        size: Side in pixels.
+        seed: Seed of the random numbers.
 
     Returns:
-        ``(size, size, 3)`` sRGB in [0, 1].
+        Picture ``(size, size, 3)`` in sRGB, in [0, 1].
     """
     rng = np.random.default_rng([seed, 3])
     sheet = Print(size)
@@ -59,7 +61,7 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
 
 
 def print_plates(sheet: Print, rng: np.random.Generator) -> np.ndarray:
-    """Carve every plate along the same lines and print one over the other."""
+    """Carve every plate and print one over the other."""
     scene, unit = sheet.scene, unit_length(sheet.scene.size)
     spacing = SPACING * unit
     fibres = 0.035 * noise_image(scene.size, 150, rng, 2) + 0.02 * noise_image(scene.size, 4, rng)
@@ -74,7 +76,7 @@ def print_plates(sheet: Print, rng: np.random.Generator) -> np.ndarray:
 
 
 def put_sky(sheet: Print, rng: np.random.Generator) -> None:
-    """Grade the sky from a glowing horizon to blue, with long clouds and the sun."""
+    """Add a sky from a glowing horizon to blue, with long clouds and the sun."""
     scene = sheet.scene
     x, y = scene.x, scene.y
     drift = y + 0.035 * noise_image(scene.size, 3, rng, 2) + 0.02 * np.sin(7 * x)
@@ -108,7 +110,7 @@ def put_sky(sheet: Print, rng: np.random.Generator) -> None:
 
 
 def put_mountain(sheet: Print, rng: np.random.Generator) -> None:
-    """Raise a snow peak with a lit and a shaded face, and wooded foothills."""
+    """Add a snow-covered mountain with a lit and a shaded side, and wooded foothills."""
     scene = sheet.scene
     x, y, top, peak = scene.x, scene.y, 0.17, 0.67
     rough = 0.02 * noise_image(scene.size, 9, rng)
@@ -130,11 +132,11 @@ def put_mountain(sheet: Print, rng: np.random.Generator) -> None:
 def put_sea(
     sheet: Print, rng: np.random.Generator, level: float, height: float, phase: float, breaker: tuple | None
 ) -> None:
-    """Lay one sea: bands along the crest, foam on it, and where it breaks, all of it wound into a curl."""
+    """Add one sea with bands and foam along its crest, rolled up where it breaks."""
     scene = sheet.scene
     x, y = scene.x, scene.y
     if breaker is not None:
-        x, y = wind_up(x, y, *breaker)
+        x, y = roll_up(x, y, *breaker)
     swell = 2 * np.pi * (x * 1.35 + phase)
     crest = level - height * (np.sin(swell + 0.5 * np.sin(swell)) + 0.25 * np.sin(2.7 * swell + 1))
     depth = y - crest + 0.006 * noise_image(scene.size, 7, rng, 2)
@@ -153,21 +155,21 @@ def put_sea(
     put_spray(sheet, depth, height, rng)
 
 
-def wind_up(
+def roll_up(
     x: np.ndarray, y: np.ndarray, centre_x: float, centre_y: float, reach: float, turn: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Turn the plane about a centre, most at the centre; a straight crest through it becomes a breaker.
+    """Rotate the plane around a centre, most at the centre, which turns a straight crest into a breaker.
 
     Args:
-        x: ``(H, W)`` coordinates.
-        y: ``(H, W)`` coordinates.
-        centre_x: the curl's eye.
-        centre_y: the curl's eye.
-        reach: distance in which the turn dies away.
-        turn: at the centre, in radians.
+        x: Coordinates ``(H, W)``.
+        y: Coordinates ``(H, W)``.
+        centre_x: Coordinate x of the centre.
+        centre_y: Coordinate y of the centre.
+        reach: Distance at which the rotation has fallen to 1/e.
+        turn: Rotation at the centre in radians.
 
     Returns:
-        The turned coordinates, each ``(H, W)``.
+        The rotated coordinates, each ``(H, W)``.
     """
     dx, dy = x - centre_x, y - centre_y
     angle = turn * np.exp(-((dx / reach) ** 2 + (dy / reach) ** 2))
@@ -176,7 +178,7 @@ def wind_up(
 
 
 def put_spray(sheet: Print, depth: np.ndarray, height: float, rng: np.random.Generator) -> None:
-    """Fling drops of bare paper off the crest."""
+    """Add drops of bare paper above the crest."""
     scene = sheet.scene
     near = np.argwhere((depth < -0.004) & (depth > -0.6 * height))
     if len(near) == 0:

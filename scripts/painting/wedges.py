@@ -1,4 +1,4 @@
-"""Circles, diagonals and wedges: an abstract composition in brushed oil with cut edges."""
+"""Circles, diagonals and wedges: an abstract composition in oil with sharp edges."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ GROUNDS = inks("#f0bf5f #e08a3a #cf4f2f #5fb0a0 #2a6f9a #e89a8a #f4dc9a #5a72c0 
 RINGS = inks("#d7261e #f4b400 #1d4e9e #f7e7c6 #0f7f6f #e8672a #4b2a7b #f28fa2 #162447 #a8c94b")
 INK = "#10121f #2a2140 #1a2438"
 
-# Centre x, y, outer radius and number of rings of the wheels.
+# Centre x, y, outer radius and number of rings of each wheel.
 WHEELS = (
     (0.33, 0.36, 0.275, 5),
     (0.77, 0.64, 0.215, 4),
@@ -18,14 +18,14 @@ WHEELS = (
     (0.17, 0.82, 0.135, 3),
     (0.52, 0.83, 0.075, 2),
 )
-# Corners of the wedges, and the number of the colour.
+# Corners of each wedge, and the index of its colour.
 WEDGES = (
     (((0.02, 0.99), (0.60, 0.42), (0.43, 1.02)), 0),
     (((0.98, 0.02), (0.38, 0.56), (1.02, 0.30)), 2),
     (((0.02, 0.08), (0.60, 0.22), (0.02, 0.24)), 1),
     (((0.62, 1.02), (0.72, 0.38), (0.83, 1.02)), 5),
 )
-# Two ends and the width of the dark bars.
+# The two ends and the width of each dark bar.
 BARS = (
     ((0.00, 0.66), (1.00, 0.10), 0.020),
     ((0.10, 0.00), (0.66, 1.00), 0.014),
@@ -37,10 +37,10 @@ BARS = (
 
 
 def paint(size: int, seed: int = 0) -> np.ndarray:
-    """Paint the picture: side in pixels and seed to ``(size, size, 3)`` sRGB in [0, 1]."""
+    """Paint the picture with a side in pixels and a seed; return ``(size, size, 3)`` sRGB in [0, 1]."""
     rng = np.random.default_rng([seed, 5])
     scene = Scene(size)
-    # A hand's line is not a ruler's.
+    # Distorted coordinates give slightly uneven lines.
     scene.x = scene.x + 0.0035 * noise_image(size, 7, rng, 2)
     scene.y = scene.y + 0.0035 * noise_image(size, 7, rng, 2)
     put_ground(scene, rng)
@@ -58,7 +58,7 @@ def paint(size: int, seed: int = 0) -> np.ndarray:
 
 
 def put_ground(scene: Scene, rng: np.random.Generator) -> None:
-    """Break the ground into facets along three families of diagonals."""
+    """Add a background of facets along two families of diagonals."""
     one = np.floor((scene.x + 0.62 * scene.y) * 3.1 + 0.25)
     two = np.floor((scene.y - 0.48 * scene.x) * 3.4 + 0.4)
     facets = (one * 11 + two).astype(int)
@@ -70,7 +70,7 @@ def put_ground(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_wheels(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay concentric rings, cut into sectors of contrasting colours."""
+    """Add concentric rings, cut into sectors of contrasting colours."""
     for x, y, radius, rings in WHEELS:
         away = np.hypot(scene.x - x, scene.y - y) / radius
         bearing = np.arctan2(scene.y - y, scene.x - x)
@@ -88,7 +88,7 @@ def put_wheels(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_wedges(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay wedges like coloured glass: what lies below shows through with its hue turned."""
+    """Add transparent wedges that rotate the hue of the colours below."""
     for corners, number in WEDGES:
         signs = []
         for (ax, ay), (bx, by) in zip(corners, corners[1:] + corners[:1], strict=True):
@@ -103,7 +103,7 @@ def put_wedges(scene: Scene, rng: np.random.Generator) -> None:
 
 
 def put_bars(scene: Scene, rng: np.random.Generator) -> None:
-    """Lay dark bars that taper to one end."""
+    """Add dark bars that taper to one end."""
     for (ax, ay), (bx, by), width in BARS:
         length = np.hypot(bx - ax, by - ay)
         t = ((scene.x - ax) * (bx - ax) + (scene.y - ay) * (by - ay)) / length**2

@@ -1,4 +1,4 @@
-"""A tiny network that joins through the same door as VGG, and files for it."""
+"""Fixtures of the backbones' tests: a tiny network declared like VGG, weights files and a picture."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ from nst_tf.util.errors import InputError
 
 
 def pytest_itemcollected(item):
-    """Keras 3.15 saves weights by ``np.array(variable)``, at which NumPy 2 warns; we never save."""
+    """Ignore NumPy 2's warning when Keras 3.15 saves weights by ``np.array(variable)``; only tests save."""
     item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy"))
 
 
@@ -45,7 +45,7 @@ class Tiny(Backbone):
 
 @pytest.fixture
 def tiny():
-    """The class of a network with four small convolutions, described by its model alone."""
+    """The class of a network with four small convolutions and no table of its architecture."""
     return Tiny
 
 
@@ -61,7 +61,7 @@ def tiny_model():
 
 @pytest.fixture
 def refused():
-    """Expect an InputError of one line that holds each of the texts."""
+    """Expect an InputError of one line that contains each of the texts."""
 
     @contextlib.contextmanager
     def expect(*texts):
@@ -81,8 +81,10 @@ def skeleton(tmp_path):
     def write(architecture, name="skeleton.weights.h5"):
         path = tmp_path / name
         with h5py.File(path, "w") as file:
-            for (kind, index), (layer, shapes) in zip(architecture.counted, architecture.weights, strict=True):
-                group = file.create_group(f"layers/{kind}_{index}/vars" if index else f"layers/{kind}/vars")
+            for (class_key, index), (layer, shapes) in zip(
+                architecture.by_class_and_number, architecture.weights, strict=True
+            ):
+                group = file.create_group(f"layers/{class_key}_{index}/vars" if index else f"layers/{class_key}/vars")
                 group.attrs["name"] = layer
                 for n, shape in enumerate(shapes):
                     group.create_dataset(str(n), shape, "float32")
@@ -93,7 +95,7 @@ def skeleton(tmp_path):
 
 @pytest.fixture
 def shared_weights():
-    """Path of a file of pretrained weights, or a skip."""
+    """Find a file of pretrained weights in the folder NST_TF_SHARED, or skip the test."""
     folder = os.environ.get("NST_TF_SHARED")
 
     def find(name):
@@ -109,5 +111,5 @@ def shared_weights():
 
 @pytest.fixture(scope="session")
 def image():
-    """A noise picture whose sides differ, so that a swap of axes shows."""
+    """A noise picture whose sides differ, so that swapped axes change the shape."""
     return tf.constant(np.random.default_rng(0).random((1, 32, 48, 3), dtype=np.float32))

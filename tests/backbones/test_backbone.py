@@ -1,3 +1,5 @@
+"""Settings, layer names and identity that all backbones share."""
+
 import dataclasses
 import hashlib
 import logging
@@ -23,7 +25,7 @@ from nst_tf.backbones.download import Pretrained
 
 
 @pytest.mark.parametrize("network", BACKBONES.values())
-def test_config_becomes_the_component(network):
+def test_a_structured_config_becomes_the_backbone(network):
     config = OmegaConf.structured(network)
     config.pooling, config.padding = "average", "reflect"
     backbone = OmegaConf.to_object(config)
@@ -33,16 +35,16 @@ def test_config_becomes_the_component(network):
 
 
 @pytest.mark.parametrize("choices", [Pooling, Padding, Preprocessing, MissingWeights])
-def test_choices_are_called_what_they_are(choices):
+def test_names_of_choices_equal_their_values(choices):
     assert all(choice.name == choice.value for choice in choices)
 
 
 @pytest.mark.parametrize("network", BACKBONES.values())
-def test_networks_share_their_fields(network):
+def test_all_networks_have_the_fields_of_the_base(network):
     assert [f.name for f in dataclasses.fields(network)] == [f.name for f in dataclasses.fields(Backbone)]
 
 
-def test_defaults_are_the_network_as_trained():
+def test_defaults_of_vgg19_are_the_settings_of_its_training():
     backbone = VGG19()
     assert backbone.weights == "imagenet"
     assert backbone.pooling is Pooling.max
@@ -51,23 +53,35 @@ def test_defaults_are_the_network_as_trained():
     assert backbone.missing_weights is MissingWeights.error
 
 
-def test_rejected_at_construction(refused):
+def test_invalid_settings_are_rejected_at_construction(refused):
     with refused("backbone.pooling='median': must be one of max, average"):
         VGG19(pooling="median")
     with refused("backbone.seed=-1: must be at least 0"):
         VGG19(seed=-1)
-    with refused("backbone.weights is empty"):
+    with refused("backbone.weights='': must not be empty. Choose imagenet, random or the path of an .h5 file."):
         VGG19(weights="")
 
 
-def test_a_network_without_a_table_is_described_by_its_model(tiny):
+def test_the_base_class_cannot_be_instantiated():
+    with pytest.raises(
+        TypeError, match="Backbone is an abstract backbone: it must define name, application, pretrained"
+    ):
+        Backbone()
+
+
+def test_importing_the_package_imports_neither_tensorflow_nor_keras():
+    code = "import sys, nst_tf.backbones; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, env=_environment())
+
+
+def test_layer_names_of_a_network_without_a_table_come_from_its_model(tiny):
     assert tiny().resolve("conv:3") == "block2_conv1"
     assert tiny().resolve("block2_pool") == "block2_pool"
     assert tiny().resolve("stage1") == "block1_conv2"
 
 
-def test_resolving_starts_neither_tensorflow_nor_a_download(tmp_path):
-    """So threads can be set afterwards; neither with a table nor with a blueprint, of flat networks or nested ones."""
+def test_resolving_layers_neither_starts_tensorflow_nor_downloads(tmp_path):
+    """Threads can be configured afterwards; with a table and with symbolic models, flat and nested."""
     code = (
         "from nst_tf.backbones import VGG19, ConvNeXtTiny, InceptionV3, ResNet50\n"
         "from nst_tf.system.runtime import Runtime\n"
@@ -87,7 +101,7 @@ def _environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def test_identity_of_random_weights():
+def test_identity_of_random_weights_has_no_file():
     assert VGG19(weights="random").identity() == {
         "name": "vgg19",
         "weights": "random",
@@ -96,7 +110,7 @@ def test_identity_of_random_weights():
     }
 
 
-def test_imagenet_comes_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, image):
+def test_imagenet_weights_are_read_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, image):
     (tmp_path / "models").mkdir()
     path = tmp_path / "models" / "tiny.weights.h5"
     tiny_model.save_weights(path)
@@ -112,13 +126,17 @@ def test_imagenet_comes_from_the_cache(tiny, tiny_model, tmp_path, monkeypatch, 
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_torch_preprocessing_of_keras_weights_is_remarked_upon(tiny, tiny_model, tmp_path, monkeypatch, caplog):
+def test_torch_preprocessing_with_keras_weights_logs_a_warning(tiny, tiny_model, tmp_path, monkeypatch, caplog):
     path = tmp_path / "tiny.weights.h5"
     tiny_model.save_weights(path)
     monkeypatch.setattr("nst_tf.backbones.download.fetch", lambda pretrained: path)
     with caplog.at_level(logging.WARNING):
         tiny(preprocessing="torch").extractor(["conv1_1"])
-    assert "trained with caffe preprocessing; torch is for a file trained so" in caplog.text
+    expected = (
+        "backbone.preprocessing=torch: Keras's imagenet weights of tiny were trained with caffe preprocessing. "
+        "Use torch for a file that was trained with it, or torch_on_caffe with these weights."
+    )
+    assert expected in caplog.text
     caplog.clear()
     tiny(preprocessing="torch", weights=str(path)).extractor(["conv1_1"])
     assert caplog.text == ""

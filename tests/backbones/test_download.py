@@ -33,7 +33,7 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def server():
-    """A slow server on this machine that counts what it is asked for."""
+    """A slow local server that records the paths requested."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         requests: list[str] = []  # noqa: RUF012
@@ -59,14 +59,14 @@ def server():
         running.shutdown()
 
 
-def offered(server, file="weights.h5", checksum=MD5):
+def published(server, file="weights.h5", checksum=MD5):
     return Pretrained(file, f"http://127.0.0.1:{server.server_port}/{file}", checksum)
 
 
 UNREACHABLE = Pretrained("weights.h5", "https://example.invalid/weights.h5", MD5)
 
 
-def test_cache_folder_is_that_of_keras(monkeypatch, tmp_path):
+def test_cache_folder_is_keras_home_models(monkeypatch, tmp_path):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".keras" / "models"
@@ -80,7 +80,7 @@ def test_cached_file_needs_no_network(cache, offline):
     assert [path.name for path in cache.iterdir()] == ["weights.h5"]
 
 
-def test_offline_says_what_to_do(cache, offline, refused):
+def test_offline_error_names_file_address_folder_and_alternatives(cache, offline, refused):
     with refused(
         "Cannot get weights.h5 from https://example.invalid/weights.h5 (ConnectionError); ",
         f"put the file into {cache}, or set backbone.weights=random",
@@ -98,18 +98,18 @@ def test_offline_keeps_a_damaged_file(cache, offline, refused, caplog):
     assert not (cache / "weights.h5").exists()
 
 
-def test_damaged_file_is_replaced(cache, server):
+def test_damaged_file_is_downloaded_again_and_kept_as_corrupt(cache, server):
     (cache / "weights.h5").write_bytes(b"half")
-    assert fetch(offered(server)).read_bytes() == CONTENT
+    assert fetch(published(server)).read_bytes() == CONTENT
     assert (cache / "weights.h5.corrupt").read_bytes() == b"half"
 
 
-def test_runs_that_start_together_download_once(cache, server):
+def test_concurrent_runs_download_a_file_once(cache, server):
     barrier = threading.Barrier(3)
 
     def run(_):
         barrier.wait()
-        return fetch(offered(server)).read_bytes()
+        return fetch(published(server)).read_bytes()
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(run, range(3))) == [CONTENT] * 3
@@ -118,39 +118,39 @@ def test_runs_that_start_together_download_once(cache, server):
 
 def test_download_with_the_wrong_checksum_is_not_kept(cache, server, refused):
     with refused("(the downloaded file has the wrong checksum)"):
-        fetch(offered(server, checksum="md5:" + "0" * 32))
+        fetch(published(server, checksum="md5:" + "0" * 32))
     assert [path.name for path in cache.iterdir() if not path.name.startswith(".")] == []
 
 
-def test_a_sha256_does_as_well(cache, server):
+def test_a_sha256_checksum_is_accepted(cache, server):
     sha256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
     (cache / "weights.h5").write_bytes(b"half")
-    assert fetch(offered(server, checksum=sha256)).read_bytes() == CONTENT
-    assert fetch(offered(server, checksum=sha256)).read_bytes() == CONTENT
+    assert fetch(published(server, checksum=sha256)).read_bytes() == CONTENT
+    assert fetch(published(server, checksum=sha256)).read_bytes() == CONTENT
     assert server.seen == ["/weights.h5"]
 
 
-def test_without_a_published_checksum_the_file_is_taken_as_it_is(cache, server):
-    assert fetch(offered(server, checksum=None)).read_bytes() == CONTENT
-    (cache / "weights.h5").write_bytes(b"of one's own")
-    assert fetch(offered(server, checksum=None)).read_bytes() == b"of one's own"
+def test_without_a_published_checksum_any_cached_file_is_accepted(cache, server):
+    assert fetch(published(server, checksum=None)).read_bytes() == CONTENT
+    (cache / "weights.h5").write_bytes(b"another file")
+    assert fetch(published(server, checksum=None)).read_bytes() == b"another file"
     assert server.seen == ["/weights.h5"]
 
 
-def test_absent_on_the_server(cache, server, refused):
+def test_a_file_absent_on_the_server_is_an_error_with_its_status(cache, server, refused):
     with refused("(HTTP 404)"):
-        fetch(offered(server, file="gone.h5"))
+        fetch(published(server, file="gone.h5"))
     assert not (cache / "gone.h5").exists()
 
 
-def test_folder_that_cannot_be_written(tmp_path, monkeypatch, refused, offline):
+def test_a_cache_folder_that_cannot_be_written_is_an_error(tmp_path, monkeypatch, refused, offline):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
     with refused("Cannot get weights.h5", "Not a directory"):
         fetch(UNREACHABLE)
 
 
-def test_timeout_is_short(cache, monkeypatch, refused):
+def test_download_waits_10_s_for_a_connection_and_60_s_between_packets(cache, monkeypatch, refused):
     asked = []
 
     def slow(url, timeout, **kwargs):
@@ -163,7 +163,7 @@ def test_timeout_is_short(cache, monkeypatch, refused):
     assert asked == [(10, 60)]
 
 
-def test_digest_follows_the_file(tmp_path):
+def test_digest_of_a_changed_file_is_computed_again(tmp_path):
     path = tmp_path / "file"
     for content in (b"one", b"three"):
         path.write_bytes(content)

@@ -20,8 +20,8 @@ NAMES = [
 ]
 
 
-def reference(extractor, network):
-    """Keras's own network with the extractor's weights."""
+def keras_model(extractor, network):
+    """Return Keras's own network with the extractor's weights."""
     model = network.application(weights=None, include_top=False, input_shape=(None, None, 3))
     for layer in extractor.model.layers:
         if layer.weights:
@@ -34,8 +34,8 @@ def extractor():
     return VGG19(weights="random").extractor(NAMES)
 
 
-def test_features_are_those_of_keras(extractor, image):
-    own = reference(extractor, VGG19)
+def test_features_equal_those_of_keras(extractor, image):
+    own = keras_model(extractor, VGG19)
     outputs = [own.get_layer(VGG19().resolve(name)).output for name in NAMES]
     pixels = keras.applications.vgg19.preprocess_input(image.numpy() * 255)
     expected = keras.Model(own.input, outputs)(pixels)
@@ -46,12 +46,12 @@ def test_features_are_those_of_keras(extractor, image):
         assert features[name].shape == tensor.shape
 
 
-def test_layers_map_asked_to_keras_names(extractor):
+def test_layers_map_the_names_given_to_keras_names(extractor):
     assert extractor.layers["conv4_2"] == extractor.layers["block4_conv2"] == "block4_conv2"
     assert list(extractor.layers) == NAMES
 
 
-def test_pretrained_features_are_those_of_keras(shared_weights, image):
+def test_pretrained_features_equal_those_of_keras(shared_weights, image):
     path = shared_weights("vgg19_notop.weights.h5")
     own = keras.applications.VGG19(weights=path, include_top=False, input_shape=(None, None, 3))
     pixels = keras.applications.vgg19.preprocess_input(image.numpy() * 255)
@@ -60,7 +60,7 @@ def test_pretrained_features_are_those_of_keras(shared_weights, image):
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
-def test_runs_no_deeper_than_asked():
+def test_the_model_ends_at_the_deepest_layer_needed():
     model = VGG16(weights="random").extractor(["conv1_1", "stage2"]).model
     assert [layer.name for layer in model.layers[1:]] == [
         "block1_conv1",
@@ -71,23 +71,22 @@ def test_runs_no_deeper_than_asked():
     ]
 
 
-def test_default_network_has_keras_own_kinds_of_layers(extractor):
-    kinds = {type(layer) for layer in extractor.model.layers} - {
-        TransposedConv2D
-    }  # whose values test_mirrored.py checks
-    assert kinds == {keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.MaxPooling2D}
+def test_default_network_has_only_layer_classes_of_keras(extractor):
+    classes = {type(layer) for layer in extractor.model.layers}
+    classes.discard(TransposedConv2D)  # test_transposed_conv.py checks its values
+    assert classes == {keras.layers.InputLayer, keras.layers.Conv2D, keras.layers.MaxPooling2D}
     assert extractor.model.get_layer("block1_conv1").activation is keras.activations.relu
 
 
-def test_is_frozen(extractor):
+def test_the_model_has_no_trainable_variables(extractor):
     assert extractor.model.trainable_variables == []
 
 
-def test_no_layers_no_features_no_weights(image):
+def test_without_layers_there_are_no_features_and_no_weights_are_read(image):
     assert VGG19(weights="nowhere.h5").extractor([])(image) == {}
 
 
-def test_traced_once_for_any_size_and_equal_to_eager():
+def test_a_traced_extractor_serves_every_size_and_equals_eager_execution():
     extractor = VGG19(weights="random").extractor(["conv2_1", "pool2"])
     traces = []
 
@@ -138,7 +137,7 @@ def test_gradient_matches_a_finite_difference(pooling, padding):
         (["pool5"], "reflect", 32),
     ],
 )
-def test_minimum_size_is_the_smallest_that_works(layers, padding, minimum, refused):
+def test_minimum_size_is_the_smallest_size_with_features(layers, padding, minimum, refused):
     extractor = VGG16(weights="random", padding=padding).extractor(layers)
     assert extractor.minimum_size == minimum
     assert extractor(tf.zeros((1, minimum, minimum, 3)))[layers[0]].shape[1] >= 1
@@ -149,7 +148,7 @@ def test_minimum_size_is_the_smallest_that_works(layers, padding, minimum, refus
 @pytest.mark.parametrize("pooling", ["max", "average"])
 @pytest.mark.parametrize("padding", ["zero", "reflect"])
 def test_bfloat16_features_are_near_those_in_float32(pooling, padding, image):
-    """bfloat16 keeps 8 bits: a relative error of some 2^-8 a layer, on rounded weights, with a float32 gradient."""
+    """bfloat16 has 8 bits of precision: a relative error of about 2^-8 per layer. The gradient is in float32."""
     backbone = VGG19(weights="random", pooling=pooling, padding=padding)
     exact, rough = (backbone.extractor(["conv3_1"], p) for p in ("float32", "mixed_bfloat16"))
     picture = tf.constant(image)

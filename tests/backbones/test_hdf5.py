@@ -1,9 +1,10 @@
+"""Layouts of weights files, and errors for files that do not fit."""
+
 import dataclasses
 
 import h5py
 import numpy as np
 import pytest
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from nst_tf.backbones import VGG16, VGG19, hdf5
 from nst_tf.backbones.architecture import Architecture
@@ -14,25 +15,31 @@ def save_keras3(model, path):
 
 
 def save_keras3_without_names(model, path):
-    """Keras 3.0 wrote no attribute; layers are then known by their order."""
+    """Keras 3.0 wrote no attribute with the name; layers are then matched by class and number."""
     model.save_weights(path)
     with h5py.File(path, "r+") as file:
         for group in file["layers"].values():
             del group["vars"].attrs["name"]
 
 
+def save_legacy_model(model, path):
+    """Keras writes a whole model into a name that ends in ``.h5``, with its weights under ``model_weights``."""
+    legacy = path.with_name("model.h5")
+    model.save(legacy)
+    legacy.replace(path)
+
+
 def save_legacy(model, path):
-    with h5py.File(path, "w") as file:
-        save_weights_to_hdf5_group(file, model)
-
-
-def save_legacy_whole(model, path):
-    with h5py.File(path, "w") as file:
-        save_weights_to_hdf5_group(file.create_group("model_weights"), model)
+    """A legacy file of weights has at its root what ``model_weights`` has in that of a model."""
+    save_legacy_model(model, path.with_name("whole.h5"))
+    with h5py.File(path.with_name("whole.h5")) as whole, h5py.File(path, "w") as file:
+        for name, group in whole["model_weights"].items():
+            whole.copy(group, file, name)
+        file.attrs.update(whole["model_weights"].attrs)
 
 
 def save_legacy_renamed(model, path):
-    """Names of one's own, as bytes, with a dense layer behind: matched in order."""
+    """Other layer names, as bytes, and a dense layer at the end; layers are matched by order."""
     with h5py.File(path, "w") as file:
         layers = [layer for layer in model.layers if layer.weights]
         file.attrs["layer_names"] = [f"layer_{n}".encode() for n in range(len(layers) + 2)]
@@ -47,20 +54,20 @@ def save_legacy_renamed(model, path):
 
 
 @pytest.mark.parametrize(
-    "save", [save_keras3, save_keras3_without_names, save_legacy, save_legacy_whole, save_legacy_renamed]
+    "save", [save_keras3, save_keras3_without_names, save_legacy, save_legacy_model, save_legacy_renamed]
 )
 def test_every_layout_gives_the_same_arrays(save, tiny_model, tmp_path):
     path = tmp_path / "tiny.weights.h5"
     save(tiny_model, path)
     names = ("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2")
-    values = hdf5.read(path, "tiny", Architecture.of(tiny_model), names)
+    values = hdf5.read(path, "tiny", Architecture.from_model(tiny_model), names)
     assert tuple(values) == names
     for name in names:
-        for mine, theirs in zip(values[name], tiny_model.get_layer(name).get_weights(), strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for loaded, stored in zip(values[name], tiny_model.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(loaded, stored)
 
 
-def test_order_is_numeric_not_alphabetic(skeleton):
+def test_layers_are_ordered_by_number_not_alphabetically(skeleton):
     """``conv2d_10`` comes after ``conv2d_9``."""
     path = skeleton(VGG19().architecture())
     with h5py.File(path, "r+") as file:
@@ -70,8 +77,8 @@ def test_order_is_numeric_not_alphabetic(skeleton):
     assert values["block4_conv1"][0].shape == (3, 3, 256, 512)
 
 
-def test_reads_again_only_what_changed(tiny_model, tmp_path):
-    path, architecture = tmp_path / "tiny.weights.h5", Architecture.of(tiny_model)
+def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tiny_model, tmp_path):
+    path, architecture = tmp_path / "tiny.weights.h5", Architecture.from_model(tiny_model)
     save_keras3(tiny_model, path)
     first = hdf5.read(path, "tiny", architecture, ("block1_conv1",))["block1_conv1"][0]
     assert hdf5.read(path, "tiny", architecture, ("block1_conv1",))["block1_conv1"][0] is first
@@ -83,14 +90,14 @@ def test_reads_again_only_what_changed(tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(("network", "other", "counts"), [(VGG19, VGG16, ("13", "16")), (VGG16, VGG19, ("16", "13"))])
-def test_weights_of_another_network(network, other, counts, skeleton, refused):
+def test_weights_of_another_network_are_an_error(network, other, counts, skeleton, refused):
     path = skeleton(other().architecture())
     message = "holds {} layers with weights instead of {}".format(*counts)
     with refused(str(path), message, f"give a file of {network.name} without top"):
         network(weights=str(path)).extractor(["conv1_1"])
 
 
-def test_other_shapes_even_beyond_the_cut(skeleton, refused):
+def test_other_shapes_are_an_error_even_in_layers_that_are_not_needed(skeleton, refused):
     architecture = VGG16().architecture()
     *rest, (last, _) = architecture.weights
     wrong = dataclasses.replace(architecture, weights=(*rest, (last, ((3, 3, 512, 256), (256,)))))
@@ -98,21 +105,21 @@ def test_other_shapes_even_beyond_the_cut(skeleton, refused):
         VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
 
 
-def test_kernel_without_bias(skeleton, refused):
+def test_a_kernel_without_bias_is_an_error(skeleton, refused):
     architecture = VGG16().architecture()
     wrong = dataclasses.replace(architecture, weights=tuple((n, shapes[:1]) for n, shapes in architecture.weights))
     with refused("holds 3×3×3×64 for layer block1_conv1 instead of 3×3×3×64 and 64"):
         VGG16(weights=str(skeleton(wrong))).extractor(["conv1_1"])
 
 
-def test_a_page_is_not_hdf5(tmp_path, refused):
+def test_an_html_page_is_an_error(tmp_path, refused):
     path = tmp_path / "page.h5"
     path.write_text("<html>\nNot found\n</html>")
     with refused(f"Weights file '{path}' cannot be read as HDF5", "download or export it again"):
         VGG19(weights=str(path)).extractor(["conv1_1"])
 
 
-def test_truncated_file(tiny, tiny_model, tmp_path, refused):
+def test_a_truncated_file_is_an_error(tiny, tiny_model, tmp_path, refused):
     path = tmp_path / "tiny.weights.h5"
     save_keras3(tiny_model, path)
     path.write_bytes(path.read_bytes()[:-2000])
@@ -120,7 +127,7 @@ def test_truncated_file(tiny, tiny_model, tmp_path, refused):
         tiny(weights=str(path)).extractor(["conv1_1"])
 
 
-def test_hdf5_of_something_else(tmp_path, refused):
+def test_hdf5_of_another_kind_is_an_error(tmp_path, refused):
     path = tmp_path / "data.h5"
     with h5py.File(path, "w") as file:
         file["spectrum"] = np.zeros(3)
@@ -128,7 +135,7 @@ def test_hdf5_of_something_else(tmp_path, refused):
         VGG19(weights=str(path)).extractor(["conv1_1"])
 
 
-def test_layer_listed_but_absent(tiny, tiny_model, tmp_path, refused):
+def test_a_layer_that_is_listed_but_absent_is_an_error(tiny, tiny_model, tmp_path, refused):
     path = tmp_path / "tiny.h5"
     save_legacy(tiny_model, path)
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""Features in float16 that stay in range, and features computed again instead of kept."""
+"""Float16 stays within its range, and recomputed features give the same gradients."""
 
 import keras
 import numpy as np
@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG19Lite
-from nst_tf.backbones.float16 import HEADROOM
-from nst_tf.backbones.segments import narrows, segments
+from nst_tf.backbones.float16 import FEATURE_DIVISOR
+from nst_tf.backbones.segments import choose_cuts, split_into_segments
 from nst_tf.optimization.footprint import needed_mb
 
 LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]
@@ -16,7 +16,7 @@ NETWORKS = [VGG19(weights="random"), VGG19(weights="random", pooling="average", 
 
 
 def loss_and_gradient(extractor, factor=1.0):
-    """Mean squares of all features times a factor, per picture, and its gradient by the pixels, divided by it."""
+    """Return the mean squares of all features, per picture, and the gradient, computed with the loss times a factor."""
 
     @tf.function(autograph=False)
     def run():
@@ -32,7 +32,7 @@ def loss_and_gradient(extractor, factor=1.0):
 @pytest.mark.parametrize("network", NETWORKS, ids=["vgg19", "average and reflect", "vgg19_lite"])
 @pytest.mark.parametrize("factor", [1e-20, 1.0, 1e15])
 @pytest.mark.parametrize("recompute", [False, True])
-def test_float16_is_near_float32_whatever_the_size_of_the_loss(network, factor, recompute):
+def test_float16_is_near_float32_for_losses_from_1e_minus_20_to_1e15(network, factor, recompute):
     exact = loss_and_gradient(network.extractor(LAYERS))
     rough = loss_and_gradient(network.extractor(LAYERS, "mixed_float16", recompute), factor)
     np.testing.assert_allclose(rough[0], exact[0], rtol=0.01)
@@ -40,7 +40,7 @@ def test_float16_is_near_float32_whatever_the_size_of_the_loss(network, factor, 
         assert np.linalg.norm(ours - true) < 0.05 * np.linalg.norm(true)
 
 
-def test_float16_features_come_in_float32_at_the_networks_own_scale():
+def test_float16_features_are_converted_to_float32_at_the_scale_of_float32():
     whole, float16 = (VGG19(weights="random").extractor(LAYERS, p)(PICTURE) for p in ("float32", "mixed_float16"))
     for layer in LAYERS:
         assert float16[layer].dtype == tf.float32
@@ -49,11 +49,11 @@ def test_float16_features_come_in_float32_at_the_networks_own_scale():
         )
 
 
-def test_features_beyond_float16_are_still_numbers():
-    """A hundred thousand is no float16; a sixteenth of it is."""
+def test_features_of_1e5_are_finite_in_float16():
+    """The largest float16 is 65504; the features are divided by 16."""
     extractor = VGG19(weights="random").extractor(["conv1_1"], "mixed_float16")
     kernel, bias = extractor.model.get_layer("block1_conv1").get_weights()
-    extractor.model.get_layer("block1_conv1").set_weights([kernel, np.full_like(bias, 1e5 / HEADROOM)])
+    extractor.model.get_layer("block1_conv1").set_weights([kernel, np.full_like(bias, 1e5 / FEATURE_DIVISOR)])
     features = extractor(PICTURE)["conv1_1"].numpy()
     assert np.isfinite(features).all()
     assert features.mean() == pytest.approx(1e5, rel=0.01)
@@ -79,7 +79,7 @@ def test_recomputed_features_and_gradients_are_the_same(network, precision):
 def test_recomputed_gradients_are_the_same_through_branches(network, depth):
     layers = [f"stage{n}" for n in range(1, depth + 1)]
     kept, again = (network(weights="random").extractor(layers, recompute=recompute) for recompute in (False, True))
-    assert len(again.pieces) > depth - 1
+    assert len(again.segments) > depth - 1
     assert needed_mb(again, 512, 512) < 0.8 * needed_mb(kept, 512, 512)
     picture = tf.constant(np.random.default_rng(3).uniform(0, 1, (1, 64, 96, 3)), tf.float32)
     gradients = []
@@ -92,13 +92,13 @@ def test_recomputed_gradients_are_the_same_through_branches(network, depth):
     assert np.abs(gradients[0]).max() > 0
 
 
-def test_vgg_is_cut_at_its_taps_and_at_its_poolings_where_a_resolution_has_none():
+def test_vgg_is_cut_at_taps_and_at_the_pooling_of_a_resolution_without_taps():
     model = VGG19(weights="random").extractor(["conv1_1", "conv3_1", "conv5_1", "conv5_2"]).model
-    pieces = segments(model)
+    segments = split_into_segments(model)
     cuts = ["block1_conv1", "block1_pool", "block3_conv1", "block3_pool", "block4_pool"]
-    assert [piece.flow for piece in pieces] == [*cuts, None]
-    ends = ["block5_conv1", "block5_conv2"]  # what leads to no other tap is no place to cut
-    assert [sorted(piece.model.output) for piece in pieces] == [*([cut] for cut in cuts), ends]
+    assert [segment.next_input for segment in segments] == [*cuts, None]
+    ends = ["block5_conv1", "block5_conv2"]  # the model ends here, so there is no cut
+    assert [sorted(segment.model.output) for segment in segments] == [*([cut] for cut in cuts), ends]
 
 
 def test_a_network_is_not_cut_inside_a_branch():
@@ -109,4 +109,4 @@ def test_a_network_is_not_cut_inside_a_branch():
     joined = keras.layers.Add(name="joined")([left, right])
     last = keras.layers.Conv2D(2, 1, name="last")(joined)
     more = keras.layers.ReLU(name="more")(last)
-    assert narrows(keras.Model(inputs, {"more": more})) == ["first", "joined"]
+    assert choose_cuts(keras.Model(inputs, {"more": more})) == ["first", "joined"]

@@ -6,11 +6,11 @@ import pytest
 import tensorflow as tf
 from scipy.signal import correlate2d
 
-from nst_tf.backbones.surgery import Padding, Pooling, ReflectConv2D, rebuild
+from nst_tf.backbones.surgery import Padding, Pooling, ReflectConv2D, clone_with_weights
 
 
-def by_hand(x, kernel, bias, mode):
-    """Convolve (H, W, C) by SciPy after ``np.pad``, add the bias, rectify."""
+def convolve_by_scipy(x, kernel, bias, mode):
+    """Convolve (H, W, C) by SciPy after ``np.pad``, add the bias, apply the ReLU."""
     height, width = kernel.shape[:2]
     pads = [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in (height, width)]
     padded = np.pad(x, [*pads, (0, 0)], mode=mode).astype(np.float64)
@@ -21,7 +21,7 @@ def by_hand(x, kernel, bias, mode):
     return np.maximum(np.stack(maps, axis=-1) + bias, 0)
 
 
-def pooled_by_hand(x, reduce):
+def pool_by_numpy(x, reduce):
     height, width, channels = x.shape
     cells = x[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2, channels)
     return reduce(cells, axis=(1, 3))
@@ -29,36 +29,36 @@ def pooled_by_hand(x, reduce):
 
 @pytest.mark.parametrize(("padding", "mode"), [(Padding.zero, "constant"), (Padding.reflect, "reflect")])
 @pytest.mark.parametrize(("pooling", "reduce"), [(Pooling.max, np.max), (Pooling.average, np.mean)])
-def test_two_blocks_by_hand(tiny_model, pooling, reduce, padding, mode):
+def test_two_blocks_equal_scipy_and_numpy(tiny_model, pooling, reduce, padding, mode):
     x = np.random.default_rng(0).random((10, 13, 3)).astype("float32")  # odd width: the pooling drops a column
     expected = x
     for block in (1, 2):
         for n in (1, 2):
             kernel, bias = tiny_model.get_layer(f"block{block}_conv{n}").get_weights()
-            expected = by_hand(expected, kernel, bias, mode)
-        expected = pooled_by_hand(expected, reduce)
-    result = rebuild(tiny_model, pooling, padding)(x[None])[0]
+            expected = convolve_by_scipy(expected, kernel, bias, mode)
+        expected = pool_by_numpy(expected, reduce)
+    result = clone_with_weights(tiny_model, pooling, padding)(x[None])[0]
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(("kernel_size", "dilation"), [((4, 2), 1), ((5, 3), 1), ((3, 3), 2)])
-def test_reflected_amounts_are_those_of_same_padding(kernel_size, dilation):
-    """Far from the border, mirrored and zero padding agree only if both pad the same amounts."""
+def test_reflect_padding_adds_as_many_pixels_as_same_padding(kernel_size, dilation):
+    """Far from the border, reflect and zero padding agree only if both add the same number of pixels."""
     plain = keras.layers.Conv2D(2, kernel_size, padding="same", dilation_rate=dilation)
-    mirrored = ReflectConv2D(2, kernel_size, dilation_rate=dilation)
+    reflected = ReflectConv2D(2, kernel_size, dilation_rate=dilation)
     x = np.random.default_rng(0).random((1, 12, 12, 3)).astype("float32")
     expected = plain(x).numpy()
-    mirrored.build(x.shape)
-    mirrored.set_weights(plain.get_weights())
-    result = mirrored(x).numpy()
-    assert result.shape == expected.shape == mirrored.compute_output_shape(x.shape)
+    reflected.build(x.shape)
+    reflected.set_weights(plain.get_weights())
+    result = reflected(x).numpy()
+    assert result.shape == expected.shape == reflected.compute_output_shape(x.shape)
     np.testing.assert_allclose(result[:, 4:8, 4:8], expected[:, 4:8, 4:8], rtol=1e-5, atol=1e-6)
     assert np.abs(result - expected).max() > 0.01
 
 
-def test_copy_keeps_names_weights_and_outputs(tiny_model):
+def test_clone_keeps_names_weights_and_outputs(tiny_model):
     cut = keras.Model(tiny_model.input, {"a": tiny_model.get_layer("block1_conv2").output})
-    copy = rebuild(cut, Pooling.average, Padding.reflect)
+    copy = clone_with_weights(cut, Pooling.average, Padding.reflect)
     assert [layer.name for layer in copy.layers[1:]] == ["block1_conv1", "block1_conv2"]
     assert list(copy.output) == ["a"]
     for mine, theirs in zip(copy.get_weights(), cut.get_weights(), strict=True):
@@ -77,35 +77,35 @@ def test_copy_keeps_names_weights_and_outputs(tiny_model):
     ],
     ids=lambda layer: f"{layer.name} {layer.kernel_size[0]} {layer.strides[0]}",
 )
-def test_any_convolution_reflects_where_tensorflow_would_pad_zeros(layer, side):
-    """A picture that is mirrored beforehand needs no padding: a second road to the same numbers, for open sizes too."""
+def test_reflect_padding_equals_numpy_padding_before_a_valid_convolution(layer, side):
+    """The picture is padded by NumPy and convolved without padding; sizes that a trace leaves open give the same."""
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, layer(inputs))
-    reach, stride = layer.kernel_size[0], layer.strides[0]
-    total = max((math.ceil(side / stride) - 1) * stride + reach - side, 0)
+    extent, stride = layer.kernel_size[0], layer.strides[0]
+    total = max((math.ceil(side / stride) - 1) * stride + extent - side, 0)
     x = np.random.default_rng(0).random((1, side, side, 3)).astype("float32")
     amounts = (total // 2, total - total // 2)
     plain = type(layer).from_config({**layer.get_config(), "padding": "valid"})
     plain.build(x.shape)
     plain.set_weights(layer.get_weights())
     expected = plain(np.pad(x, [(0, 0), amounts, amounts, (0, 0)], mode="reflect"))
-    mirrored = rebuild(model, Pooling.max, Padding.reflect)
-    np.testing.assert_allclose(mirrored(x), expected, rtol=1e-5, atol=1e-6)
-    traced = tf.function(mirrored, input_signature=[tf.TensorSpec([None, None, None, 3])])
+    reflected = clone_with_weights(model, Pooling.max, Padding.reflect)
+    np.testing.assert_allclose(reflected(x), expected, rtol=1e-5, atol=1e-6)
+    traced = tf.function(reflected, input_signature=[tf.TensorSpec([None, None, None, 3])])
     np.testing.assert_allclose(traced(x), expected, rtol=1e-5, atol=1e-6)
-    assert mirrored.compute_output_shape((1, side, side, 3)) == expected.shape == model(x).shape
+    assert reflected.compute_output_shape((1, side, side, 3)) == expected.shape == model(x).shape
 
 
-def test_a_layer_of_padding_reflects_too():
+def test_reflect_padding_replaces_a_zero_padding_layer():
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, keras.layers.ZeroPadding2D(((0, 1), (2, 3)))(inputs))
     x = np.random.default_rng(0).random((1, 5, 6, 3)).astype("float32")
     expected = np.pad(x, [(0, 0), (0, 1), (2, 3), (0, 0)], mode="reflect")
-    np.testing.assert_array_equal(rebuild(model, Pooling.max, Padding.reflect)(x), expected)
-    assert rebuild(model, Pooling.max, Padding.reflect).compute_output_shape(x.shape) == expected.shape
+    np.testing.assert_array_equal(clone_with_weights(model, Pooling.max, Padding.reflect)(x), expected)
+    assert clone_with_weights(model, Pooling.max, Padding.reflect).compute_output_shape(x.shape) == expected.shape
 
 
-def test_a_pointwise_convolution_needs_no_padding():
+def test_a_pointwise_convolution_keeps_its_class():
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(2, 1, padding="same")(inputs))
-    assert type(rebuild(model, Pooling.max, Padding.reflect).layers[1]) is keras.layers.Conv2D
+    assert type(clone_with_weights(model, Pooling.max, Padding.reflect).layers[1]) is keras.layers.Conv2D

@@ -1,5 +1,3 @@
-import importlib
-
 import pytest
 
 from nst_tf.backbones import BACKBONES, VGG16, VGG19
@@ -7,24 +5,17 @@ from nst_tf.backbones.architecture import Architecture
 
 
 @pytest.mark.parametrize("network", [VGG16, VGG19])
-def test_table_agrees_with_keras(network):
+def test_architecture_equals_that_of_keras_model(network):
     model = network.application(weights=None, include_top=False, input_shape=(None, None, 3))
-    assert network().architecture() == Architecture.of(model)
+    assert network().architecture() == Architecture.from_model(model)
 
 
-@pytest.mark.parametrize("network", [VGG16, VGG19])
-def test_pretrained_file_is_keras_own(network):
-    module = importlib.import_module(f"keras.src.applications.{network.name}")
-    assert network.pretrained.url == module.WEIGHTS_PATH_NO_TOP
-    assert network.pretrained.url.endswith("/" + network.pretrained.file)
-
-
-def test_table_of_backbones_uses_their_names():
+def test_keys_of_the_table_are_the_names_of_the_backbones():
     assert {name: network.name for name, network in BACKBONES.items()} == {name: name for name in BACKBONES}
 
 
 @pytest.mark.parametrize(
-    ("asked", "keras_name"),
+    ("layer", "keras_name"),
     [
         ("conv1_1", "block1_conv1"),
         ("conv4_2", "block4_conv2"),
@@ -40,8 +31,8 @@ def test_table_of_backbones_uses_their_names():
         ("stage5", "block5_conv4"),
     ],
 )
-def test_names_of_vgg19(asked, keras_name):
-    assert VGG19().resolve(asked) == keras_name
+def test_vgg19_resolves_names_of_papers_and_keras(layer, keras_name):
+    assert VGG19().resolve(layer) == keras_name
 
 
 def test_vgg16_has_three_convolutions_in_its_deep_blocks(refused):
@@ -50,12 +41,12 @@ def test_vgg16_has_three_convolutions_in_its_deep_blocks(refused):
         VGG16().resolve("conv3_4")
 
 
-def test_unknown_layer_lists_what_there_is(refused):
+def test_an_unknown_layer_is_an_error_that_lists_the_available_layers(refused):
     with refused("Unknown layer 'conv9_1' for vgg19; available: conv1_1, conv1_2, ", "did you mean 'conv"):
         VGG19().resolve("conv9_1")
 
 
 @pytest.mark.parametrize("layer", ["conv:0", "conv:17", "stage6", "stage0", "input_layer", "", "CONV1_1"])
-def test_names_out_of_range(layer, refused):
+def test_layer_names_out_of_range_are_errors(layer, refused):
     with refused(f"Unknown layer '{layer}' for vgg19"):
         VGG19().resolve(layer)

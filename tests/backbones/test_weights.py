@@ -1,3 +1,5 @@
+"""Random kernels, absent kernels, damaged files and paths of weights."""
+
 import logging
 from pathlib import Path
 
@@ -14,7 +16,7 @@ def kernels(extractor):
 
 @pytest.fixture
 def partial(tiny_model, tmp_path):
-    """Path of a file whose second block has biases but no kernels."""
+    """Return the path of a file whose second block has biases but no kernels."""
     for layer in tiny_model.layers:
         if layer.name.startswith("block2_conv"):
             kernel, bias = layer.get_weights()
@@ -31,7 +33,7 @@ def test_he_normal_has_the_variance_of_the_paper():
     assert abs(kernel.mean()) < 3 * np.sqrt(2 / (9 * 64) / kernel.size)
 
 
-def test_random_filters_of_a_depthwise_convolution_sum_nine_numbers_each():
+def test_fan_in_of_a_3x3_depthwise_convolution_is_nine():
     model = MobileNet(weights="random").extractor(["conv_dw_11"]).model
     assert model.get_layer("conv_dw_11").get_weights()[0].var() == pytest.approx(2 / 9, rel=0.1)
     model = Xception(weights="random").extractor(["block3_sepconv2"]).model
@@ -40,7 +42,7 @@ def test_random_filters_of_a_depthwise_convolution_sum_nine_numbers_each():
     assert pointwise.var() == pytest.approx(2 / 256, rel=0.1)
 
 
-def test_normalisations_of_a_random_network_change_nothing():
+def test_normalisations_of_a_random_network_are_the_identity():
     model = MobileNet(weights="random").extractor(["conv_dw_1_bn"]).model
     gamma, beta, mean, variance = model.get_layer("conv_dw_1_bn").get_weights()
     assert not beta.any()
@@ -49,7 +51,7 @@ def test_normalisations_of_a_random_network_change_nothing():
     assert (variance == 1).all()
 
 
-def test_random_kernels_do_not_depend_on_the_cut():
+def test_random_kernels_do_not_depend_on_the_depth_of_the_model():
     shallow = kernels(VGG16(weights="random", seed=4).extractor(["conv2_1"]))
     deep = kernels(VGG16(weights="random", seed=4).extractor(["conv3_1"]))
     for name in ("block1_conv1", "block1_conv2", "block2_conv1"):
@@ -64,7 +66,7 @@ def test_random_kernels_differ_by_seed_and_layer():
     assert abs(np.corrcoef(one["block3_conv2"][0].ravel(), one["block3_conv3"][0].ravel())[0, 1]) < 0.01
 
 
-def test_absent_kernels_are_an_error(partial, tiny, refused):
+def test_absent_kernels_are_an_error_that_names_them(partial, tiny, refused):
     with refused(
         f"Weights file '{partial}' has zeros in place of filters in block2_conv1, block2_conv2; ",
         "use layers up to block1_conv2 or set backbone.missing_weights=random",
@@ -72,12 +74,12 @@ def test_absent_kernels_are_an_error(partial, tiny, refused):
         tiny(weights=partial).extractor(["conv2_2"])
 
 
-def test_absent_kernels_beyond_the_cut_do_not_matter(partial, tiny, tiny_model):
+def test_absent_kernels_of_deeper_layers_are_ignored(partial, tiny, tiny_model):
     values = kernels(tiny(weights=partial).extractor(["stage1"]))
     np.testing.assert_array_equal(values["block1_conv2"][0], tiny_model.get_layer("block1_conv2").get_weights()[0])
 
 
-def test_absent_kernels_become_those_of_random_weights(partial, tiny, tiny_model, caplog):
+def test_missing_weights_random_gives_absent_kernels_the_values_of_random_weights(partial, tiny, tiny_model, caplog):
     with caplog.at_level(logging.WARNING):
         mixed = kernels(tiny(weights=partial, missing_weights="random", seed=7).extractor(["conv2_2"]))
     assert "no kernels for block2_conv1, block2_conv2; random filters take their place" in caplog.text
@@ -85,11 +87,11 @@ def test_absent_kernels_become_those_of_random_weights(partial, tiny, tiny_model
     for name in ("block2_conv1", "block2_conv2"):
         np.testing.assert_array_equal(mixed[name][0], noise[name][0])
         assert not mixed[name][1].any()
-    for mine, theirs in zip(mixed["block1_conv1"], tiny_model.get_layer("block1_conv1").get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for loaded, stored in zip(mixed["block1_conv1"], tiny_model.get_layer("block1_conv1").get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, stored)
 
 
-def test_a_kernel_without_one_of_its_nine_places_is_damaged_and_one_with_a_dead_filter_is_not(
+def test_a_kernel_with_zeros_at_one_position_is_absent_and_one_with_dead_filters_is_not(
     tiny, tiny_model, tmp_path, refused
 ):
     kernel, bias = tiny_model.get_layer("block2_conv1").get_weights()
@@ -106,7 +108,7 @@ def test_a_kernel_without_one_of_its_nine_places_is_damaged_and_one_with_a_dead_
         tiny(weights=str(path)).extractor(["conv2_2"])
 
 
-def test_what_normalised_absent_filters_is_made_anew_with_them(tmp_path):
+def test_a_normalisation_of_absent_kernels_keeps_its_initial_values(tmp_path):
     generator = np.random.default_rng(0)
     arrays = {
         name: [generator.uniform(0.5, 1.5, shape).astype("float16") for shape in shapes]
@@ -120,7 +122,7 @@ def test_what_normalised_absent_filters_is_made_anew_with_them(tmp_path):
     np.testing.assert_array_equal(model.get_layer("conv_pw_2_bn").get_weights()[3], arrays["conv_pw_2_bn"][3])
 
 
-def test_nan_is_found(tiny, tiny_model, tmp_path, refused):
+def test_nan_in_a_file_is_an_error(tiny, tiny_model, tmp_path, refused):
     kernel, bias = tiny_model.get_layer("block1_conv1").get_weights()
     kernel[0, 0, 0, 0] = np.nan
     tiny_model.get_layer("block1_conv1").set_weights([kernel, bias])
@@ -130,7 +132,7 @@ def test_nan_is_found(tiny, tiny_model, tmp_path, refused):
         tiny(weights=str(path)).extractor(["conv1_1"])
 
 
-def test_missing_file(refused, tmp_path):
+def test_a_missing_file_is_an_error_that_lists_the_choices(refused, tmp_path):
     path = tmp_path / "nowhere.h5"
     with refused(f"Weights file '{path}' not found", "imagenet, random or an existing .h5 file"):
         VGG19(weights=str(path)).extractor(["conv1_1"])
@@ -138,7 +140,7 @@ def test_missing_file(refused, tmp_path):
         VGG19(weights=str(tmp_path)).identity()
 
 
-def test_relative_and_home_paths(tiny, tiny_model, tmp_path, monkeypatch):
+def test_paths_may_be_relative_or_begin_with_the_home_folder(tiny, tiny_model, tmp_path, monkeypatch):
     tiny_model.save_weights(tmp_path / "tiny.weights.h5")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -149,7 +151,7 @@ def test_relative_and_home_paths(tiny, tiny_model, tmp_path, monkeypatch):
         assert Path(tiny(weights=weights).identity()["path"]) == tmp_path / "tiny.weights.h5"
 
 
-def test_pretrained_file_with_three_blocks(shared_weights, refused):
+def test_a_pretrained_file_with_three_blocks_loads_layers_up_to_the_third(shared_weights, refused):
     path = shared_weights("vgg16_notop_block1to3.weights.h5")
     assert len(kernels(VGG16(weights=path).extractor(["conv3_3"]))) == 7
     with refused("zeros in place of filters in block4_conv1", "use layers up to block3_conv3"):
@@ -158,6 +160,6 @@ def test_pretrained_file_with_three_blocks(shared_weights, refused):
         VGG19(weights=path).extractor(["conv1_1"])
 
 
-def test_pretrained_vgg19_is_not_vgg16(shared_weights, refused):
+def test_pretrained_vgg19_weights_are_an_error_for_vgg16(shared_weights, refused):
     with refused("holds 16 layers with weights instead of 13"):
         VGG16(weights=shared_weights("vgg19_notop.weights.h5")).extractor(["conv1_1"])

@@ -1,6 +1,7 @@
-"""The benchmark: its ledger, its page, and that both sides compute the same thing."""
+"""The benchmark: its file of measurements, its page, and equal losses and gradients of both sides."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +10,18 @@ import numpy as np
 import pytest
 
 from benchmarks.ledger import Ledger, Measurement
-from benchmarks.measurements import PEERS
+from benchmarks.variants import PEERS
 from nst_tf.config.composing import compose_config
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmark.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "benchmark.py"
 OVERRIDES = (
     *("content=sample:astronaut", "style=sample:wedges", "backbone.weights=random"),
     *("image.size=40", "runtime.precision=float32"),
 )
 
 
-def test_the_ledger_keeps_figures_and_goes_on(tmp_path):
+def test_a_ledger_reads_the_measurements_of_an_earlier_one(tmp_path):
     first = Ledger(tmp_path / "figures.csv")
     first.add(
         Measurement("evaluation", "ours, quickly", 256, 0.25, "s"),
@@ -32,7 +34,7 @@ def test_the_ledger_keeps_figures_and_goes_on(tmp_path):
     assert Ledger(tmp_path / "figures.csv").entries == again.entries
 
 
-def test_bad_arguments_are_one_line(tmp_path):
+def test_an_error_of_the_command_is_one_line(tmp_path):
     for arguments, message in ((["nothing"], "Unknown measurement 'nothing'"), (["--rounds", "0"], "--rounds 0")):
         command = [sys.executable, str(SCRIPT), *arguments, "--folder", str(tmp_path / "out")]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
@@ -43,7 +45,7 @@ def test_bad_arguments_are_one_line(tmp_path):
 
 
 @pytest.mark.bench
-def test_the_page_says_what_was_measured(tmp_path):
+def test_the_page_has_the_measurements_and_their_ratios(tmp_path):
     from benchmarks.page import write_page
 
     ledger = Ledger(tmp_path / "figures.csv")
@@ -67,22 +69,22 @@ def test_the_page_says_what_was_measured(tmp_path):
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.experiment)
-def test_the_races_objective_is_the_peers_own(peer):
-    """Network, losses and their weights of a race, without the peer's optimiser, are those of the peer's experiment."""
-    theirs = compose_config(f"experiment={peer.experiment}", "content=c", "style=s")
-    raced = compose_config("backbone=vgg19", *peer.objective, "content=c", "style=s")
-    assert (raced.backbone, raced.losses) == (theirs.backbone, theirs.losses)
+def test_the_target_objective_of_a_peer_is_that_of_its_experiment(peer):
+    """Network, losses and weights are equal; the optimiser is not compared."""
+    experiment = compose_config(f"experiment={peer.experiment}", "content=c", "style=s")
+    target = compose_config("backbone=vgg19", *peer.objective_overrides, "content=c", "style=s")
+    assert (target.backbone, target.losses) == (experiment.backbone, experiment.losses)
 
 
 @pytest.mark.bench
 @pytest.mark.parametrize(
-    ("experiment", "module", "rendering"),
+    ("experiment", "module", "objective_class"),
     [("neural_style", "pytorch", "NeuralStyle"), ("crowsonkb", "crowsonkb", "Crowsonkb")],
 )
-def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, rendering, tmp_path, monkeypatch):
-    """PyTorch's rendering of a peer's objective, and ours, at the same noisy picture.
+def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, objective_class, tmp_path, monkeypatch):
+    """Both implementations of an objective agree at the same noisy picture.
 
-    The peer cuts its iteration for a matrix root short; twenty of them reach the root.
+    The peer stops the iteration for a matrix root early; after twenty iterations it has converged.
     """
     import tensorflow as tf
 
@@ -90,10 +92,10 @@ def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, rende
     from nst_tf.api import build_problem
 
     overrides = (f"experiment={experiment}", *OVERRIDES)
-    ours.write_peer_inputs(overrides, tmp_path / "material.npz")
+    ours.write_peer_inputs(overrides, tmp_path / "peer_inputs.npz")
     side = importlib.import_module(f"benchmarks.{module}")
     monkeypatch.setattr(side, "ROOT_ITERATIONS", 20, raising=False)
-    theirs = getattr(side, rendering)(tmp_path / "material.npz")
+    theirs = getattr(side, objective_class)(tmp_path / "peer_inputs.npz")
     problem = build_problem(compose_config(*overrides))
     content, styles = problem.pictures()
     objective = problem.objective(content, styles)
@@ -103,32 +105,39 @@ def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, rende
     loss = theirs.loss(x)
     loss.backward()
     assert loss.item() == pytest.approx(float(evaluation.total[0]), rel=1e-3)
-    gradient = theirs.by_rgb(x.grad)[0]
+    gradient = theirs.rgb_gradient(x.grad)[0]
     expected = evaluation.gradient[0].numpy()
     assert np.linalg.norm(gradient - expected) < 2e-3 * np.linalg.norm(expected)
 
 
 @pytest.mark.bench
-def test_a_small_benchmark_from_end_to_end(tmp_path):
-    """Every measurement at a size that takes seconds; cut short, it goes on."""
+def test_a_small_benchmark_continues_after_an_interruption(tmp_path):
+    """Every measurement runs at a size that takes seconds, the first two also alone."""
     code = (
         "import sys; from pathlib import Path\n"
         "from benchmarks.ledger import Ledger\n"
-        "from benchmarks.measurements import MEASUREMENTS, Bench\n"
+        "from benchmarks.benchmark import Benchmark\n"
+        "from benchmarks.measurements import MEASUREMENTS\n"
         "if __name__ == '__main__':\n"
         "    here = Path('.')\n"
-        "    bench = Bench('sample:astronaut', 'sample:wedges', 'random', here, Ledger(here / 'figures.csv'),\n"
-        "        sizes=(32,), memory_sizes=(32,), area_sizes=(32,), rounds=1, race_size=64, race_share=0.02)\n"
-        "    for name in sys.argv[1:]: MEASUREMENTS[name](bench)\n"
+        "    benchmark = Benchmark('sample:astronaut', 'sample:wedges', 'random', here, Ledger(here / 'figures.csv'),\n"
+        "        sizes=(32,), memory_sizes=(32,), area_sizes=(32,), rounds=1, target_size=64, step_share=0.02)\n"
+        "    for name in sys.argv[1:]: MEASUREMENTS[name](benchmark)\n"
     )
     (tmp_path / "small.py").write_text(code)
-    for names in (["evaluation", "memory"], ["evaluation", "memory", "startup", "race", "area"]):
-        done = subprocess.run([sys.executable, "small.py", *names], capture_output=True, text=True, cwd=tmp_path)
+    for names in (["evaluation", "memory"], ["evaluation", "memory", "startup", "target", "area"]):
+        done = subprocess.run(
+            [sys.executable, "small.py", *names],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
         assert done.returncode == 0, done.stderr[-3000:]
     ledger = Ledger(tmp_path / "figures.csv")
     assert len(ledger.values("evaluation", "nst_tf float32", 32)) == 3
     assert all(entry.value > 0 for entry in ledger.entries)
     kinds = {entry.measurement for entry in ledger.entries}
-    assert {"evaluation", "memory", "startup", "race seconds", "race loss", "area"} <= kinds
+    assert {"evaluation", "memory", "startup", "target seconds", "target loss", "area"} <= kinds
     for experiment in ("neural_style", "crowsonkb", "tf_tutorial"):
         assert (tmp_path / f"peer_{experiment}_64.png").exists()

@@ -1,4 +1,4 @@
-"""A report in headless Chromium, without a network, every complaint of the browser collected."""
+"""A report in headless Chromium without a network; errors of the browser are collected."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A running browser, or a skip."""
+    """A running browser; without Chromium the test is skipped."""
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("needs Playwright: pip install -r requirements-dev.txt")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -33,7 +33,7 @@ def chromium():
 
 @pytest.fixture
 def report(made_up_run, tmp_path):
-    """The page over a grid of 2x3: one run diverged, one under way, scores of a judge."""
+    """The page of a sweep of 2x3 runs with scores; one run diverged and one is running."""
     folder = tmp_path / "grid"
     ends = [{"totals": (9.0, 3.0, total)} for total in (0.5, 10.0, 2.0)]
     ends += [{"totals": (9.0, 4.0), "status": "diverged"}, {"status": "running"}, {"totals": (9.0, 1.5)}]
@@ -48,22 +48,24 @@ def report(made_up_run, tmp_path):
 
 @pytest.fixture
 def opened(chromium, report):
-    """Opens the page; at the end no request has left the disk and nothing has been complained of."""
-    contexts, wrong = [], []
+    """Return a function that opens the page; afterwards assert that there was no request to a network and no error."""
+    contexts, errors = [], []
 
     def open_page(**options):
         context = chromium.new_context(offline=True, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(f"request: {r.url}"))
-        page.on("requestfailed", lambda r: wrong.append(f"missing: {r.url[:200]}"))
+        page.on("console", lambda message: errors.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: errors.append(f"error: {error}"))
+        page.on(
+            "request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or errors.append(f"request: {r.url}")
+        )
+        page.on("requestfailed", lambda r: errors.append(f"missing: {r.url[:200]}"))
         page.goto(report.as_uri())
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert wrong == []
+    assert errors == []

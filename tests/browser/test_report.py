@@ -1,4 +1,4 @@
-"""The report's page as a person uses it: by mouse, by keyboard, in the dark, on a telephone."""
+"""The report's page in a browser: mouse, keyboard, dark theme and narrow windows."""
 
 from itertools import pairwise
 
@@ -53,7 +53,7 @@ def plotted(page):
     )
 
 
-def test_a_picture_opens_and_closes_by_keyboard_and_gives_the_focus_back(opened):
+def test_the_viewer_opens_and_closes_by_keyboard_and_returns_the_focus(opened):
     page = opened()
     tile = page.locator("#run-0 button")
     tile.focus()
@@ -89,13 +89,13 @@ def test_the_slider_uncovers_the_photograph(opened):
     assert photograph.evaluate("image => image.naturalWidth") == 32
 
 
-def test_next_and_previous_go_round_and_a_run_without_picture_says_so(opened):
+def test_next_and_previous_cycle_through_all_runs_also_without_a_picture(opened):
     page = opened()
     page.locator("#run-0 button").click()
     page.get_by_role("button", name="Previous").click()
     assert page.locator("#viewer-title").inner_text().startswith("Run 5")
     page.get_by_role("button", name="Previous").click()
-    assert "left no picture" in page.locator("#viewer .hint").inner_text()
+    assert "has no picture" in page.locator("#viewer .hint").inner_text()
     assert not page.locator("#viewer .compare").is_visible()
     page.get_by_role("button", name="Next").click()
     assert page.locator("#viewer .compare").is_visible()
@@ -103,7 +103,7 @@ def test_next_and_previous_go_round_and_a_run_without_picture_says_so(opened):
     assert not is_open(page)
 
 
-def test_a_heading_sorts_the_table_upwards_then_downwards(opened):
+def test_a_heading_sorts_the_table_in_ascending_then_descending_order(opened):
     page = opened()
     heading = page.get_by_role("columnheader", name="total", exact=True)
     heading.get_by_role("button").focus()
@@ -127,25 +127,25 @@ def test_the_curves_change_scale_axis_and_loss(opened):
     assert (first["type"], first["title"], first["lines"]) == ("log", "evaluations", 6)
     assert (first["x"], first["y"]) == ([1, 2, 3], [9.0, 3.0, 0.5])
     page.get_by_label("linear").check()
-    page.get_by_label("second", exact=True).check()
+    page.get_by_label("seconds", exact=True).check()
     page.get_by_role("combobox", name="Loss").select_option("style/raw")
     second = plotted(page)
     assert (second["type"], second["title"]) == ("linear", "seconds of optimisation")
     assert second["x"] == [0.0, 0.5, 1.0]
     assert second["y"] == pytest.approx([0.09, 0.03, 0.005])
-    page.get_by_label("step", exact=True).focus()
+    page.get_by_label("steps", exact=True).focus()
     page.keyboard.press("ArrowRight")
     assert plotted(page)["x"] == [1, 2, 3]
 
 
-def test_a_logarithmic_axis_is_labelled_by_one_two_and_five(opened):
+def test_a_logarithmic_axis_has_labels_at_one_two_and_five(opened):
     labels = opened().locator("#curves .ytick text")
     assert labels.evaluate_all("texts => texts.map(text => text.textContent)") == ["0.5", "1", "2", "5", "10"]
     boxes = [labels.nth(n).bounding_box() for n in range(5)]
     assert all(above["y"] + above["height"] < below["y"] for below, above in pairwise(boxes))
 
 
-def test_dark_follows_the_system_until_the_switch_is_used_and_is_remembered(opened):
+def test_the_theme_follows_the_system_until_the_switch_is_used_and_is_stored(opened):
     page = opened(color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
     ink = "document.querySelector('#curves .xtick text').style.fill"
@@ -161,7 +161,7 @@ def test_dark_follows_the_system_until_the_switch_is_used_and_is_remembered(open
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_stands_out(scheme, opened):
+def test_all_text_has_a_contrast_of_at_least_four_and_a_half(scheme, opened):
     page = opened(color_scheme=scheme)
     assert page.evaluate(CONTRAST) == []
     page.locator("#run-3 button").click()
@@ -184,7 +184,7 @@ def test_a_command_is_copied(opened):
     assert page.evaluate("navigator.clipboard.readText()") == command
 
 
-def test_a_screen_reader_finds_its_way(opened):
+def test_headings_images_and_buttons_have_accessible_names(opened):
     page = opened()
     assert page.get_by_role("heading", level=1).inner_text() == "grid"
     names = [page.get_by_role("heading", level=2).nth(n).inner_text() for n in range(4)]
@@ -193,7 +193,7 @@ def test_a_screen_reader_finds_its_way(opened):
     unnamed = "e => e.filter(b => !(b.innerText.trim() || b.ariaLabel || b.querySelector('img[alt]'))).length"
     assert page.locator("button").evaluate_all(unnamed) == 0
     assert page.get_by_role("img", name="Loss curves of 6 runs").count() == 1
-    assert page.get_by_role("row").filter(has_text="diverged").count() == 2  # of the sheet, and of the table
+    assert page.get_by_role("row").filter(has_text="diverged").count() == 2  # in the contact sheet and in the table
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.url.endswith("#pictures")

@@ -1,9 +1,9 @@
-"""What a sweep tells TensorBoard before its runs."""
+"""The columns of TensorBoard's table, which a sweep writes before its runs; old names in a sweep's YAML."""
 
 import pytest
 from omegaconf import OmegaConf
 
-from nst_tf.cli.sweeps import varied, weighted
+from nst_tf.cli.sweeps import OldNames, possible_losses, varied_keys
 
 
 def sweep(*typed, params=None):
@@ -14,13 +14,13 @@ def sweep(*typed, params=None):
     return config
 
 
-def test_what_varies_is_what_has_several_values_or_an_interval():
+def test_varied_keys_have_several_values_or_an_interval():
     config = sweep("content=a,b", "steps=3", params={"losses.content.weight": "interval(1, 2)"})
-    assert varied(config) == ["losses.content.weight", "content"]
+    assert varied_keys(config) == ["losses.content.weight", "content"]
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "losses"),
     [
         ("content=a,b", ["content"]),
         ("losses.content.weight=0,1", ["content"]),
@@ -29,5 +29,28 @@ def test_what_varies_is_what_has_several_values_or_an_interval():
         ("losses=one,another", ["content", "total_variation"]),
     ],
 )
-def test_a_loss_of_no_weight_has_no_column_unless_runs_may_have_it(typed, told):
-    assert weighted(sweep(typed)) == told
+def test_a_loss_of_weight_0_has_a_column_only_if_its_weight_may_vary(typed, losses):
+    assert possible_losses(sweep(typed)) == losses
+
+
+def test_a_sweep_in_yaml_may_use_old_names():
+    params = {
+        "optimizer.metric_power": "0,0.5",
+        "method": "optimise,library",
+        "losses.content.weight": "interval(1, 2)",
+    }
+    config = sweep(params=params)
+    OmegaConf.set_readonly(config.hydra, True)
+    OldNames().on_multirun_start(config)
+    assert config.hydra.sweeper.params == {
+        "optimizer.preconditioner_power": "0,0.5",
+        "method": "optimize,feedforward",
+        "losses.content.weight": "interval(1, 2)",
+    }
+    assert OmegaConf.is_readonly(config.hydra)
+
+
+def test_a_sweep_without_parameters_is_left_alone():
+    config = sweep("content=a,b")
+    OldNames().on_multirun_start(config)
+    assert config.hydra.sweeper.params is None

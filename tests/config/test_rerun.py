@@ -1,4 +1,4 @@
-"""What a picture says of its run leads back to that run: settings, classes, inputs, weights."""
+"""The texts in a picture lead back to the run that made it: settings, classes, inputs, weights."""
 
 import dataclasses
 import json
@@ -41,7 +41,7 @@ def written(tmp_path, pictures):
     return write
 
 
-def settled(config):
+def as_used(config):
     """A config as it is repeated: under another name, in the precision that `written` says."""
     config = dataclasses.replace(config, name="composed")
     config.runtime = dataclasses.replace(config.runtime, precision=Precision.float32)
@@ -62,28 +62,28 @@ EXPERIMENTS = [
 @pytest.mark.parametrize("overrides", EXPERIMENTS, ids=lambda overrides: overrides[0])
 def test_a_picture_composes_to_the_config_that_made_it(overrides, written, pictures):
     config = compose_config(f"content={pictures[0]}", f"style={pictures[1]}", *overrides)
-    assert compose_config(f"rerun={written(config)}") == settled(config)
+    assert compose_config(f"rerun={written(config)}") == as_used(config)
 
 
-def test_a_library_run_too(written, pictures):
+def test_a_feedforward_picture_composes_to_the_config_that_made_it(written, pictures):
     config = compose_config("experiment=library_one_style", f"content={pictures[0]}", f"style={pictures[1]}")
     again = compose_config(f"rerun={written(config)}")
     assert again == dataclasses.replace(config, name="composed")
 
 
-def test_settings_on_top_win(written, pictures):
+def test_typed_settings_override_those_of_the_picture(written, pictures):
     config = compose_config(
         f"content={pictures[0]}", f"style={pictures[1]}", "optimizer=sgd", "backbone=vgg19", "steps=3"
     )
     path = written(config)
     again = compose_config(f"rerun={path}", "steps=9", "losses.style.weight=5", "backbone.pooling=average")
-    expected = settled(dataclasses.replace(config, steps=9))
+    expected = as_used(dataclasses.replace(config, steps=9))
     expected.losses["style"] = dataclasses.replace(config.losses["style"], weight=5.0)
     expected.backbone = VGG19(pooling="average", seed=0)
     assert again == expected
 
 
-def test_a_group_on_top_replaces_what_the_picture_holds_of_it(written, pictures):
+def test_a_typed_group_replaces_the_group_of_the_picture(written, pictures):
     config = compose_config(f"content={pictures[0]}", f"style={pictures[1]}", "optimizer=sgd", "optimizer.momentum=0.5")
     path = written(config)
     assert compose_config(f"rerun={path}").optimizer == SGD(momentum=0.5)
@@ -92,7 +92,7 @@ def test_a_group_on_top_replaces_what_the_picture_holds_of_it(written, pictures)
     assert compose_config(f"rerun={path}", "tracking=quiet").tracking == {"metrics": Metrics()}
 
 
-def test_seeds_that_followed_the_runs_follow_it_again(written, pictures):
+def test_seeds_that_equal_the_run_seed_change_with_it(written, pictures):
     common = [f"content={pictures[0]}", f"style={pictures[1]}", "loss=sliced_wasserstein", "seed=4"]
     followed = compose_config(f"rerun={written(compose_config(*common))}", "seed=5")
     assert (followed.seed, followed.backbone.seed, followed.losses["style"].seed) == (5, 5, 5)
@@ -101,14 +101,14 @@ def test_seeds_that_followed_the_runs_follow_it_again(written, pictures):
 
 
 @pytest.mark.parametrize("name", ["a${seed}.png", "it's [a], {b: c}.png", "\\${x}.png", "null", "1e3", "ü 画.png"])
-def test_any_name_of_a_file_is_read_back(name, written, pictures, small_config, tmp_path):
+def test_file_names_with_special_characters_are_read_back(name, written, pictures, small_config, tmp_path):
     path = tmp_path / name
     path.write_bytes(Path(pictures[0]).read_bytes())
     config = small_config(content=str(path))
     assert compose_config(f"rerun={written(config)}").content == str(path)
 
 
-def test_a_picture_that_was_made_to_fit_keeps_its_size(written, small_config):
+def test_a_picture_that_was_shrunk_to_fit_memory_keeps_its_size(written, small_config):
     path = written(small_config(image=Canvas(size=400, style_size=200, fit_memory=True)), size_factor=0.5)
     image = compose_config(f"rerun={path}").image
     assert (image.size, image.style_size, image.height) == (200, 100, None)
@@ -145,12 +145,12 @@ def refuses(path, typed, *words):
     assert all(word in line for word in words), line
 
 
-def test_other_weights_are_refused_until_they_are_named(written, small_config, tmp_path):
+def test_changed_weights_are_refused_until_they_are_typed(written, small_config, tmp_path):
     file = tmp_path / "weights.h5"
     file.write_bytes(b"some")
     config = small_config(backbone=VGG19(weights=str(file)))
     path = written(config, weights=config.backbone.identity())
-    assert compose_config(f"rerun={path}") == settled(config)
+    assert compose_config(f"rerun={path}") == as_used(config)
     file.write_bytes(b"others")
     refuses(path, [], "weights.h5", "others now", "backbone.weights=")
     assert compose_config(f"rerun={path}", f"backbone.weights={file}").backbone == config.backbone
@@ -158,7 +158,7 @@ def test_other_weights_are_refused_until_they_are_named(written, small_config, t
     refuses(path, [], "weights.h5", "not found", "backbone.weights=NEWPATH")
 
 
-def test_the_librarys_weights_are_looked_at(written, pictures, saved_model, tmp_path):
+def test_changed_feedforward_weights_are_refused(written, pictures, saved_model, tmp_path):
     typed = [f"content={pictures[0]}", f"style={pictures[1]}", f"feedforward.weights={saved_model}"]
     config = compose_config("experiment=library_one_style", *typed)
     path = written(config, weights=config.feedforward.identity())
@@ -170,23 +170,23 @@ def test_the_librarys_weights_are_looked_at(written, pictures, saved_model, tmp_
 @pytest.mark.parametrize(
     "group", ["experiment=gatys2016", "sweep=pooling", "loss=gatys", "layers=gatys", "weights=gatys"]
 )
-def test_what_the_picture_holds_as_a_whole_cannot_be_set_as_a_whole(group, written, small_config):
+def test_groups_that_set_several_settings_are_refused(group, written, small_config):
     refuses(written(small_config()), [group], group.partition("=")[0], "losses.style.weight=10")
 
 
-def test_a_class_of_ones_own_is_named(written, small_config):
-    class Mine(GramLoss):
+def test_a_class_that_is_not_in_the_table_is_refused(written, small_config):
+    class Unregistered(GramLoss):
         pass
 
-    path = written(small_config(losses={"mine": Mine(layers=["conv1_1"])}))
+    path = written(small_config(losses={"mine": Unregistered(layers=["conv1_1"])}))
     refuses(path, [], "losses.mine", "class that is not here", "gram")
 
 
-def test_what_watched_by_a_class_of_ones_own_can_be_chosen_anew(written, small_config):
-    class Mine(Observer):
+def test_an_observer_that_is_not_in_the_table_can_be_replaced(written, small_config):
+    class Unregistered(Observer):
         pass
 
-    path = written(small_config(tracking={"mine": Mine()}))
+    path = written(small_config(tracking={"mine": Unregistered()}))
     refuses(path, [], "tracking.mine")
     assert compose_config(f"rerun={path}", "tracking=quiet").tracking == {"metrics": Metrics()}
 
@@ -201,7 +201,7 @@ def test_a_newer_versions_picture_is_refused(written, small_config):
 @pytest.mark.parametrize(
     "damage", [{RUN: "{"}, {RUN: "[]"}, {CONFIG: "- a"}, {CONFIG: "a: ["}, {CONFIG: "a: b"}, {RUN: "{}"}]
 )
-def test_damaged_text_is_one_line(damage, written, small_config):
+def test_damaged_text_is_refused_in_one_line(damage, written, small_config):
     path = written(small_config())
     write_picture(path, np.zeros((20, 20, 3)), text=read_text(path) | damage)
     refuses(path, [], "damaged")
@@ -216,7 +216,7 @@ def test_pictures_of_another_kind_are_refused(tmp_path, pictures):
             compose_config(f"rerun={path}")
 
 
-def test_one_picture_at_a_time(written, small_config):
+def test_several_pictures_are_refused(written, small_config):
     path = written(small_config())
     for typed in ([f"rerun={path}", f"rerun={path}"], ["rerun=a.png,b.png"], ["rerun=3"]):
         with pytest.raises(InputError, match="give one picture or run folder"):
@@ -233,7 +233,7 @@ def test_a_run_folder_stands_for_its_picture(small_config, tmp_path):
     np.testing.assert_array_equal(*pixels)
 
 
-def test_an_interrupted_run_is_said_to_go_on(written, small_config, caplog):
+def test_the_picture_of_an_interrupted_run_gives_a_warning(written, small_config, caplog):
     path = written(small_config(), status="interrupted", steps=2)
     assert compose_config(f"rerun={path}").steps == 4
     assert caplog.messages == ["rerun: that run was interrupted at step 2; this one goes on"]

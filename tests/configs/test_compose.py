@@ -1,4 +1,4 @@
-"""Every YAML composes, tells its story, and the names agree with the tables."""
+"""Every YAML file composes and has a header; names of options agree with the tables; fingerprints and folder names."""
 
 import os
 import re
@@ -90,7 +90,7 @@ def test_yaml_names_and_table_keys_agree(group, table):
 
 
 @pytest.mark.parametrize(("group", "choices"), [("smoothing", Smoothing), ("balance", Balance)])
-def test_one_word_sets_a_choice_for_content_and_style_with_every_loss(group, choices, composed):
+def test_smoothing_and_balance_groups_set_content_and_style_of_every_loss(group, choices, composed):
     assert names(group) == {choice.name for choice in choices}
     *_, last = choices
     for choice, loss in [*((each, "relative") for each in choices), *((last, name) for name in names("loss"))]:
@@ -127,7 +127,7 @@ def test_every_config_begins_with_its_purpose(path):
         assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
 
 
-def test_the_defaults_are_those_of_the_library(composed):
+def test_the_defaults_of_yaml_and_python_are_equal(composed):
     from_yaml, from_python = composed(), Config(name="test")
     assert from_yaml.backbone == from_python.backbone
     assert from_yaml.optimizer == from_python.optimizer
@@ -141,7 +141,7 @@ def test_the_defaults_are_those_of_the_library(composed):
     assert active == from_python.losses
 
 
-def test_the_defaults_of_a_distillation_are_those_of_the_library():
+def test_the_defaults_of_a_distillation_in_yaml_and_python_are_equal():
     register_schemas()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
         config = compose("distill", overrides=["name=vgg19_lite", "photographs=.", "tracking=quiet"])
@@ -159,7 +159,7 @@ def test_groups_give_live_objects_of_the_chosen_class(composed):
 
 
 @pytest.mark.parametrize(("experiment", "styles"), [("library_one_style", 1), ("library_three_styles", 3)])
-def test_the_library_functions_of_paper_1(experiment, styles, composed):
+def test_feedforward_experiments_have_the_settings_of_paper_1(experiment, styles, composed):
     config = composed(f"experiment={experiment}", "style=[a,b,c]", "style_weights=[0.5,0.3,0.2]")
     manual = composed(f"experiment={experiment.replace('library', 'aradwad_gauri').removesuffix('_one_style')}")
     assert config.method is Method.feedforward
@@ -170,7 +170,7 @@ def test_the_library_functions_of_paper_1(experiment, styles, composed):
     assert set(composed("method=feedforward", "tracking=standard").tracking) == set(OBSERVERS)
 
 
-def test_evaluation_is_asked_for_by_a_word_that_yaml_takes_for_a_truth_value(composed):
+def test_evaluation_on_and_off_are_options_although_yaml_reads_them_as_booleans(composed):
     assert (composed("evaluation=on").evaluation.enabled, composed("evaluation=off").evaluation.enabled) == (
         True,
         False,
@@ -203,7 +203,7 @@ def test_flat_settings_are_plain_values(composed):
     "override",
     ["seed=1", "losses.style.weight=1", "optimizer=sgd", "image.size=99", "smoothing=softmax", "balance=gradient"],
 )
-def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
+def test_settings_of_the_result_change_the_fingerprint(override, composed):
     assert fingerprint(composed(override), []) != fingerprint(composed(), [])
 
 
@@ -219,24 +219,23 @@ def test_what_decides_the_picture_changes_the_fingerprint(override, composed):
         "evaluation=on",
     ],
 )
-def test_what_does_not_decide_the_picture_leaves_the_fingerprint(override, composed):
+def test_other_settings_leave_the_fingerprint_unchanged(override, composed):
     assert fingerprint(composed(override), []) == fingerprint(composed(), [])
 
 
-def test_steps_count_where_scales_share_them(composed):
+def test_steps_change_the_fingerprint_if_scales_share_them(composed):
     one, two = (composed("schedule=coarse_to_fine", f"steps={steps}") for steps in (10, 20))
     assert fingerprint(one, []) != fingerprint(two, [])
 
 
-def test_printed_figures_are_no_settings_of_a_picture(composed):
-    """A paper's number decides no picture, and has no place among TensorBoard's parameters."""
+def test_printed_figures_change_neither_fingerprint_nor_hparams(composed):
     named, plain = composed("+schema/part@printed.loss=printed", "printed.loss.value=3"), composed()
     assert named.printed == {"loss": PublishedFigure(3.0)}
     assert fingerprint(named, []) == fingerprint(plain, [])
     assert flatten(named) == flatten(plain)
 
 
-def test_a_printed_figure_that_cannot_be_is_refused_with_its_place(composed):
+def test_an_invalid_printed_figure_is_refused_with_its_key(composed):
     with pytest.raises(InputError, match=r"^printed\.loss: step=-1: must be at least 0"):
         composed("+schema/part@printed.loss=printed", "printed.loss.step=-1")
 
@@ -245,7 +244,7 @@ def test_other_pictures_change_the_fingerprint(composed):
     assert fingerprint(composed(), ["aa"]) != fingerprint(composed(), ["bb"])
 
 
-def test_folder_names_tell_the_runs_of_a_sweep_apart():
+def test_folder_names_hold_only_what_distinguishes_runs():
     overrides = [
         "content=a/b.jpg",
         "sweep=pooling",
@@ -260,8 +259,7 @@ def test_folder_names_tell_the_runs_of_a_sweep_apart():
     assert len(folder_name(["name=x", "image.start=" + "画" * 100]).encode()) <= 120
 
 
-def test_a_sweep_without_a_name_has_its_commands():
-
+def test_a_sweep_without_a_name_is_named_after_its_command():
     def named(overrides):
         return sweep_name("now", "now", overrides)
 
@@ -277,19 +275,19 @@ def test_a_sweep_without_a_name_has_its_commands():
     assert sweep_name("mine", "now", command) == "mine"
 
 
-def test_a_key_that_a_plus_forced_in_is_refused(composed):
+def test_an_undeclared_key_with_a_plus_is_refused(composed):
     for override in ("+losses.style.wieght=3", "+optimizer.momentun=0.9", "+foo=1"):
         with pytest.raises(InputError, match=override.partition("=")[0].lstrip("+")):
             composed(override)
 
 
-def test_an_error_inside_a_loss_or_an_observer_names_its_place(composed):
-    with pytest.raises(InputError, match=r"^losses\.style: layer_weights has 1 entries for 11"):
+def test_an_error_inside_a_loss_or_an_observer_names_its_key(composed):
+    with pytest.raises(InputError, match=r"^losses\.style: layer_weights=\[1\.0\]: has 1 entries for 11"):
         composed("losses.style.layer_weights=[1.0]")
     with pytest.raises(InputError, match=r"^tracking\.metrics: every=-1"):
         composed("tracking.metrics.every=-1")
 
 
-def test_a_loss_of_ones_own_joins_by_its_kind(composed):
+def test_a_further_loss_is_added_by_its_kind(composed):
     config = composed("+schema/loss@losses.grain=gram", "losses.grain.layers=[conv1_2]", "losses.grain.weight=5")
     assert config.losses["grain"] == GramLoss(layers=["conv1_2"], weight=5.0)

@@ -1,4 +1,4 @@
-"""The table of the papers' systems, the experiments and the sweep over them hold together."""
+"""The table of the papers' systems agrees with the experiments and with the sweep over them."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_the_sweep_runs_every_system_in_the_tables_order_and_judges():
 
 
 @pytest.mark.parametrize("system", KNOWN.systems, ids=lambda system: system.experiment)
-def test_of_three_paintings_a_system_takes_as_many_as_its_paper(system, composed):
+def test_a_system_uses_as_many_styles_as_its_paper(system, composed):
     config = composed(f"experiment={system.experiment}", "style=[a,b,c]", "sweep=papers")
     assert config.styles == (["a", "b", "c"] if system.number in ("1b", "1d") else ["a"])
     assert config.evaluation.enabled
@@ -64,7 +64,7 @@ def test_every_departure_can_be_typed(departure, composed):
         (yaml.safe_dump({"systems": [ENTRY, ENTRY], "departures": {}}), "two are experiment=nguyen_le"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_refused_in_one_line(text, words, tmp_path):
+def test_an_invalid_table_is_refused_in_one_line(text, words, tmp_path):
     path = Path(tmp_path) / "systems.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as refusal:
@@ -74,9 +74,9 @@ def test_a_table_that_cannot_be_used_is_refused_in_one_line(text, words, tmp_pat
     assert "\n" not in str(refusal.value)
 
 
-def test_an_override_has_its_own_reason_else_its_keys(tmp_path):
+def test_the_reason_of_an_override_comes_before_that_of_its_key(tmp_path):
     path = tmp_path / "systems.yaml"
     departures = {"steps": "other steps", "steps=5": "five", "backbone": "another"}
     path.write_text(yaml.safe_dump({"systems": [ENTRY], "departures": departures}))
     known = read_systems(path)
-    assert [known.because(text) for text in ("steps=5", "+steps=6", "seed=1")] == ["five", "other steps", None]
+    assert [known.reason_for(text) for text in ("steps=5", "+steps=6", "seed=1")] == ["five", "other steps", None]

@@ -1,10 +1,13 @@
-"""What every entry of OPTIMIZERS must do."""
+"""The contract that every optimiser in OPTIMIZERS fulfils."""
+
+import inspect
+import textwrap
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.optimizers import OPTIMIZERS, Evaluation, Units
+from nst_tf.optimizers import OPTIMIZERS, SGD, Evaluation, Optimizer, Solver, Step, Units
 from nst_tf.util.errors import InputError
 
 SHAPE = (1, 4, 5, 3)
@@ -13,16 +16,16 @@ TARGET = tf.constant(np.random.default_rng(2).uniform(0, 1, SHAPE).astype(np.flo
 
 
 def objective(image):
-    """A quadratic with a term of its own, so that terms are seen to travel."""
+    """Evaluate a quadratic with one named term."""
     total = tf.reduce_sum((image - TARGET) ** 2, axis=[1, 2, 3])
     return Evaluation(total, 2 * (image - TARGET), {"content": total})
 
 
 @pytest.fixture(params=OPTIMIZERS)
 def settings(request):
-    """Settings of each optimiser that suit a quadratic."""
-    of_their_own = {"scipy_lbfgs": {"max_evaluations": 2}, "lbfgs": {"search_evaluations": 5}}
-    return OPTIMIZERS[request.param], of_their_own.get(request.param, {"learning_rate": 0.02})
+    """Return the class of each optimiser and settings that suit the quadratic."""
+    special = {"scipy_lbfgs": {"max_evaluations": 2}, "lbfgs": {"search_evaluations": 5}}
+    return OPTIMIZERS[request.param], special.get(request.param, {"learning_rate": 0.02})
 
 
 def started(settings, **more):
@@ -34,14 +37,14 @@ def started(settings, **more):
 
 
 @pytest.mark.parametrize("units", Units)
-def test_it_lowers_a_quadratic_in_any_units(settings, units):
+def test_every_step_lowers_a_quadratic_in_any_units(settings, units):
     solver, first = started(settings, units=units)
-    for _ in range(8):
-        last = solver.step(objective)
-    assert float(last.evaluation.total[0]) < float(first.total[0])
+    totals = [float(first.total[0]), *(float(solver.step(objective).evaluation.total[0]) for _ in range(8))]
+    assert totals == sorted(totals, reverse=True)
+    assert totals[1] < totals[0]
 
 
-def test_a_step_reports_the_loss_of_the_picture_it_leaves(settings):
+def test_a_step_reports_the_loss_and_the_terms_of_the_picture_it_leaves(settings):
     solver, first = started(settings)
     assert float(first.total[0]) == float(objective(tf.constant(START)).total[0])
     for _ in range(3):
@@ -50,20 +53,20 @@ def test_a_step_reports_the_loss_of_the_picture_it_leaves(settings):
         assert float(step.evaluation.terms["content"][0]) == float(step.evaluation.total[0])
 
 
-def test_it_counts_its_evaluations(settings):
-    asked = 0
+def test_a_step_reports_the_number_of_its_evaluations(settings):
+    calls = 0
 
     def counting(image):
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return objective(image)
 
     solver, _ = started(settings)
-    told = sum(int(solver.step(counting).evaluations) for _ in range(3))
-    assert told == asked > 0
+    reported = sum(int(solver.step(counting).evaluations) for _ in range(3))
+    assert reported == calls >= 3
 
 
-def test_a_restored_solver_goes_on_bit_for_bit(settings):
+def test_a_restored_solver_continues_bit_for_bit(settings):
     solver, _ = started(settings, clamp=True)
     for _ in range(3):
         solver.step(objective)
@@ -78,7 +81,7 @@ def test_a_restored_solver_goes_on_bit_for_bit(settings):
 
 def test_a_compiled_step_equals_an_eager_one(settings):
     if not settings[0]().solver(tf.constant(START)).compiled:
-        pytest.skip("works on the host")
+        pytest.skip("runs on the host")
     (eager, _), (traced, _) = started(settings), started(settings)
     step = tf.function(lambda: traced.step(objective))
     for _ in range(3):
@@ -87,10 +90,10 @@ def test_a_compiled_step_equals_an_eager_one(settings):
     np.testing.assert_allclose(traced.image(), eager.image(), rtol=1e-6)
 
 
-def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
+def test_a_warm_start_enlarges_the_moments_and_keeps_the_number_of_steps(settings):
     kind, fields = settings
     if not kind.supports_warm_start:
-        pytest.skip("keeps nothing that means the same at another size; the config refuses it")
+        pytest.skip("does not support a warm start; the config refuses it")
     smaller, _ = started(settings)
     for _ in range(3):
         smaller.step(objective)
@@ -110,7 +113,7 @@ def test_what_is_inherited_is_enlarged_and_goes_on_counting(settings):
     assert any(int(after[name]) == 3 for name in scalars)
     for name in scalars:
         assert after[name] == before[name]
-    assert bool((after["pixels"] == 0).all())  # the picture is its own start
+    assert bool((after["pixels"] == 0).all())  # the picture is not taken over
 
 
 BAD = {
@@ -123,10 +126,37 @@ BAD = {
 
 
 @pytest.mark.parametrize(("name", "fields"), [(name, f) for name, bad in BAD.items() for f in bad])
-def test_values_out_of_range_are_refused_by_their_config_key(name, fields):
+def test_values_out_of_range_are_refused_with_their_config_key(name, fields):
     with pytest.raises(InputError, match=f"^optimizer.{next(iter(fields))}="):
         OPTIMIZERS[name](**fields)
 
 
-def test_every_optimiser_has_bad_values_here():
+def test_the_table_of_bad_values_covers_every_optimiser():
     assert BAD.keys() == OPTIMIZERS.keys()
+
+
+def test_optimizers_and_solvers_are_abstract():
+    assert Optimizer.__abstractmethods__ == {"image_copies", "solver"}
+    assert Solver.__abstractmethods__ == {"image", "begin", "step", "state", "restore", "reset"}
+
+
+def test_the_example_in_the_docstring_of_solver_is_gradient_descent():
+    code = inspect.getdoc(Solver).split("is::\n")[1].split("The gradient at the current picture")[0]
+    namespace = {"Solver": Solver, "Step": Step, "tf": tf}
+    exec(textwrap.dedent(code), namespace)
+    optimizer = SGD(learning_rate=500.0, units=Units.byte)
+    example, sgd = namespace["DescentSolver"](optimizer, tf.constant(START)), optimizer.solver(tf.constant(START))
+    for solver in (example, sgd):
+        solver.begin(objective(solver.image()))
+    for _ in range(3):
+        assert float(example.step(objective).evaluation.total[0]) == pytest.approx(
+            float(sgd.step(objective).evaluation.total[0]), rel=1e-6
+        )
+    np.testing.assert_allclose(example.image(), sgd.image(), rtol=1e-6)
+    assert np.abs(sgd.image() - START).max() > 0.01
+    continued = namespace["DescentSolver"](optimizer, tf.zeros(SHAPE))
+    continued.restore(example.state())
+    continued.step(objective), example.step(objective)
+    np.testing.assert_array_equal(continued.image(), example.image())
+    example.reset(optimizer, tf.constant(START))
+    np.testing.assert_allclose(example.image(), START, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""A small distillation: a random VGG-19 teaches on noise and stripes."""
+"""Settings and pictures of a small distillation with a random VGG-19 as teacher."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from nst_tf.system.runtime import Precision, Runtime
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory):
-    """A folder of three small pictures with structure at several scales."""
+    """Folder of three small pictures with structure at several scales."""
     folder, generator = tmp_path_factory.mktemp("photographs"), np.random.default_rng(5)
     for n in range(3):
         coarse = generator.integers(0, 256, (6, 8, 3), np.uint8)
@@ -24,9 +24,9 @@ def photographs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def small(photographs):
-    """Builds the settings of a training that takes seconds."""
+    """Function that builds the settings of a training of a few seconds."""
 
-    def build_trainer(**changes):
+    def build_settings(**changes):
         fields = {
             "photographs": str(photographs),
             "samples": ["wedges"],
@@ -43,4 +43,4 @@ def small(photographs):
         }
         return Distillation(**(fields | changes))
 
-    return build_trainer
+    return build_settings

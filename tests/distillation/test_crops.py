@@ -1,4 +1,4 @@
-"""What the student is shown."""
+"""Crops of pictures, and the reading of folders."""
 
 import numpy as np
 import pytest
@@ -18,21 +18,21 @@ def test_the_same_generator_draws_the_same_crops(photographs):
     assert a.max() <= 1
 
 
-def test_a_crop_at_its_own_scale_is_a_part_of_the_picture_mirrored_or_turned():
+def test_a_crop_of_zoom_1_is_a_part_of_the_picture_mirrored_or_transposed():
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     crop = Crops([pixels], 32, (1.0, 1.0)).draw(1, np.random.default_rng(9))[0]
     found = np.round(crop * 255).astype(np.uint8)
-    ways = [found, found[:, ::-1], found.transpose(1, 0, 2), found.transpose(1, 0, 2)[:, ::-1]]
-    places = [(pixels[y : y + 32, x : x + 32], w) for y in range(9) for x in range(19) for w in ways]
-    assert any(np.array_equal(place, way) for place, way in places)
+    variants = [found, found[:, ::-1], found.transpose(1, 0, 2), found.transpose(1, 0, 2)[:, ::-1]]
+    places = [(pixels[y : y + 32, x : x + 32], variant) for y in range(9) for x in range(19) for variant in variants]
+    assert any(np.array_equal(place, variant) for place, variant in places)
 
 
-def test_excluded_names_are_left_out(photographs):
+def test_read_folder_leaves_out_excluded_names(photographs):
     assert len(read_folder(str(photographs))) == 3
     assert len(read_folder(str(photographs), exclude=["1"])) == 2
 
 
-def test_folders_that_cannot_be_used_are_refused(tmp_path):
+def test_missing_empty_and_broken_folders_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"photographs=.*nowhere: no such folder"):
         read_folder(str(tmp_path / "nowhere"), role="photographs")
     (tmp_path / "readme.txt").write_text("no picture")

@@ -1,4 +1,4 @@
-"""A whole training in its folder: what it leaves, that it learns, that it goes on where it was cut short."""
+"""A whole training: its run folder, its progress, and its continuation after an interruption."""
 
 import contextlib
 import csv
@@ -15,7 +15,7 @@ import tensorflow as tf
 from nst_tf.api import distill
 from nst_tf.backbones import VGG19Lite, hdf5
 from nst_tf.distillation.building import build_trainer, export, read_training_pictures
-from nst_tf.distillation.matching import feature_error, through_head
+from nst_tf.distillation.matching import apply_head, feature_error
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.distillation.trainer import Trainer
 from nst_tf.observers import OBSERVERS
@@ -32,7 +32,7 @@ def rows(folder):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, small):
-    """A finished training with every observer, and its result."""
+    """A finished training with every observer: folder, result and settings."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     settings = small(
         steps=24,
@@ -44,7 +44,7 @@ def trained(tmp_path_factory, small):
     return folder, distill(settings, folder), settings
 
 
-def test_it_leaves_weights_a_record_and_what_observers_wrote(trained):
+def test_a_training_leaves_weights_a_record_and_the_observers_files(trained):
     folder, result, _ = trained
     assert result.status == "completed"
     record = json.loads((folder / "run.json").read_text())
@@ -59,7 +59,7 @@ def test_it_leaves_weights_a_record_and_what_observers_wrote(trained):
     assert names[-2:] == ["direction", "direction/raw"]
 
 
-def test_the_weights_are_a_network_of_the_package(trained):
+def test_the_exported_weights_load_as_vgg19_lite(trained):
     folder, result, _ = trained
     extractor = VGG19Lite(weights=str(folder / "vgg19_lite.weights.h5")).extractor(["conv1_2", "conv5_1"])
     features = extractor(tf.random.uniform((1, 32, 32, 3), seed=1))
@@ -67,7 +67,7 @@ def test_the_weights_are_a_network_of_the_package(trained):
     assert VGG19Lite(weights=str(result.folder.weights)).identity()["sha256"] == result.record["sha256"]
 
 
-def test_terms_add_up(trained):
+def test_the_total_is_the_sum_of_the_weighted_terms(trained):
     folder, _, settings = trained
     for row in rows(folder):
         assert row["total"] == pytest.approx(row["features"] + row["gram"] + row["direction"], rel=1e-5)
@@ -80,23 +80,23 @@ def test_a_finished_training_is_not_repeated(trained):
     assert distill(settings, folder).reason.startswith("already done")
 
 
-def test_another_training_is_refused_in_its_folder(trained, small):
+def test_a_training_of_other_settings_is_refused_in_the_same_folder(trained, small):
     folder, _, _ = trained
     with pytest.raises(InputError, match="holds a run of other settings"):
         distill(small(seed=1), folder)
 
 
-def test_it_learns(small):
-    """The mean error over layers on crops it may have seen only in part, before and after."""
+def test_training_lowers_the_feature_error(small):
+    """The mean error over the layers, on crops of the training pictures, falls by at least a tenth."""
     settings = small(steps=100, half_stylised=0, learning_rate=5e-4, gram=0.0)
-    material = read_training_pictures(settings)
-    trainer = build_trainer(settings, material, [1])
+    pictures = read_training_pictures(settings)
+    trainer = build_trainer(settings, pictures, [1])
     teacher = settings.teacher.extractor(TAPS)
-    x = tf.constant(material.photographs.draw(12, np.random.default_rng(77)))
+    x = tf.constant(pictures.photographs.draw(12, np.random.default_rng(77)))
 
     def error():
         narrow, wide = trainer.student(x), teacher(x)
-        F = {tap: through_head(narrow[tap], trainer.student.heads[tap].value) for tap in TAPS}
+        F = {tap: apply_head(narrow[tap], trainer.student.heads[tap].value) for tap in TAPS}
         return np.mean([feature_error(F[tap], wide[tap] / FEATURE_SCALE) for tap in TAPS])
 
     before = error()
@@ -107,59 +107,59 @@ def test_it_learns(small):
 
 @pytest.fixture
 def at_step_3(monkeypatch):
-    """Makes something happen before the fourth step of a training."""
+    """Context manager that calls a function before the fourth step of a training."""
     advance = Trainer._advance
 
     @contextlib.contextmanager
-    def patched(happening):
-        def happens_first(self):
+    def patched(function):
+        def call_and_advance(self):
             if self.step == 3:
-                happening()
+                function()
             advance(self)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_advance", happens_first)
+            patch.setattr(Trainer, "_advance", call_and_advance)
             yield
 
     return patched
 
 
 @pytest.fixture(scope="module")
-def whole(small, tmp_path_factory):
-    """A short training, never interrupted."""
-    return distill(small(), tmp_path_factory.mktemp("whole") / "run")
+def uninterrupted(small, tmp_path_factory):
+    """Result of a short training without interruption."""
+    return distill(small(), tmp_path_factory.mktemp("uninterrupted") / "run")
 
 
-def killed():
+def kill():
     raise RuntimeError("killed")
 
 
 def assert_same_training(one, other):
-    """The same weights and the same table, bit for bit."""
+    """Check that weights and metrics are equal bit for bit."""
     assert one.record["sha256"] == other.record["sha256"]
     tables = [[row | {"seconds": 0} for row in rows(result.folder.path)] for result in (one, other)]
     assert tables[0] == tables[1]
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_goes_on_bit_for_bit(small, whole, tmp_path, at_step_3):
-    with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
+def test_a_killed_training_resumes_bit_for_bit(small, uninterrupted, tmp_path, at_step_3):
+    with at_step_3(kill), pytest.raises(RuntimeError, match="killed"):
         distill(small(), tmp_path / "run")
-    assert_same_training(distill(small(), tmp_path / "run"), whole)
+    assert_same_training(distill(small(), tmp_path / "run"), uninterrupted)
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_leaves_its_weights_and_goes_on(small, whole, tmp_path, at_step_3):
+def test_an_interrupted_training_leaves_weights_and_resumes_bit_for_bit(small, uninterrupted, tmp_path, at_step_3):
     with at_step_3(lambda: signal.raise_signal(signal.SIGINT)):
         stopped = distill(small(), tmp_path / "run")
     assert (stopped.status, stopped.record["steps"]) == ("interrupted", 3)
     assert stopped.folder.weights.exists()
-    assert_same_training(distill(small(), tmp_path / "run"), whole)
+    assert_same_training(distill(small(), tmp_path / "run"), uninterrupted)
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_another_training_is_named(small, tmp_path, at_step_3):
-    with at_step_3(killed), pytest.raises(RuntimeError, match="killed"):
+def test_a_checkpoint_with_a_missing_array_is_refused_with_its_name(small, tmp_path, at_step_3):
+    with at_step_3(kill), pytest.raises(RuntimeError, match="killed"):
         distill(small(), tmp_path / "run")
     path = tmp_path / "run" / "checkpoints" / "latest.npz"
     np.savez(path, **{name: array for name, array in np.load(path).items() if name != "averages/2"})
@@ -167,14 +167,14 @@ def test_a_checkpoint_of_another_training_is_named(small, tmp_path, at_step_3):
         distill(small(), tmp_path / "run")
 
 
-def test_the_exported_taps_measure_what_the_heads_measure(small, tmp_path):
-    """Distances between two pictures, in the heads' hundreds of channels and in the file's few."""
+def test_exported_taps_give_the_distances_of_the_heads(small, tmp_path):
+    """Distances of features and Gram matrices agree in the heads' and in the exported channels."""
     settings = small()
-    material = read_training_pictures(settings)
-    student = build_trainer(settings, material, [1]).student
+    pictures = read_training_pictures(settings)
+    student = build_trainer(settings, pictures, [1]).student
     export(student, tmp_path / "lite.weights.h5")
     generator = np.random.default_rng(3)
-    pair = [tf.constant(material.photographs.draw(1, generator)) for _ in range(2)]
+    pair = [tf.constant(pictures.photographs.draw(1, generator)) for _ in range(2)]
     lite = VGG19Lite(weights=str(tmp_path / "lite.weights.h5")).extractor(TAPS)
     for tap in TAPS:
         head = FEATURE_SCALE * student.heads[tap].numpy()
@@ -189,7 +189,7 @@ def distances(a, b):
     return np.linalg.norm(A - B), np.linalg.norm(A.T @ A - B.T @ B)
 
 
-def test_the_same_weights_give_the_same_file(small, tmp_path):
+def test_equal_weights_give_equal_files(small, tmp_path):
     student = Student(dict.fromkeys(TAPS, 400), "float32")
     for name in ("a", "b"):
         hdf5.write(tmp_path / name, student.weights())
@@ -207,7 +207,7 @@ def test_the_same_weights_give_the_same_file(small, tmp_path):
         ([], "photographs is missing"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, photographs, tmp_path):
+def test_bad_input_is_refused_in_one_line_and_leaves_no_folder(arguments, message, photographs, tmp_path):
     (tmp_path / "empty").mkdir()
     filled = [text.format(empty=tmp_path / "empty", photographs=photographs) for text in arguments]
     command = [sys.executable, str(SCRIPT), *filled, f"hydra.run.dir={tmp_path}/run"]

@@ -1,4 +1,4 @@
-"""Running the command line as a person does."""
+"""Fixtures that run the command line in a process of its own, as a user does."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "stylize.py"
 
 
 class CommandLine:
-    """`python scripts/stylize.py` in a folder of its own, on small pictures and a small random network."""
+    """Runs `python scripts/stylize.py` in its own folder, on small pictures and a small random network."""
 
     def __init__(self, folder, pictures):
         content, style = pictures
@@ -55,5 +55,5 @@ def command_line(tmp_path, pictures):
 
 @pytest.fixture(scope="session")
 def command_lines():
-    """The class, for a fixture that outlives a test."""
+    """Return the class itself, for fixtures of a wider scope."""
     return CommandLine

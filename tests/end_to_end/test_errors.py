@@ -1,4 +1,4 @@
-"""What a person gets wrong: one line naming the value, the place and the remedy; status 2; nothing lost."""
+"""Errors of the user give one line with value, key and remedy, exit code 2, and leave all files unchanged."""
 
 import json
 import subprocess
@@ -62,7 +62,10 @@ def refused(server, command_line):
         (["bogus=1"], ["bogus", "content, style"]),
         (["+bogus=1"], ["bogus", "content, style"]),
         (["losses.styl.weight=3"], ["losses.styl", "did you mean 'style'"]),
-        (["+losses.extra={weight: 1}"], ["extra", "+schema/loss@losses.NAME"]),
+        (
+            ["+losses.extra={weight: 1}"],
+            ["extra", "+schema/loss@losses.NAME", "content, gram, mean_variance, moments, sliced_wasserstein"],
+        ),
         (["losses.content.reference=style", "image.fit=height"], ["losses.content", "image.style_fit=content"]),
         (["schedule.step_shares=[.nan]"], ["schedule.step_shares", "nan"]),
         (["losses.style.weight=.inf"], ["losses.style", "inf"]),
@@ -100,34 +103,34 @@ def refused(server, command_line):
     ],
     ids=lambda value: value[0] if isinstance(value, list) and "=" in value[0] else "",
 )
-def test_one_line_and_nothing_written(overrides, words, refused, tmp_path):
+def test_an_unusable_setting_is_one_line_and_writes_nothing(overrides, words, refused, tmp_path):
     line = refused(*overrides)
     assert all(word in line for word in words), line
     assert not (tmp_path / "refused").exists()
 
 
-def test_a_broken_picture(refused, tmp_path):
+def test_a_broken_picture_is_named(refused, tmp_path):
     broken = tmp_path / "broken.png"
     Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(broken)
     broken.write_bytes(broken.read_bytes()[:60])
     assert "broken.png" in refused(f"content={broken}")
 
 
-def test_weights_of_another_network(refused, shared):
+def test_weights_of_another_network_are_refused(refused, shared):
     weights = shared / "weights" / "vgg16_notop_block1to3.weights.h5"
     line = refused(f"backbone.weights={weights}")
     assert "vgg16_notop_block1to3.weights.h5" in line
     assert "vgg19" in line
 
 
-def test_a_layer_beyond_what_the_file_holds(refused, shared):
+def test_a_layer_that_the_weights_file_lacks_is_refused(refused, shared):
     weights = shared / "weights" / "vgg16_notop_block1to3.weights.h5"
     line = refused("backbone=vgg16", f"backbone.weights={weights}", "losses.content.layers=[conv4_2]")
     assert "block4_conv1" in line
     assert "missing_weights=random" in line
 
 
-def test_another_experiment_in_the_same_folder_is_refused_and_the_first_kept(command_line, refused, tmp_path):
+def test_another_experiment_in_the_same_folder_is_refused_and_changes_nothing(command_line, refused, tmp_path):
     code, _, error = command_line("steps=2", "hydra.run.dir=refused")
     assert code == 0, error
     folder = tmp_path / "refused"
@@ -147,5 +150,5 @@ def test_another_experiment_in_the_same_folder_is_refused_and_the_first_kept(com
         (["completed", "interrupted"], 130),
     ],
 )
-def test_exit_codes(statuses, code):
+def test_the_exit_code_is_that_of_the_worst_status(statuses, code):
     assert exit_code(statuses) == code

@@ -1,4 +1,4 @@
-"""The library function as a person types it, alone and beside the manual implementation."""
+"""The feedforward method on the command line, alone and beside the optimisation."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 
-def test_one_style(command_line, saved_model):
+def test_a_feedforward_run_ignores_settings_of_the_optimisation(command_line, saved_model):
     content, style = command_line.small[:2]
     command_line.small = [content, style, "image.size=32", f"feedforward.weights={saved_model}"]
     code, out, error = command_line("experiment=library_one_style", "steps=300", "name=one")
@@ -19,7 +19,7 @@ def test_one_style(command_line, saved_model):
 
 
 @pytest.mark.slow
-def test_manual_and_library_one_style_and_three_in_one_report(command_line, saved_model, pictures):
+def test_both_methods_with_one_and_three_styles_are_in_one_report(command_line, saved_model, pictures):
     command_line.small = [
         *(f"content={pictures[0]}", f"style=[{pictures[1]},{pictures[0]},sample:grass]"),
         *("style_weights=[0.5,0.3,0.2]", "image.size=32", "steps=1", "runtime.precision=float32"),

@@ -18,7 +18,7 @@ def rows(path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_one_command_gives_every_figure_beside_the_papers(command_line):
+def test_one_sweep_reports_every_measured_figure_beside_the_printed_one(command_line):
     command_line.small = []
     code, out, error = command_line(*OVERRIDES, seconds=600)
     assert (code, out.count("completed: 2 steps\n")) == (0, 5), error

@@ -17,7 +17,7 @@ OVERRIDES = (
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_two_commands_give_the_page_of_every_system(command_line, saved_model):
+def test_a_sweep_and_a_script_write_the_page_of_all_systems(command_line, saved_model):
     command_line.small = []
     code, out, error = command_line(*OVERRIDES, f"feedforward.weights={saved_model}", seconds=600)
     systems = read_systems().systems

@@ -1,4 +1,4 @@
-"""The main job on a photograph, a painting and the real VGG-19, judged by Keras's own model and NumPy."""
+"""The main command on a photograph, a painting and the real VGG-19, checked with Keras's own model and NumPy."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ STYLE = [f"block{block}_conv1" for block in range(1, 6)]
 
 
 def features(model, picture):
-    """Features (M, N) by layer, in float64, of a picture (H, W, 3) in [0, 1]."""
+    """Return features (M, N) float64 by layer of a picture (H, W, 3) in [0, 1]."""
     batch = keras.applications.vgg19.preprocess_input(255 * picture[None])
     return {
         name: np.asarray(x)[0].reshape(-1, x.shape[-1]).astype(np.float64)
@@ -25,7 +25,7 @@ def features(model, picture):
     }
 
 
-def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, shared):
+def test_recorded_losses_match_numpy_on_a_real_photograph(command_line, shared):
     content = str(shared / "images" / "content" / "kodak19_lighthouse.png")
     style = str(shared / "images" / "style" / "vangogh_starry_night.jpg")
     weights = str(shared / "weights" / "vgg19_notop.weights.h5")
@@ -64,8 +64,8 @@ def test_a_photograph_becomes_a_painting_and_the_losses_are_true(command_line, s
     assert rows[-1]["style/raw"] == pytest.approx(expected_style, rel=0.05)
 
 
-def test_the_default_command_needs_no_download(command_line, shared, monkeypatch):
-    """The embedded network stylises a real photograph, and VGG-19 agrees that it did."""
+def test_default_command_needs_no_download(command_line, shared, monkeypatch):
+    """The embedded network stylises a real photograph well by VGG-19's measure."""
     monkeypatch.setenv("KERAS_HOME", str(command_line.folder / "empty"))
     command_line.small = []
     content = str(shared / "images" / "content" / "kodak19_lighthouse.png")

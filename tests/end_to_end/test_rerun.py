@@ -1,4 +1,4 @@
-"""`rerun=` as a person types it: the same picture bit for bit, settings on top, sweeps, errors."""
+"""`rerun=` on the command line: the same picture bit for bit, further settings, sweeps, errors."""
 
 import json
 
@@ -27,7 +27,7 @@ def made(command_line):
 
 
 @pytest.mark.slow
-def test_a_picture_is_made_again_bit_for_bit(made, command_line):
+def test_rerun_makes_the_same_picture_bit_for_bit(made, command_line):
     picture = f"rerun={made.relative_to(command_line.folder)}/stylized.png"
     code, _, error = command_line(picture, "name=again")
     assert code == 0, error
@@ -45,7 +45,7 @@ def test_a_picture_is_made_again_bit_for_bit(made, command_line):
 
 
 @pytest.mark.slow
-def test_a_grid_around_a_picture(made, command_line):
+def test_rerun_can_be_swept_over(made, command_line):
     picture = f"rerun={made}/stylized.png"
     code, _, error = command_line(picture, "losses.style.weight=30,1000", "hydra.sweep.dir=around", "-m")
     assert code == 0, error
@@ -55,7 +55,7 @@ def test_a_grid_around_a_picture(made, command_line):
     assert (pixels(folders[1]) != pixels(made)).any()
 
 
-def test_a_moved_source_is_one_line_and_nothing_written(made, command_line, tmp_path):
+def test_a_moved_source_is_one_line_and_writes_nothing(made, command_line, tmp_path):
     source = tmp_path / "style.png"
     Image.new("RGB", (30, 30), "red").save(source)
     code, _, error = command_line(f"rerun={made}", f"style={source}", "name=red")

@@ -1,4 +1,4 @@
-"""A run that is killed or interrupted continues to the very picture it would have reached."""
+"""A killed or interrupted run continues to the same picture, bit for bit."""
 
 import csv
 import json
@@ -25,25 +25,25 @@ BALANCED = [*SECOND_SCALE, "image.start=noise", "balance=gradient", "weights=bal
 
 
 def wait_for_step(folder, step, process):
-    """Until `metrics.csv` has the row of ``step``."""
+    """Wait until `metrics.csv` has the row of ``step``."""
     metrics = folder / "metrics.csv"
     for _ in range(6000):
         if metrics.exists() and metrics.read_text().count("\n") > step + 1:
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    raise AssertionError("the run never got there")
+    raise AssertionError(f"the run did not reach step {step} within a minute")
 
 
-def rows_but_for_time(folder):
+def rows_without_seconds(folder):
     with (folder / "metrics.csv").open() as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
 def assert_same_run(one, other):
-    """The same picture, the same table, the same state, bit for bit."""
+    """Compare picture, table and state bit for bit."""
     np.testing.assert_array_equal(*(read_picture(str(f / "stylized.png")).pixels for f in (one, other)))
-    assert rows_but_for_time(one) == rows_but_for_time(other)
+    assert rows_without_seconds(one) == rows_without_seconds(other)
     first, second = (np.load(f / "checkpoints" / "latest.npz") for f in (one, other))
     assert first.files == second.files
     for name in set(first.files) - {"engine/seconds"}:
@@ -61,7 +61,7 @@ KILLED = {
     "mean, second scale": (MEAN, 103),
     "balanced, second scale": (BALANCED, 101),
 }
-"""What is run, and at which step it is killed."""
+"""Overrides of a run, and the step at which it is killed."""
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ KILLED = {
         for name, case in KILLED.items()
     ],
 )
-def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
+def test_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]
     process = command_line.start(*command, "hydra.run.dir=killed")
     folder = command_line.folder / "killed"
@@ -86,12 +86,12 @@ def test_a_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     code, _, error = command_line(*command, "hydra.run.dir=whole")
     assert code == 0, error
     assert json.loads((folder / "run.json").read_text())["status"] == "completed"
-    assert len(rows_but_for_time(folder)) == STEPS + 1
+    assert len(rows_without_seconds(folder)) == STEPS + 1
     assert_same_run(folder, command_line.folder / "whole")
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
-def test_an_interrupted_run_has_a_picture_and_goes_on(number, command_line):
+def test_interrupted_run_has_a_picture_and_continues(number, command_line):
     command = [f"steps={STEPS}", "tracking.checkpoints.every=50", "tracking.snapshots.every=0"]
     process = command_line.start(*command, "hydra.run.dir=run")
     folder = command_line.folder / "run"
@@ -109,5 +109,5 @@ def test_an_interrupted_run_has_a_picture_and_goes_on(number, command_line):
     for name in ("run", "whole"):
         code, _, error = command_line(*command, f"hydra.run.dir={name}")
         assert code == 0, error
-    assert len(rows_but_for_time(folder)) == STEPS + 1
+    assert len(rows_without_seconds(folder)) == STEPS + 1
     assert_same_run(folder, command_line.folder / "whole")

@@ -1,4 +1,4 @@
-"""A search by Optuna: it minimises what it is told to, and the same command goes on with it."""
+"""A search by Optuna minimises the named scores, and the same command continues it."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def runs(folder):
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/run.json")}
 
 
-def test_a_search_that_was_killed_goes_on(command):
+def test_a_killed_search_is_continued_by_the_same_command(command):
     folder = command.folder / "outputs" / "sweeps" / "search"
     process = command.start(*SEARCH)
     for _ in range(6000):
@@ -75,7 +75,7 @@ def test_a_search_that_was_killed_goes_on(command):
     assert "completed" not in out
 
 
-def test_a_search_without_a_score_is_one_line(command):
+def test_a_search_without_any_score_ends_with_one_line(command):
     code, out, error = command(*SEARCH, "steps=1", "image.size=24", "hydra.sweeper.n_trials=2")
     assert code == 2
     assert out.count("completed: 1 step\n") == 2  # the second is tried although the first was too small for the judge
@@ -83,14 +83,14 @@ def test_a_search_without_a_score_is_one_line(command):
     assert "Traceback" not in error
 
 
-def test_what_is_no_score_is_refused(command):
+def test_an_unknown_score_is_refused(command):
     code, out, error = command(*SEARCH, "hydra.sweeper.minimise=[beauty]")
     assert (code, out) == (2, "")
     assert "minimise=['beauty']: takes some of total, content" in error
     assert len(error.splitlines()) == 1
 
 
-def test_scores_need_a_judge(command):
+def test_scores_of_a_judge_need_evaluation(command):
     code, out, error = command(*SEARCH, "evaluation=off")
     assert (code, out) == (2, "")
     assert "scores need evaluation=on" in error

@@ -1,4 +1,4 @@
-"""Sweeps whose runs are killed: the others go on, and the same command goes on where it stopped."""
+"""Sweeps whose processes are killed: other runs are unaffected, and the same command continues the sweep."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def wait_for(condition, process):
             return
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    raise AssertionError("it never came to that")
+    raise AssertionError("the condition never held")
 
 
 def rows(folder):
@@ -44,7 +44,7 @@ def run_folder(command_line, number):
     return next((command_line.folder / "outputs" / "sweeps").glob(f"*/{number}_*"), command_line.folder / "none")
 
 
-def assert_runs_are_those_of_their_own(command_line, overrides):
+def assert_runs_equal_single_runs(command_line, overrides):
     """Each run's picture is the one that a command for it alone makes."""
     for number, folder in runs_of(command_line).items():
         alone = command_line.folder / "alone" / str(number)
@@ -56,7 +56,7 @@ def assert_runs_are_those_of_their_own(command_line, overrides):
 
 
 @pytest.mark.slow
-def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
+def test_a_killed_sweep_is_continued_by_the_same_command(command_line):
     """In one process, killed in its second run; in no folder that the command names."""
     command = [*GRID, "losses.style.weight=1,2,3", "-m"]
     process = command_line.start(*command)
@@ -75,11 +75,11 @@ def test_a_killed_sweep_goes_on_where_it_stopped(command_line):
     assert finished == ((first / "run.json").stat().st_mtime_ns, (first / "metrics.csv").stat().st_mtime_ns)
     assert rows(second) == STEPS + 1
     assert (second.parent / "report" / "index.html").exists()
-    assert_runs_are_those_of_their_own(command_line, GRID)
+    assert_runs_equal_single_runs(command_line, GRID)
 
 
 @pytest.mark.slow
-def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
+def test_a_killed_run_under_joblib_leaves_the_others_unaffected(command_line):
     pytest.importorskip("joblib")
     threads = ["runtime.threads=1"]  # so that bits can be compared
     command = ["launcher=joblib", *GRID, *threads, "losses.style.weight=1,2,3,4", "-m"]
@@ -94,9 +94,9 @@ def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
         "error: run 1: its process was killed (SIGKILL); the same command goes on with it",
     ]
     assert "Traceback" not in error
-    fates = [record(folder) for folder in runs_of(command_line).values()]
-    assert [fate["status"] for fate in fates] == ["completed", "killed", "completed", "completed"]
-    assert fates[1]["reason"] == "its process was killed (SIGKILL)"
+    records = [record(folder) for folder in runs_of(command_line).values()]
+    assert [each["status"] for each in records] == ["completed", "killed", "completed", "completed"]
+    assert records[1]["reason"] == "its process was killed (SIGKILL)"
 
     code, out, error = command_line(*command)
     assert code == 0, error
@@ -106,11 +106,11 @@ def test_a_killed_run_under_joblib_takes_no_other_along(command_line):
     assert out.count("already done") == 3
     assert [record(folder)["status"] for folder in runs_of(command_line).values()] == ["completed"] * 4
     assert rows(run_folder(command_line, 1)) == STEPS + 1
-    assert_runs_are_those_of_their_own(command_line, [*GRID, *threads])
+    assert_runs_equal_single_runs(command_line, [*GRID, *threads])
 
 
 @pytest.mark.slow
-def test_an_interruption_under_joblib_ends_every_run_in_good_order(command_line):
+def test_an_interruption_under_joblib_saves_every_current_run(command_line):
     pytest.importorskip("joblib")
     process = command_line.start("launcher=joblib", "steps=200000", "seed=1,2,3,4", "tracking=quiet", "-m")
     wait_for(lambda: all((run_folder(command_line, n) / "metrics.csv").exists() for n in (0, 1)), process)

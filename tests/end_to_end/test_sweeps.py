@@ -1,4 +1,4 @@
-"""Sweeps: a bad run among good ones, an interruption, and what the command's status tells."""
+"""Sweeps: a refused run among others, an interruption, the report, and the exit code of the command."""
 
 import csv
 import shlex
@@ -15,8 +15,8 @@ def folders(command_line):
     return sorted(names - {"report", "tensorboard"})
 
 
-def report_errors(command_line):
-    """Runs and their ends in the report's table."""
+def reported_statuses(command_line):
+    """Return the status of each run in the report's table."""
     with (command_line.folder / "sweep" / "report" / "table.csv").open(newline="") as file:
         return {row["run"]: row["status"] for row in csv.DictReader(file)}
 
@@ -24,7 +24,7 @@ def report_errors(command_line):
 @pytest.mark.parametrize(
     "launcher", [[], pytest.param(["launcher=joblib"], marks=pytest.mark.slow)], ids=["in process", "joblib"]
 )
-def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, command_line):
+def test_a_refused_run_does_not_stop_the_others_and_sets_the_exit_code(launcher, command_line):
     if launcher:
         pytest.importorskip("joblib")
     values = "optimizer.learning_rate=0.1,-1,0.2"
@@ -35,7 +35,7 @@ def test_a_refused_run_does_not_stop_the_others_and_the_status_tells(launcher, c
     names = folders(command_line)
     assert [name[:1] for name in names] == ["0", "2"]
     assert all("launcher" not in name for name in names)
-    assert report_errors(command_line) == {"0": "completed", "2": "completed"}
+    assert reported_statuses(command_line) == {"0": "completed", "2": "completed"}
     assert out.endswith("  report       sweep/report/index.html\n")
 
 
@@ -53,10 +53,10 @@ def test_an_interruption_ends_the_whole_sweep(command_line):
     assert out.count("interrupted") == 1
     assert "Traceback" not in error
     assert [name[:1] for name in folders(command_line)] == ["0"]
-    assert report_errors(command_line) == {"0": "interrupted"}
+    assert reported_statuses(command_line) == {"0": "interrupted"}
 
 
-def test_a_sweep_of_nothing_but_refusals_leaves_no_report(command_line):
+def test_a_sweep_of_refused_runs_writes_no_report(command_line):
     code, out, error = command_line("steps=1", "optimizer.learning_rate=-1,-2", "hydra.sweep.dir=sweep", "-m")
     assert (code, error.count("error:")) == (2, 2)
     assert "report" not in out
@@ -64,7 +64,7 @@ def test_a_sweep_of_nothing_but_refusals_leaves_no_report(command_line):
 
 
 @pytest.mark.slow
-def test_a_report_that_cannot_be_written_costs_no_run(command_line):
+def test_a_report_that_cannot_be_written_leaves_the_runs_and_exit_code(command_line):
     (command_line.folder / "sweep").mkdir()
     (command_line.folder / "sweep" / "report").write_text("")
     code, out, error = command_line("steps=1", "seed=1,2", "hydra.sweep.dir=sweep", "-m")
@@ -73,7 +73,7 @@ def test_a_report_that_cannot_be_written_costs_no_run(command_line):
 
 
 @pytest.mark.slow
-def test_a_report_can_be_left_out(command_line):
+def test_a_sweep_without_the_callback_writes_no_report(command_line):
     code, _, error = command_line("steps=1", "seed=1,2", "hydra.sweep.dir=sweep", "~hydra.callbacks.report", "-m")
     assert (code, error) == (0, "")
     assert not (command_line.folder / "sweep" / "report").exists()
@@ -97,7 +97,7 @@ def test_the_printed_command_repeats_a_run_bit_for_bit(command_line):
         assert np.array_equal(np.asarray(repeated), np.asarray(original))
 
 
-def test_an_interruption_before_there_is_anything_is_one_line(command_line):
+def test_an_interruption_during_imports_prints_no_traceback(command_line):
     process = command_line.start("steps=1")
     time.sleep(0.7)  # importing
     process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""A sweep in TensorBoard, asked over its HTTP interface as its pages ask."""
+"""A sweep as TensorBoard's pages show it, read over their HTTP interface."""
 
 import json
 import os
@@ -15,11 +15,11 @@ import pytest
 from nst_tf.runs.folder import RunFolder
 
 WEIGHTS = ("1.0", "2.0")
-RATES = ("1e-12", "1.0")  # with the second every run diverges
+RATES = ("1e-12", "1.0")  # runs with the second one diverge
 
 
 class Server:
-    """TensorBoard over one log directory."""
+    """A TensorBoard server of one log directory."""
 
     def __init__(self, folder):
         with socket.socket() as listener:
@@ -53,19 +53,19 @@ class Server:
                 pass
             assert self.process.poll() is None
             time.sleep(0.2)
-        raise AssertionError("TensorBoard never showed the runs")
+        raise AssertionError(f"TensorBoard did not show {runs} runs within 60 seconds")
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory, pictures, command_lines):
-    """Four runs, two of which diverge, under one log directory."""
+    """A server of four runs, two of which diverge, and their folder."""
     command_line = command_lines(tmp_path_factory.mktemp("tensorboard"), pictures)
     grid = [f"losses.style.weight={','.join(WEIGHTS)}", f"optimizer.learning_rate={','.join(RATES)}"]
     code, _, error = command_line("optimizer=sgd", "steps=4", *grid, "hydra.sweep.dir=sweep", "-m")
     assert code == 0, error
     server = Server(command_line.folder / "sweep")
     try:
-        server.wait_for(runs=5)  # those and the sweep's own
+        server.wait_for(runs=5)  # four runs, and the columns of the sweep
         yield server, command_line.folder / "sweep"
     finally:
         server.process.terminate()
@@ -76,7 +76,7 @@ def records(folder):
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/run.json")}
 
 
-def test_the_table_has_what_varies_and_what_came_of_it(sweep):
+def test_the_table_has_columns_of_varied_settings_losses_and_costs(sweep):
     server, _ = sweep
     experiment = server.post("plugin/hparams/experiment", experimentName="")
     assert [column["name"] for column in experiment["hparamInfos"]] == [
@@ -92,7 +92,7 @@ def test_the_table_has_what_varies_and_what_came_of_it(sweep):
     ]
 
 
-def test_each_row_has_its_parameters_losses_cost_and_status(sweep):
+def test_each_row_has_its_settings_losses_costs_and_status(sweep):
     server, folder = sweep
     statuses = ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"]
     answer = server.post(
@@ -123,7 +123,7 @@ def test_each_row_has_its_parameters_losses_cost_and_status(sweep):
         assert values["cost/peak_memory_mb"] == pytest.approx(record["peak_memory_mb"], rel=0.05)
 
 
-def test_custom_charts_lay_the_runs_over_one_another(sweep):
+def test_custom_charts_draw_the_losses_of_all_runs(sweep):
     server, folder = sweep
     (category,) = server.get("plugin/custom_scalars/layout")["category"]
     charts = {chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]}
@@ -140,9 +140,10 @@ def test_custom_charts_lay_the_runs_over_one_another(sweep):
             assert [step for _, step, _ in points][-1] >= (4 if record["status"] == "completed" else 0)
 
 
-def test_pictures_are_there_step_by_step(sweep):
+def test_the_picture_of_every_step_is_shown(sweep):
     server, folder = sweep
     completed = [name for name, record in records(folder).items() if record["status"] == "completed"]
+    assert len(completed) == 2
     for name in completed:
         images = server.get("plugin/images/images", run=f"{name}/tensorboard", tag="picture", sample=0)
         assert [image["step"] for image in images] == [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""The installed package works outside the checkout, its configs within."""
+"""The wheel carries its configs and runs outside the checkout."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-def test_it_carries_every_config_and_every_module(wheel):
+def test_wheel_contains_every_config_and_module(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in ROOT.glob("configs/**/*.yaml"):
         assert f"nst_tf/{path.relative_to(ROOT)}" in names
@@ -46,7 +46,7 @@ def test_it_carries_every_config_and_every_module(wheel):
         assert {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} <= names
 
 
-def test_it_runs_from_any_folder(wheel, tmp_path):
+def test_installed_package_runs_from_any_folder(wheel, tmp_path):
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     code = (

@@ -1,4 +1,4 @@
-"""The judge against its formulas, written again on Keras's own model; what it remembers; what it does without."""
+"""The judge against its formulas on Keras's own model, its cache, and its scores without a content or a style."""
 
 from dataclasses import fields
 
@@ -8,8 +8,8 @@ import pytest
 
 from nst_tf.backbones import VGG19, VGG19Lite
 from nst_tf.evaluation import Judge, Scores
-from nst_tf.evaluation.judge import REMEMBERED
-from nst_tf.evaluation.measures import similarity
+from nst_tf.evaluation.judge import MAX_REFERENCES
+from nst_tf.evaluation.measures import ssim
 from nst_tf.images import Picture, read_picture, resize
 from nst_tf.reports.table import SCORES
 from nst_tf.util.errors import InputError
@@ -23,12 +23,12 @@ def judge():
 
 
 @pytest.fixture(scope="module")
-def material(pictures):
+def pair(pictures):
     return tuple(read_picture(path) for path in pictures)
 
 
 def raw_features(picture):
-    """Features of a picture by Keras layer name, (M, N) in float64."""
+    """Return the features of a picture by Keras layer name, (M, N) in float64."""
     extractor = VGG19(weights="random").extractor([*STYLE, "block4_conv2"])
     batch = keras.applications.vgg19.preprocess_input(255 * picture[None].astype(np.float32))
     features = extractor.model(batch)
@@ -43,8 +43,8 @@ def relative_style(x, a):
     return np.mean(ratios)
 
 
-def test_scores_equal_their_formulas(judge, material):
-    content, style = material
+def test_scores_equal_their_formulas(judge, pair):
+    content, style = pair
     picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
     scores = judge.scores(picture, content, [style])
     x, p, a = (raw_features(y) for y in (picture, content.pixels, style.pixels))
@@ -54,22 +54,22 @@ def test_scores_equal_their_formulas(judge, material):
     assert scores.style_ratio == pytest.approx(relative_style(x, a) / relative_style(p, a), rel=1e-3)
 
 
-def test_an_untouched_photograph_and_the_painting_itself(judge, material):
-    content, style = material
-    untouched = judge.scores(content.pixels, content, [style])
-    assert untouched.content == pytest.approx(0, abs=1e-9)
-    assert untouched.style_ratio == pytest.approx(1)
+def test_the_content_and_the_style_themselves_have_distance_0(judge, pair):
+    content, style = pair
+    unchanged = judge.scores(content.pixels, content, [style])
+    assert unchanged.content == pytest.approx(0, abs=1e-9)
+    assert unchanged.style_ratio == pytest.approx(1)
     assert judge.scores(style.pixels, content, [style]).style == pytest.approx(0, abs=1e-9)
 
 
-def test_a_picture_of_another_size_is_compared_at_its_own(judge, material):
-    content, style = material
+def test_the_content_is_resized_to_the_pictures_size(judge, pair):
+    content, style = pair
     small = resize(content.pixels, 16, 20)
     assert judge.scores(small, content, [style]).content == pytest.approx(0, abs=1e-9)
 
 
-def test_several_paintings_count_by_their_shares(judge, material):
-    content, style = material
+def test_several_styles_are_averaged_by_their_shares(judge, pair):
+    content, style = pair
     alone = [judge.scores(content.pixels, content, [s]).style for s in (style, content)]
     both = judge.scores(content.pixels, content, [style, content], [0.25, 0.75]).style
     assert both == pytest.approx(0.25 * alone[0] + 0.75 * alone[1], rel=1e-6)
@@ -79,11 +79,11 @@ def test_several_paintings_count_by_their_shares(judge, material):
     assert both == pytest.approx(0.25 * colours[0])
 
 
-def test_scores_that_need_no_network(judge, material):
-    content, style = material
+def test_scores_without_a_network_equal_their_measures(judge, pair):
+    content, style = pair
     picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
     scores = judge.scores(picture, content, [style])
-    assert scores.ssim == pytest.approx(similarity(picture, content.pixels), rel=1e-12)
+    assert scores.ssim == pytest.approx(ssim(picture, content.pixels), rel=1e-12)
     channels = [np.sort(np.rint(255 * x).reshape(-1, 3), axis=0) / 255 for x in (picture, style.pixels)]
     assert scores.histogram_distance == pytest.approx(np.abs(channels[0] - channels[1]).mean(), rel=1e-6)
     moves = [np.abs(np.diff(picture, axis=axis)).mean() for axis in (0, 1)]
@@ -91,8 +91,8 @@ def test_scores_that_need_no_network(judge, material):
     assert scores.judge == "vgg19, random"
 
 
-def test_without_a_photograph_or_a_painting_their_scores_are_left_out(judge, material):
-    content, style = material
+def test_scores_of_a_missing_content_or_style_are_none(judge, pair):
+    content, style = pair
     picture = np.random.default_rng(0).uniform(size=(32, 40, 3)).astype(np.float32)
     whole = judge.scores(picture, content, [style])
     texture = judge.scores(picture, None, [style])
@@ -103,63 +103,63 @@ def test_without_a_photograph_or_a_painting_their_scores_are_left_out(judge, mat
     assert (reconstruction.style, reconstruction.style_ratio, reconstruction.histogram_distance) == (None, None, None)
 
 
-def test_a_photograph_that_is_its_own_painting_has_no_ratio(judge, material):
-    content, _ = material
+def test_style_ratio_is_none_when_content_and_style_are_equal(judge, pair):
+    content, _ = pair
     assert judge.scores(content.pixels, content, [content]).style_ratio is None
 
 
-def test_a_black_painting_gives_numbers(judge, material):
-    content, _ = material
+def test_scores_against_a_black_style_are_finite(judge, pair):
+    content, _ = pair
     scores = judge.scores(content.pixels, content, [Picture(np.zeros((32, 40, 3), np.float32))])
     assert np.isfinite([scores.style, scores.style_ratio, scores.histogram_distance]).all()
 
 
-def test_photograph_and_paintings_are_looked_at_once_for_pictures_of_a_size(material, monkeypatch):
-    content, style = material
-    judge, seen = Judge(VGG19(weights="random")), []
-    look = judge._look
-    monkeypatch.setattr(judge, "_look", lambda image: seen.append(tuple(image.shape)) or look(image))
+def test_references_are_computed_once_for_pictures_of_one_size(pair, monkeypatch):
+    content, style = pair
+    judge, shapes = Judge(VGG19(weights="random")), []
+    compute = judge._compiled_features
+    monkeypatch.setattr(judge, "_compiled_features", lambda image: shapes.append(tuple(image.shape)) or compute(image))
     rng = np.random.default_rng(0)
     for _ in range(3):
         judge.scores(rng.uniform(size=(32, 40, 3)).astype(np.float32), content, [style])
-    assert len(seen) == 3 + 2  # three pictures; the photograph and the painting
-    seen.clear()
+    assert len(shapes) == 3 + 2  # three pictures, the content and the style
+    shapes.clear()
     judge.scores(rng.uniform(size=(16, 20, 3)).astype(np.float32), content, [style])
-    assert seen == [(1, 16, 20, 3)] * 3
-    seen.clear()
+    assert shapes == [(1, 16, 20, 3)] * 3
+    shapes.clear()
     judge.scores(rng.uniform(size=(32, 40, 3)).astype(np.float32), content, [content])
-    assert len(seen) == 3  # another painting
+    assert len(shapes) == 3  # another style
 
 
-def test_what_it_remembers_is_bounded_and_what_was_used_last_stays(material):
-    content, style = material
+def test_the_cache_of_references_is_bounded_and_drops_the_least_recently_used(pair):
+    content, style = pair
     judge = Judge(VGG19(weights="random"))
     rng = np.random.default_rng(0)
     first = rng.uniform(size=(16, 16, 3)).astype(np.float32)
-    for width in range(16, 16 + REMEMBERED + 2):
+    for width in range(16, 16 + MAX_REFERENCES + 2):
         judge.scores(rng.uniform(size=(16, width, 3)).astype(np.float32), content, [style])
         judge.scores(first, content, [style])
     shapes = [key[0] for key in judge._references]
-    assert len(shapes) == REMEMBERED
+    assert len(shapes) == MAX_REFERENCES
     assert shapes[-1] == "(16, 16)"
 
 
-def test_the_network_of_the_package_judges_any_size(material):
-    content, style = material
+def test_the_embedded_network_scores_pictures_of_any_size(pair):
+    content, style = pair
     judge = Judge(VGG19Lite())
     for size in ((32, 40), (35, 45)):
-        untouched = judge.scores(resize(content.pixels, *size), content, [style])
-        assert untouched.style_ratio == pytest.approx(1)
-        assert untouched.content == pytest.approx(0, abs=1e-9)
+        unchanged = judge.scores(resize(content.pixels, *size), content, [style])
+        assert unchanged.style_ratio == pytest.approx(1)
+        assert unchanged.content == pytest.approx(0, abs=1e-9)
 
 
-def test_a_picture_too_small_for_the_network_is_refused_in_one_line(material):
-    content, style = material
+def test_a_picture_below_the_networks_minimum_size_is_refused(pair):
+    content, style = pair
     with pytest.raises(
         InputError, match=r"20×16 pixels is too small for the judge vgg19_lite, embedded.*at least \d+$"
     ):
         Judge(VGG19Lite()).scores(resize(content.pixels, 16, 20), content, [style])
 
 
-def test_the_reports_know_every_score():
+def test_reports_have_a_column_for_every_score():
     assert {field.name for field in fields(Scores)} == {*SCORES, "total_variation", "judge"}

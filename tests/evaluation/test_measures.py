@@ -1,19 +1,19 @@
-"""Measures without a network: hand numbers, SciPy, and the papers' formulas written out again."""
+"""Measures without a network against hand numbers, NumPy and the papers' formulas."""
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import wasserstein_distance
 
-from nst_tf.evaluation.measures import histogram, histogram_distance, similarity, total_variation
+from nst_tf.evaluation.measures import histogram, histogram_distance, ssim, total_variation
 
 RNG = np.random.default_rng(5)
 PICTURE = RNG.integers(0, 256, (24, 30, 3)).astype(np.float32) / 255
 OTHER = (RNG.integers(0, 256, (17, 13, 3)) // 3).astype(np.float32) / 255
 
 
-def ssim(x, y):
-    """Wang et al. 2004, equation 13, in luminances of YIQ, away from the border."""
+def ssim_by_formula(x, y):
+    """Compute equation 13 of Wang et al. 2004 on the luminances of YIQ, away from the border."""
     x, y = (0.299 * z[..., 0] + 0.587 * z[..., 1] + 0.114 * z[..., 2] for z in (x.astype(float), y.astype(float)))
 
     def mean(z):
@@ -26,23 +26,23 @@ def ssim(x, y):
     return index[5:-5, 5:-5].mean()
 
 
-def test_ssim_equals_its_formula():
+def test_ssim_matches_its_formula():
     other = np.clip(PICTURE + 0.2 * RNG.normal(size=PICTURE.shape), 0, 1).astype(np.float32)
-    assert similarity(other, PICTURE) == pytest.approx(ssim(other, PICTURE), rel=1e-5)
-    assert 0.1 < similarity(other, PICTURE) < 0.95
+    assert ssim(other, PICTURE) == pytest.approx(ssim_by_formula(other, PICTURE), rel=1e-5)
+    assert 0.1 < ssim(other, PICTURE) < 0.95
 
 
-def test_ssim_of_a_picture_with_itself_and_with_its_negative():
-    assert similarity(PICTURE, PICTURE) == pytest.approx(1)
-    assert similarity(1 - PICTURE, PICTURE) < -0.5
+def test_ssim_is_1_with_the_picture_itself_and_negative_with_its_negative():
+    assert ssim(PICTURE, PICTURE) == pytest.approx(1)
+    assert ssim(1 - PICTURE, PICTURE) < -0.5
 
 
-def test_ssim_does_not_see_colours_of_the_same_luminance():
+def test_ssim_depends_on_the_luminance_alone():
     grey = np.repeat((PICTURE @ np.array([0.299, 0.587, 0.114], np.float32))[..., None], 3, axis=-1)
-    assert similarity(grey, PICTURE) == pytest.approx(1, abs=1e-6)
+    assert ssim(grey, PICTURE) == pytest.approx(1, abs=1e-6)
 
 
-def test_the_histogram_counts_every_pixel():
+def test_the_histogram_counts_the_pixels_of_each_level():
     counts = histogram(PICTURE)
     assert counts.sum(1).tolist() == [24 * 30] * 3
     assert counts[1, 7] == (np.rint(255 * PICTURE[..., 1]) == 7).sum()
@@ -53,22 +53,28 @@ def test_the_histogram_distance_is_scipys_over_all_pixels():
     assert histogram_distance(histogram(PICTURE), histogram(OTHER)) == pytest.approx(expected, rel=1e-6)
 
 
+def test_the_histogram_distance_is_the_area_between_the_distribution_functions():
+    x, y = histogram(PICTURE), histogram(OTHER)
+    F, G = (np.cumsum(counts, axis=1) / counts.sum(1, keepdims=True) for counts in (x, y))
+    assert histogram_distance(x, y) == pytest.approx(np.abs(F - G).sum(1).mean() / 255, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("colour", "distance"),
     [((0, 0, 0), 0.0), ((255, 255, 255), 1.0), ((51, 0, 0), 0.2 / 3), ((51, 102, 153), (0.2 + 0.4 + 0.6) / 3)],
 )
-def test_the_distance_from_black_is_how_far_values_have_to_move(colour, distance):
+def test_the_histogram_distance_from_black_is_the_mean_value(colour, distance):
     black, flat = np.zeros((4, 5, 3), np.float32), np.full((7, 3, 3), colour, np.float32) / 255
     assert histogram_distance(histogram(black), histogram(flat)) == pytest.approx(distance, abs=1e-12)
     assert histogram_distance(histogram(flat), histogram(black)) == pytest.approx(distance, abs=1e-12)
 
 
-def test_where_colours_stand_does_not_matter_to_their_histogram():
+def test_the_histogram_distance_of_shuffled_pixels_is_0():
     shuffled = RNG.permutation(PICTURE.reshape(-1, 3)).reshape(PICTURE.shape)
     assert histogram_distance(histogram(PICTURE), histogram(shuffled)) == 0
 
 
-def test_total_variation_of_flat_striped_and_chequered_pictures():
+def test_total_variation_is_0_when_flat_1_for_stripes_and_2_for_a_checkerboard():
     def grey(values):
         return np.repeat(values[..., None], 3, axis=-1).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""One forward pass: which pictures go in, how vectors blend, what comes out."""
+"""One forward pass: preparation of the pictures, blending of the style vectors, and the result."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def picture(height, width, seed, **more):
     return Picture(np.random.default_rng(seed).uniform(size=(height, width, 3)).astype(np.float32), **more)
 
 
-def test_several_styles_are_blended_as_vectors(network, tiny_styliser):
+def test_several_styles_are_blended_as_vectors_and_not_as_pixels(network, tiny_styliser):
     content, styles, shares = picture(30, 40, 0), [picture(20, 20, n) for n in (1, 2, 3)], [0.5, 0.3, 0.2]
     made = ForwardPass(Canvas(size=40), content, styles, shares).picture(network)
     vectors = [tiny_styliser.predict(resize(style.pixels, 256, 256)[None]) for style in styles]
@@ -31,31 +31,32 @@ def test_several_styles_are_blended_as_vectors(network, tiny_styliser):
     assert np.abs(made - of_blended_pixels).max() > 0.01
 
 
-def test_a_painting_is_its_middle_square(network):
+def test_a_style_is_cut_to_its_middle_square(network):
     style = picture(20, 50, 1)
     style.pixels[:, :15] = style.pixels[:, 35:] = 0.9
-    (painting,) = ForwardPass(Canvas(size=16), picture(16, 16, 0), [style], [1.0]).paintings(np.zeros((1, 16, 16, 3)))
-    np.testing.assert_array_equal(painting[0], resize(style.pixels[:, 15:35], 256, 256))
+    forward_pass = ForwardPass(Canvas(size=16), picture(16, 16, 0), [style], [1.0])
+    (square,) = forward_pass.style_squares(np.zeros((1, 16, 16, 3)))
+    np.testing.assert_array_equal(square[0], resize(style.pixels[:, 15:35], 256, 256))
 
 
 @pytest.mark.parametrize("canvas", [{"style_size": 64}, {"style_fit": "content"}, {"style_scale": 0.1}])
-def test_settings_of_the_styles_size_are_not_looked_at(canvas, network):
+def test_settings_of_the_styles_size_have_no_effect(canvas, network):
     arguments = picture(16, 16, 0), [picture(30, 20, 1)], [1.0]
     plain, other = (ForwardPass(Canvas(size=16, **more), *arguments).picture(network) for more in ({}, canvas))
     np.testing.assert_array_equal(plain, other)
 
 
 @pytest.mark.parametrize("colour", Colour)
-def test_whatever_becomes_of_colours_the_network_gets_single_precision(colour):
-    pass_ = ForwardPass(Canvas(size=16, colour=colour), picture(16, 16, 0), [picture(9, 9, 1)], [1.0])
-    content = pass_.canvas.content(pass_.content)
-    assert {content.dtype, *(painting.dtype for painting in pass_.paintings(content))} == {np.dtype(np.float32)}
+def test_the_network_receives_float32_with_every_colour_setting(colour):
+    forward_pass = ForwardPass(Canvas(size=16, colour=colour), picture(16, 16, 0), [picture(9, 9, 1)], [1.0])
+    content = forward_pass.canvas.content(forward_pass.content)
+    assert {content.dtype, *(square.dtype for square in forward_pass.style_squares(content))} == {np.dtype(np.float32)}
 
 
-def test_colours_can_be_kept(network):
+def test_luminance_keeps_the_contents_chroma(network):
     content = picture(16, 16, 0)
     made = ForwardPass(Canvas(size=16, colour=Colour.luminance), content, [picture(9, 9, 1)], [1.0]).picture(network)[0]
     chroma = [x - (x @ [0.299, 0.587, 0.114])[..., None] for x in (made, content.pixels)]
-    inside = (made > 0).all(2) & (made < 1).all(2)  # where nothing had to be clipped
+    inside = (made > 0).all(2) & (made < 1).all(2)  # where nothing was clipped
     assert inside.sum() > 20
     np.testing.assert_allclose(chroma[0][inside], chroma[1][inside], atol=1e-4)

@@ -1,4 +1,4 @@
-"""Where the library's network comes from."""
+"""Finding, downloading and unpacking of Magenta's network."""
 
 import http.server
 import io
@@ -26,15 +26,15 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hub(saved_model, monkeypatch):
-    """A server on this machine that offers the archive, and counts."""
+    """A local server that offers the archive and records the requested paths."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         archive.add(saved_model, arcname=".")
-    seen = []
+    requested = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            seen.append(self.path)
+            requested.append(self.path)
             body = buffer.getvalue()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -48,11 +48,11 @@ def hub(saved_model, monkeypatch):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/2?tf-hub-format=compressed"
         monkeypatch.setattr(magenta, "ARCHIVE", replace(magenta.ARCHIVE, url=address))
-        yield seen
+        yield requested
         server.shutdown()
 
 
-def test_the_hub_is_asked_once(cache, hub, tiny_styliser):
+def test_the_archive_is_downloaded_once(cache, hub, tiny_styliser):
     folder = Magenta().locate()
     assert folder == Magenta().locate() == cache / "arbitrary-image-stylization-v1-256_2"
     assert hub == ["/2?tf-hub-format=compressed"]
@@ -61,14 +61,14 @@ def test_the_hub_is_asked_once(cache, hub, tiny_styliser):
     assert [path.name for path in cache.iterdir() if path.is_dir()] == [folder.name]
 
 
-def test_the_address_is_the_hubs():
+def test_the_archive_comes_from_tensorflow_hub():
     assert isinstance(magenta.ARCHIVE, Pretrained)
     assert magenta.ARCHIVE.url == (
         "https://tfhub.dev/google/magenta/arbitrary-image-stylization-v1-256/2?tf-hub-format=compressed"
     )
 
 
-def test_without_network_the_remedy_is_one_line(cache, monkeypatch):
+def test_a_failed_download_names_the_remedy_in_one_line(cache, monkeypatch):
     def refuse(*_, **__):
         raise requests.exceptions.ConnectionError("HTTPSConnectionPool:\nMax retries exceeded")
 
@@ -81,7 +81,7 @@ def test_without_network_the_remedy_is_one_line(cache, monkeypatch):
     assert "backbone" not in str(error.value)
 
 
-def test_an_archive_of_something_else_is_named(cache):
+def test_an_archive_without_the_model_is_refused_and_leaves_no_folder(cache):
     cache.mkdir(parents=True)
     path = cache / magenta.ARCHIVE.file
     path.write_bytes(b"no archive")
@@ -94,12 +94,12 @@ def test_an_archive_of_something_else_is_named(cache):
     assert [entry.name for entry in cache.iterdir() if entry.is_dir()] == []
 
 
-def test_a_folder_without_a_model_is_named(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"^feedforward\.weights=.*saved_model\.pb.*two \.tflite files.*hub"):
         Magenta(weights=str(tmp_path)).network()
 
 
-def test_the_identity_is_that_of_the_files(saved_model, tmp_path):
+def test_the_identity_depends_on_the_files_and_not_on_their_folder(saved_model, tmp_path):
     copy = shutil.copytree(saved_model, tmp_path / "copy")
     one, same = (Magenta(weights=str(folder)).identity() for folder in (saved_model, copy))
     assert one["sha256"] == same["sha256"]

@@ -1,4 +1,4 @@
-"""A library run is a run like any other: one folder, one record, one picture."""
+"""Runs with method=feedforward: folder, record, picture and settings."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from nst_tf.util.errors import InputError
 
 
 @pytest.fixture
-def library_config(pictures, saved_model):
+def feedforward_config(pictures, saved_model):
     def build(**changes):
         fields = {
             "content": pictures[0],
@@ -33,9 +33,11 @@ def library_config(pictures, saved_model):
     return build
 
 
-def test_a_complete_run_folder(library_config, tmp_path, pictures, tiny_styliser):
+def test_a_run_leaves_a_record_the_networks_picture_and_event_files(
+    feedforward_config, tmp_path, pictures, tiny_styliser
+):
     tracking = {"tensorboard": TensorBoard(every=0, pictures_every=1)}
-    result = stylize(library_config(tracking=tracking), tmp_path / "run")
+    result = stylize(feedforward_config(tracking=tracking), tmp_path / "run")
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record == result.record
     assert (record["status"], record["reason"]) == ("completed", "one forward pass")
@@ -60,44 +62,44 @@ def test_a_complete_run_folder(library_config, tmp_path, pictures, tiny_styliser
     assert not [tag for tag in events.Tags()["tensors"] if tag.startswith(("loss", "weighted", "speed"))]
 
 
-def test_with_every_observer_nothing_is_written_about_losses(library_config, tmp_path):
+def test_observers_write_neither_metrics_nor_checkpoints(feedforward_config, tmp_path):
     tracking = {name: kind(every=1) for name, kind in OBSERVERS.items()}
-    stylize(library_config(tracking=tracking), tmp_path / "run")
+    stylize(feedforward_config(tracking=tracking), tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.csv").exists()
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_finished_run_is_not_run_again_whatever_steps_say(library_config, tmp_path):
-    first = stylize(library_config(), tmp_path / "run")
+def test_a_finished_run_is_not_repeated_after_a_change_of_optimisation_settings(feedforward_config, tmp_path):
+    first = stylize(feedforward_config(), tmp_path / "run")
     stamp = first.folder.picture.stat().st_mtime_ns
-    again = stylize(library_config(steps=500, optimizer=SGD()), tmp_path / "run")
+    again = stylize(feedforward_config(steps=500, optimizer=SGD()), tmp_path / "run")
     assert again.reason == "already done: one forward pass"
     assert first.folder.picture.stat().st_mtime_ns == stamp
 
 
-def test_other_weights_are_another_run(library_config, tiny_styliser, tmp_path):
-    stylize(library_config(), tmp_path / "run")
+def test_other_weights_are_refused_in_the_folder_of_a_run(feedforward_config, tiny_styliser, tmp_path):
+    stylize(feedforward_config(), tmp_path / "run")
     other = type(tiny_styliser)(seed=4).save(tmp_path / "other")
     with pytest.raises(InputError, match="other settings"):
-        stylize(library_config(feedforward=Magenta(weights=str(other))), tmp_path / "run")
+        stylize(feedforward_config(feedforward=Magenta(weights=str(other))), tmp_path / "run")
 
 
-def test_only_what_the_method_looks_at_is_a_setting_of_the_run(library_config):
-    settings = flatten(library_config())
+def test_only_settings_that_the_method_reads_belong_to_the_run(feedforward_config):
+    settings = flatten(feedforward_config())
     assert {key.partition(".")[0] for key in settings} == {
         *("content", "style", "style_weights", "style_count", "method", "name"),
         *("image", "runtime", "tracking", "evaluation", "feedforward"),
     }
     assert not [key for key in settings if key.startswith("image.s") and key != "image.size"]
     assert "feedforward.weights" not in flatten(Config())
-    assert fingerprint(library_config(seed=1), []) == fingerprint(library_config(), [])
-    assert fingerprint(library_config(image=Canvas(size=33)), []) != fingerprint(library_config(), [])
+    assert fingerprint(feedforward_config(seed=1), []) == fingerprint(feedforward_config(), [])
+    assert fingerprint(feedforward_config(image=Canvas(size=33)), []) != fingerprint(feedforward_config(), [])
 
 
-def test_what_is_typed_in_vain_is_named_in_one_line(library_config, tmp_path, caplog):
+def test_overrides_without_effect_are_logged_in_one_line(feedforward_config, tmp_path, caplog):
     typed = ["steps=300", "optimizer=sgd", "losses.style.weight=3", "image.size=32", "loss=gatys", "name=x"]
     with caplog.at_level(logging.INFO):
-        stylize(library_config(), tmp_path / "run", typed)
+        stylize(feedforward_config(), tmp_path / "run", typed)
     (line,) = [line for line in caplog.messages if line.startswith("Without effect")]
     assert line == (
         "Without effect with method=feedforward: steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys"
@@ -105,33 +107,33 @@ def test_what_is_typed_in_vain_is_named_in_one_line(library_config, tmp_path, ca
 
 
 @pytest.mark.parametrize(("missing", "words"), [("content", "content is missing"), ("style", "style is missing")])
-def test_both_pictures_are_needed(missing, words, library_config, tmp_path):
+def test_a_missing_content_or_style_is_refused(missing, words, feedforward_config, tmp_path):
     with pytest.raises(InputError, match=words):
-        stylize(library_config(**{missing: None}), tmp_path / "run")
+        stylize(feedforward_config(**{missing: None}), tmp_path / "run")
 
 
-def test_a_network_that_fails_leaves_nothing(library_config, tmp_path, monkeypatch):
-    def full(self, network):
+def test_a_network_out_of_memory_names_the_remedy_and_leaves_no_record(feedforward_config, tmp_path, monkeypatch):
+    def raise_memory_error(self, network):
         raise MemoryError
 
-    monkeypatch.setattr("nst_tf.feedforward.ForwardPass.picture", full)
+    monkeypatch.setattr("nst_tf.feedforward.ForwardPass.picture", raise_memory_error)
     with pytest.raises(InputError, match=r"^feedforward\.weights: out of memory: choose a smaller image\.size"):
-        stylize(library_config(), tmp_path / "run")
+        stylize(feedforward_config(), tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
 
 
-def test_transparency_comes_back(library_config, tmp_path):
+def test_the_result_has_the_contents_transparency(feedforward_config, tmp_path):
     pixels = np.full((32, 32, 4), 200, np.uint8)
     pixels[:, :16, 3], pixels[:, 16:, 3] = 0, 255
     Image.fromarray(pixels).save(tmp_path / "content.png")
-    result = stylize(library_config(content=str(tmp_path / "content.png")), tmp_path / "run")
+    result = stylize(feedforward_config(content=str(tmp_path / "content.png")), tmp_path / "run")
     alpha = read_picture(str(result.folder.picture)).alpha
     np.testing.assert_array_equal(alpha[:, [0, -1]], [[0, 1]] * 32)
 
 
-def test_the_first_styles_take_part(library_config, pictures, tmp_path):
+def test_style_count_takes_the_first_styles_and_their_shares(feedforward_config, pictures, tmp_path):
     styles = [pictures[1], pictures[0], "sample:grass"]
-    config = library_config(style=styles, style_weights=[0.5, 0.3, 0.2], style_count=2)
+    config = feedforward_config(style=styles, style_weights=[0.5, 0.3, 0.2], style_count=2)
     assert config.shares == pytest.approx([0.625, 0.375])
     assert config.styles == styles[:2]
     record = stylize(config, tmp_path / "run").record
@@ -148,10 +150,10 @@ def test_the_first_styles_take_part(library_config, pictures, tmp_path):
         ({"method": "magic"}, "method='magic': must be one of optimize, feedforward"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(changes, words, library_config):
+def test_unusable_settings_are_refused(changes, words, feedforward_config):
     with pytest.raises(InputError, match=words):
-        library_config(**changes)
+        feedforward_config(**changes)
 
 
-def test_the_method_is_optimising_by_default():
+def test_the_default_method_is_optimize():
     assert Config().method is Method.optimize

@@ -1,4 +1,4 @@
-"""A SavedModel of the library's form, cut in two, against the same formula in NumPy."""
+"""A SavedModel split at its style vector, against the same formula in NumPy."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def picture(height, width, seed):
     return np.random.default_rng(seed).uniform(size=(1, height, width, 3)).astype(np.float32)
 
 
-def test_the_halves_are_the_formulas(saved_model, tiny_styliser):
+def test_both_halves_match_their_formulas_in_numpy(saved_model, tiny_styliser):
     network = read_saved_model(saved_model)
     content, style = picture(29, 38, 0), picture(64, 64, 1)
     vector = network.predict(style)
@@ -23,7 +23,7 @@ def test_the_halves_are_the_formulas(saved_model, tiny_styliser):
     assert network.size is None
 
 
-def test_the_halves_together_are_the_whole(saved_model):
+def test_the_halves_together_match_the_saved_model(saved_model):
     network = read_saved_model(saved_model)
     content, style = picture(16, 24, 0), picture(40, 30, 1)
     signature = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
@@ -31,7 +31,7 @@ def test_the_halves_together_are_the_whole(saved_model):
     np.testing.assert_allclose(network.transfer(content, network.predict(style)), whole, rtol=1e-6)
 
 
-def saved(folder, stylise, *shapes):
+def save(folder, stylise, *shapes):
     module = tf.Module()
     signature = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
     tf.saved_model.save(module, str(folder), signatures=tf.function(stylise, input_signature=signature))
@@ -42,20 +42,18 @@ PICTURE = (None, None, None, 3)
 
 
 def test_a_network_without_a_style_vector_is_refused(tmp_path):
-    folder = saved(
-        tmp_path / "model", lambda content, style: content + tf.image.resize(style, (8, 8)), PICTURE, PICTURE
-    )
+    folder = save(tmp_path / "model", lambda content, style: content + tf.image.resize(style, (8, 8)), PICTURE, PICTURE)
     with pytest.raises(InputError, match=r"^feedforward\.weights: .*no style vector"):
         read_saved_model(folder)
 
 
-def test_a_network_of_another_form_is_refused(tmp_path):
-    folder = saved(tmp_path / "model", lambda content: 1 - content, PICTURE)
+def test_a_model_with_one_input_is_refused(tmp_path):
+    folder = save(tmp_path / "model", lambda content: 1 - content, PICTURE)
     with pytest.raises(InputError, match=r"does not make a picture from two.*arbitrary-image-stylization-v1-256$"):
         read_saved_model(folder)
 
 
-def test_a_broken_file_is_one_line(tmp_path):
+def test_a_broken_file_is_refused_in_one_line(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"torn")
     with pytest.raises(InputError, match=r"^feedforward\.weights: .*cannot be loaded.*unpack it again$") as error:
         read_saved_model(tmp_path)

@@ -1,4 +1,4 @@
-"""A pair of TFLite models, made here, against the same formula in NumPy; the real pair where it is at hand."""
+"""A pair of small TFLite models against the same formula in NumPy, and Magenta's own pair where it is available."""
 
 import importlib.util
 
@@ -21,7 +21,7 @@ def network_of(folder):
     return read_pair(sorted(folder.glob("*.tflite")), threads=1)
 
 
-def test_the_pair_of_one_size_keeps_proportions(tflite_pair, tiny_styliser):
+def test_a_pair_of_fixed_size_keeps_the_contents_proportions(tflite_pair, tiny_styliser):
     network = network_of(tflite_pair(24))
     content, style = picture(12, 18, 0), picture(256, 256, 1)
     vector = network.predict(style)
@@ -31,7 +31,7 @@ def test_the_pair_of_one_size_keeps_proportions(tflite_pair, tiny_styliser):
     assert network.size == (24, 24)
 
 
-def test_the_pair_of_any_size_takes_pictures_as_they_are(tflite_pair, tiny_styliser):
+def test_a_pair_of_any_size_computes_at_the_contents_size(tflite_pair, tiny_styliser):
     network = network_of(tflite_pair(None))
     vector = network.predict(picture(256, 256, 1))
     for content in (picture(12, 18, 0), picture(40, 31, 2)):
@@ -41,39 +41,43 @@ def test_the_pair_of_any_size_takes_pictures_as_they_are(tflite_pair, tiny_styli
     assert network.size is None
 
 
-def test_what_a_photograph_leaves_of_the_square_mirrors_it():
-    seen = []
+def test_a_content_is_padded_with_its_mirror_image():
+    inputs = []
 
-    def stylised(x):
-        seen.append(x[0])
+    def negative(x):
+        inputs.append(x[0])
         return 1 - x
 
     content = picture(4, 8, 0)
-    np.testing.assert_allclose(apply_at_fixed_size(content, (8, 8), stylised), 1 - content, atol=1e-6)
-    np.testing.assert_array_equal(seen[0], np.concatenate([content[0, 1::-1], content[0], content[0, :-3:-1]]))
+    np.testing.assert_allclose(apply_at_fixed_size(content, (8, 8), negative), 1 - content, atol=1e-6)
+    np.testing.assert_array_equal(inputs[0], np.concatenate([content[0, 1::-1], content[0], content[0, :-3:-1]]))
 
 
-def test_a_strip_is_mirrored_as_often_as_it_takes():
-    content = picture(2, 40, 0)
-    assert apply_at_fixed_size(content, (20, 20), lambda x: x).shape == content.shape
+def test_a_narrow_content_is_mirrored_repeatedly():
+    content, inputs = picture(2, 20, 0), []
+    result = apply_at_fixed_size(content, (20, 20), lambda x: inputs.append(x[0]) or x)
+    np.testing.assert_allclose(result, content, atol=1e-6)
+    a, b = content[0]
+    expected = [(a, b)[min(row % 4, 3 - row % 4)] for row in range(3, 23)]  # … b a | a b | b a a b …
+    np.testing.assert_allclose(inputs[0], expected, atol=1e-6)
 
 
-def test_two_models_of_another_form_are_refused(tflite_pair):
+def test_two_models_that_are_not_a_pair_are_refused(tflite_pair):
     folder = tflite_pair(24)
     path = folder / "style_predict.tflite"
-    with pytest.raises(InputError, match="not a model from a painting to a vector and one"):
+    with pytest.raises(InputError, match="must be a model from a style to a vector and a model from a content and"):
         read_pair([path, path], None)
 
 
-def test_a_file_that_is_no_model_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused_in_one_line(tmp_path):
     path = tmp_path / "a.tflite"
     path.write_bytes(b"no model at all")
-    with pytest.raises(InputError, match=r"a\.tflite' is no TFLite model") as error:
+    with pytest.raises(InputError, match=r"a\.tflite' is not a TFLite model") as error:
         read_pair([path, path], None)
     assert "\n" not in str(error.value)
 
 
-def test_without_an_interpreter_the_remedy_is_named(tflite_pair, monkeypatch):
+def test_a_missing_interpreter_is_reported_with_the_command_that_installs_it(tflite_pair, monkeypatch):
     folder = tflite_pair(24)
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ai_edge_litert" else find(name))
@@ -81,7 +85,7 @@ def test_without_an_interpreter_the_remedy_is_named(tflite_pair, monkeypatch):
         network_of(folder)
 
 
-def test_the_real_pair_paints_in_the_paintings_colours_and_keeps_the_photograph(shared):
+def test_magentas_pair_takes_the_styles_colours_and_keeps_the_contents_layout(shared):
     content = read_picture(str(shared / "images" / "content" / "kodak19_lighthouse.png"))
     styles = [
         read_picture(str(shared / "images" / "style" / name))

@@ -12,7 +12,7 @@ NAMES = sorted(path.stem for path in PAINTINGS.glob("*.jpg"))
 
 
 def hues(pixels: np.ndarray) -> int:
-    """How many of 36 hues cover at least 1 % of the picture in a colour that is not grey."""
+    """Count those of 36 hues that cover at least 1 % of the picture in a colour that is not grey."""
     small = np.asarray(Image.fromarray(pixels).resize((96, 96), Image.Resampling.NEAREST)).reshape(-1, 3) / 255
     hsv = np.array([colorsys.rgb_to_hsv(*rgb) for rgb in small])
     vivid = hsv[(hsv[:, 1] > 0.25) & (hsv[:, 2] > 0.2), 0]
@@ -30,7 +30,7 @@ def test_every_painting_is_a_sample():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_painting_loads_and_is_small_on_disk(name):
+def test_a_painting_has_768_pixels_a_side_and_at_most_400_kb(name):
     pixels = sample_pixels(name)
     assert pixels.shape == (768, 768, 3)
     assert pixels.dtype == np.uint8
@@ -39,21 +39,21 @@ def test_painting_loads_and_is_small_on_disk(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_painting_is_rich_in_colour(name):
+def test_a_painting_has_at_least_eight_hues(name):
     pixels = sample_pixels(name)
     assert pixels.reshape(-1, 3).std(axis=0).min() > 35
     assert hues(pixels) >= 8
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_painting_is_textured_everywhere(name):
+def test_every_part_of_a_painting_is_textured(name):
     steep = gradient(sample_pixels(name))
     assert steep.mean() > 8
     patches = ndimage.uniform_filter(steep, 64)[32::64, 32::64]
     assert patches.min() > 2
 
 
-def test_measures_refuse_a_flat_picture_and_a_smooth_one():
+def test_a_flat_picture_has_one_hue_and_a_smooth_grey_one_none():
     flat = np.full((768, 768, 3), (200, 40, 40), np.uint8)
     smooth = np.broadcast_to(np.linspace(0, 255, 768)[:, None, None], flat.shape).astype(np.uint8)
     assert hues(flat) == 1

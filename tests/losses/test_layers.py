@@ -1,4 +1,4 @@
-"""What losses over layers share: weights, means over layers, references, blending, and refusals."""
+"""Settings that losses over layers share: layer weights, the mean over layers, references, blending, and checks."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ ZEROS = {"a": tf.zeros([1, 2, 2, 1]), "b": tf.zeros([1, 2, 2, 1])}
         ({"layer_weights": [1.0, 3.0], "over_layers": OverLayers.mean}, {"a": 2.0, "b": 24.0}),
     ],
 )
-def test_layer_shares_by_hand_add_up_to_the_raw_loss(settings, expected):
+def test_layer_terms_have_their_weights_and_add_up_to_the_raw_loss(settings, expected):
     loss = ContentLoss(layers=["a", "b"], reduction=ContentReduction.sum, **settings)
-    shares = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS))
-    assert {layer: float(value[0]) for layer, value in shares.items()} == expected
+    terms = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS).layers)
+    assert {layer: float(value[0]) for layer, value in terms.items()} == expected
     assert float(loss(FEATURES, loss.prepare(ZEROS))[0]) == sum(expected.values())
 
 
@@ -39,15 +39,15 @@ def test_layer_shares_by_hand_add_up_to_the_raw_loss(settings, expected):
         ),
     ],
 )
-def test_chained_layers_count_less_the_layer_before_them(settings, expected):
+def test_chained_layers_have_their_weight_minus_the_previous_weight(settings, expected):
     """Σ w_l (E_l − E_{l+1}) with E of a 16 and of b 256: one filter, four positions of 1 and of 2."""
     loss = GramLoss(layers=["a", "b"], reduction="sum", **settings)
-    shares = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS | {"image": FEATURES["image"]}))
-    assert {layer: float(value[0]) for layer, value in shares.items()} == expected
-    weights = [*settings.get("layer_weights", [1.0, 1.0])]
-    if settings.get("chained"):
-        mean = 2 if "over_layers" in settings else 1
-        assert sum(expected.values()) == (weights[0] * (16 - 256) + weights[1] * 256) / mean
+    terms = loss.distance(loss.represent(FEATURES), loss.prepare(ZEROS | {"image": FEATURES["image"]}).layers)
+    assert {layer: float(value[0]) for layer, value in terms.items()} == expected
+    weights = settings.get("layer_weights", [1.0, 1.0])
+    following = 256 if settings.get("chained") else 0
+    number = 2 if "over_layers" in settings else 1
+    assert sum(expected.values()) == (weights[0] * (16 - following) + weights[1] * 256) / number
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_chained_layers_count_less_the_layer_before_them(settings, expected):
         ("style:2", 3, ["style:2"]),
     ],
 )
-def test_references(reference, styles, expected):
+def test_references_are_the_content_every_style_or_one_style(reference, styles, expected):
     assert GramLoss(layers=["a"], reference=reference).references(styles) == expected
 
 
-def test_choices_may_be_given_by_name():
+def test_choices_are_accepted_by_name():
     by_name = GramLoss(layers=["a", "b"], over_layers="mean", blend="targets", reduction="sum", divisor="chw")
     assert (by_name.over_layers, by_name.blend) == (OverLayers.mean, Blend.targets)
-    assert by_name.share("a") == 0.5
+    assert by_name.effective_weight("a") == 0.5
 
 
-def test_a_loss_is_blended_by_its_losses_unless_told_otherwise():
+def test_blend_is_losses_by_default():
     assert GramLoss(layers=["a"]).blend is Blend.losses
 
 
@@ -102,7 +102,7 @@ def test_targets_carry_no_gradient():
         (lambda: TotalVariationLoss(exponent=0.5), ["exponent=0.5", "at least 1"]),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_line(build, words):
+def test_invalid_settings_are_refused_in_one_line(build, words):
     with pytest.raises(InputError) as error:
         build()
     assert all(word in str(error.value) for word in words)

@@ -1,4 +1,4 @@
-"""The sliced distance on sets of points whose distance is known, and against SciPy's along each direction."""
+"""The sliced Wasserstein loss on sets of points whose distance is known."""
 
 import numpy as np
 import pytest
@@ -15,28 +15,28 @@ N = 6
 
 
 def distance(x, target, **settings):
-    """The loss between sets of vectors (M, N)."""
+    """Return the loss between sets of vectors (M, N)."""
     loss = SlicedWassersteinLoss(layers=["conv"], **settings)
     features, targets = ({"conv": tf.constant(value[None, None], tf.float32)} for value in (x, target))
     return float(loss(features, loss.prepare(targets))[0])
 
 
 @pytest.mark.parametrize("count", [N, 3 * N])
-def test_a_shifted_set_of_points_is_a_part_of_its_shift_away(count):
-    """Along unit vectors at right angles the squares of a shift add up to the shift's own: a mean of ‖v‖²/N."""
+def test_distance_of_shifted_points_is_the_mean_square_of_the_shift(count):
+    """Squared projections on N orthonormal vectors add up to ‖v‖², so their mean is ‖v‖²/N."""
     x, shift = RNG.normal(size=(40, N)), np.array([3.0, 0, -4, 0, 0, 0])
     assert distance(x, RNG.permutation(x) + shift, directions=count) == pytest.approx(25 / N, rel=1e-4)
 
 
-def test_a_stretched_set_of_points_is_as_far_as_its_points_moved_on_average():
+def test_distance_of_scaled_points_is_the_mean_square_of_their_moves():
     x = RNG.normal(size=(40, N))
     assert distance(x, 3 * x) == pytest.approx(4 * (x**2).mean(), rel=1e-4)
     assert distance(x, 3 * x, reduction="relative") == pytest.approx(4 / 9, rel=1e-4)
-    assert distance(0 * x, 3 * x, reduction="relative") == pytest.approx(1, rel=1e-5)  # silence
+    assert distance(0 * x, 3 * x, reduction="relative") == pytest.approx(1, rel=1e-5)  # features that are all 0
 
 
-def test_along_one_direction_it_is_the_least_cost_of_carrying_one_set_to_the_other():
-    """By trying every way of pairing five points with five."""
+def test_distance_along_one_direction_is_the_least_cost_over_all_pairings():
+    """Every pairing of five points with five is tried."""
     from itertools import permutations
 
     x, target = RNG.normal(size=(5, N)), RNG.normal(size=(5, N))
@@ -46,13 +46,13 @@ def test_along_one_direction_it_is_the_least_cost_of_carrying_one_set_to_the_oth
     assert distance(x, target, directions=1, seed=3) == pytest.approx(least, rel=1e-4)
 
 
-def test_it_tells_distributions_of_equal_mean_and_covariance_apart():
+def test_distributions_of_equal_mean_and_covariance_have_a_distance():
     even, odd = (np.sign(RNG.normal(size=(4000, N))), RNG.normal(size=(4000, N)))
     same = distance(odd, RNG.normal(size=(4000, N)))
     assert distance(even, odd) > 5 * same
 
 
-def test_a_larger_style_is_compared_at_the_pictures_quantiles():
+def test_a_style_with_more_positions_is_compared_at_quantiles():
     x = RNG.normal(size=(40, N))
     assert distance(x, np.repeat(x, 3, axis=0)) == pytest.approx(0, abs=1e-9)
     many = stats.norm.ppf((np.arange(9999) + 0.5) / 9999)[:, None]
@@ -61,13 +61,13 @@ def test_a_larger_style_is_compared_at_the_pictures_quantiles():
     assert distance(many, 2 + 3 * few) == pytest.approx(4 + 4, rel=2e-2)
 
 
-def test_quantiles_by_hand():
+def test_quantiles_equal_numbers_computed_by_hand():
     x = tf.constant([[1.0, 3.0]])
     np.testing.assert_allclose(quantiles(x, 4), [[1, 1.5, 2.5, 3]])
     np.testing.assert_allclose(quantiles(quantiles(x, 4), 2), [[1.25, 2.75]])
 
 
-def test_directions_are_unit_vectors_at_right_angles_by_their_seed():
+def test_directions_are_orthonormal_and_determined_by_their_seed():
     for count in (N, 2 * N):
         theta = directions(count, N, 0)
         np.testing.assert_allclose(theta.T @ theta, np.eye(N) * count / N, atol=1e-5)
@@ -76,7 +76,7 @@ def test_directions_are_unit_vectors_at_right_angles_by_their_seed():
     np.testing.assert_array_equal(directions(3, N, 0), directions(N, N, 0)[:3])
 
 
-def test_each_picture_of_a_batch_has_its_own_distance():
+def test_the_distance_is_computed_for_each_picture_of_a_batch():
     x, target = RNG.normal(size=(2, 20, N)), RNG.normal(size=(30, N))
     loss = SlicedWassersteinLoss(layers=["conv"])
     targets = loss.prepare({"conv": tf.constant(target[None, None], tf.float32)})
@@ -84,7 +84,7 @@ def test_each_picture_of_a_batch_has_its_own_distance():
     np.testing.assert_allclose(both, [distance(picture, target) for picture in x], rtol=1e-5)
 
 
-def test_the_slope_draws_every_point_to_where_it_belongs():
+def test_the_gradient_moves_every_point_towards_its_partner():
     x, target = RNG.normal(size=(30, N)), RNG.normal(size=(30, N))
     loss = SlicedWassersteinLoss(layers=["conv"])
     targets = loss.prepare({"conv": tf.constant(target[None, None], tf.float32)})
@@ -101,7 +101,7 @@ def test_the_slope_draws_every_point_to_where_it_belongs():
     np.testing.assert_allclose(tape.gradient(value, variable)[0, 0], expected, rtol=1e-3, atol=1e-6)
 
 
-def test_styles_of_different_sizes_are_not_blended_into_one():
+def test_blending_styles_of_different_sizes_is_refused():
     x, large = tf.zeros([1, 4, 5, 3]), tf.ones([1, 6, 5, 3])
     losses = {"style": SlicedWassersteinLoss(layers=["conv"], blend=Blend.targets)}
     with pytest.raises(InputError, match=r"blend=targets.*image.style_fit=content"):

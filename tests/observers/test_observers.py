@@ -1,87 +1,109 @@
-"""Each observer on events made by hand, and the tables and files it leaves."""
+"""Each observer on the events of a run made by hand, and the files that it leaves."""
 
 import csv
-import json
+import dataclasses
+import doctest
+import importlib
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from nst_tf.images import read_picture
-from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Progress, Snapshots, is_due
-from nst_tf.runs.events import Finished, Iterate, Progressed, Scaled, Started
-from nst_tf.runs.folder import RunFolder
+from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Progress, RunningObserver, Snapshots, is_due
+from nst_tf.runs.events import Finished, Iterate
 from nst_tf.util.errors import InputError
 
-COLUMNS = ["content", "content/raw", "content/conv"]
+ALL_KINDS = pytest.mark.parametrize("kind", OBSERVERS.values(), ids=list(OBSERVERS))
 
 
-def iterate(step, steps=10, total=None):
-    value = 100.0 / (step + 1) if total is None else total
-    return Iterate(
-        step=step,
-        steps=steps,
-        evaluations=step + 1,
-        seconds=0.5 * step,
-        total=value,
-        gradient_norm=1.0,
-        terms={"content": value, "content/raw": value / 2, "content/conv": value / 2},
-        picture=lambda: np.full((16, 20, 3), step / 10, np.float32),
-        state=lambda: {"step": np.array(step)},
-    )
-
-
-def started(tmp_path, resumed_at=None):
-    return Started(RunFolder(tmp_path), 10, resumed_at, COLUMNS, "steps: 10", {"steps": 10})
-
-
-def table(tmp_path):
-    with (tmp_path / "metrics.csv").open() as file:
+def table(run):
+    with run.folder.metrics.open() as file:
         return list(csv.reader(file))
 
 
-def run(observer, tmp_path, steps=10, resumed_at=None, status="completed"):
-    observer.notify(started(tmp_path, resumed_at))
-    observer.notify(Scaled(1, 1, 16, 20))
-    for step in range(0 if resumed_at is None else resumed_at + 1, steps + 1):
-        observer.notify(Progressed(iterate(step)))
-    observer.notify(Finished(status, "because", iterate(steps)))
+def file_kinds(run):
+    """The files of a run; TensorBoard's end in the time, the host and a number."""
+    return ["tensorboard/events" if "events.out.tfevents." in name else name for name in run.files()]
 
 
 @pytest.mark.parametrize(
     ("step", "every", "expected"), [(0, 3, True), (3, 3, True), (4, 3, False), (10, 3, True), (3, 0, False)]
 )
-def test_due(step, every, expected):
-    assert is_due(iterate(step), every) is expected
+def test_a_step_is_due_at_multiples_and_at_the_last_step(hand_made_run, step, every, expected):
+    assert is_due(hand_made_run.iterate(step), every) is expected
 
 
-@pytest.mark.parametrize("kind", OBSERVERS.values(), ids=list(OBSERVERS))
-class TestEveryObserver:
-    def test_it_follows_a_whole_run(self, kind, tmp_path):
-        run(kind(every=2), tmp_path)
-
-    def test_switched_off_it_asks_for_no_look(self, kind, tmp_path):
-        observer = kind(every=0)
-        if hasattr(observer, "pictures_every"):
-            observer.pictures_every = 0
-        assert list(observer.periods) == []
-        run(observer, tmp_path)
-
-    def test_a_negative_period_is_refused(self, kind):
-        with pytest.raises(InputError, match="every=-1"):
-            kind(every=-1)
-
-    def test_it_survives_a_run_that_ends_before_its_first_loss(self, kind, tmp_path):
-        observer = kind()
-        observer.notify(started(tmp_path))
-        unread = Iterate(0, 10, 0, 0.0, math.nan, math.nan, {}, lambda: np.zeros((16, 20, 3), np.float32), dict)
-        observer.notify(Finished("failed", "out of memory", unread))
+FILES = {
+    "metrics": ["metrics.csv"],
+    "tensorboard": ["tensorboard/events"],
+    "snapshots": [f"snapshots/step_{step:06d}.png" for step in (0, 4, 8, 10)],
+    "progress": [],
+    "checkpoints": ["checkpoints/latest.npz"],
+}
 
 
-def test_metrics_by_hand(tmp_path):
-    run(Metrics(every=4), tmp_path)
-    assert table(tmp_path) == [
-        ["step", "evaluations", "seconds", "total", *COLUMNS],
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_a_run_leaves_the_files_of_its_observer(name, hand_made_run):
+    hand_made_run.run(OBSERVERS[name](every=4))
+    assert file_kinds(hand_made_run) == FILES[name]
+
+
+SWITCHED_OFF = {"metrics": ["metrics.csv"], "tensorboard": ["tensorboard/events"]}  # header; config and status
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_a_period_of_0_switches_an_observer_off(name, hand_made_run):
+    settings = OBSERVERS[name](every=0)
+    if name == "tensorboard":
+        settings.pictures_every = 0
+    assert list(settings.periods) == []
+    hand_made_run.run(settings)
+    assert file_kinds(hand_made_run) == SWITCHED_OFF.get(name, [])
+    if name == "metrics":
+        assert table(hand_made_run) == [["step", "evaluations", "seconds", "total", *hand_made_run.columns]]
+
+
+@ALL_KINDS
+def test_a_negative_period_is_refused(kind):
+    with pytest.raises(InputError, match="every=-1"):
+        kind(every=-1)
+
+
+@ALL_KINDS
+def test_a_run_that_ends_before_its_first_loss_leaves_no_values(kind, hand_made_run):
+    observer = hand_made_run.start(kind())
+    nan = math.nan
+    no_losses = Iterate(0, 10, 0, 0.0, nan, nan, {}, lambda: np.zeros((16, 20, 3), np.float32), dict)
+    observer.finished(Finished("failed", "out of memory", no_losses))
+    assert set(file_kinds(hand_made_run)) <= {"metrics.csv", "tensorboard/events"}
+    if kind is Metrics:
+        assert len(table(hand_made_run)) == 1
+
+
+@ALL_KINDS
+def test_one_settings_object_serves_two_runs_at_once(kind, hand_made_runs):
+    settings = kind(every=5)
+    before = dataclasses.asdict(settings)
+    observers = [(run, run.start(settings)) for run in hand_made_runs]
+    for step in range(11):
+        for run, observer in observers:
+            observer.progressed(run.iterate(step))
+    for run, observer in observers:
+        observer.finished(Finished("completed", "10 steps", run.iterate(10)))
+    assert vars(settings) == before  # the running observers hold all state
+    first, second = hand_made_runs
+    assert file_kinds(first) == file_kinds(second)
+    if kind is Metrics:
+        assert [row[0] for row in table(first)] == [row[0] for row in table(second)] == ["step", "0", "5", "10"]
+
+
+def test_metrics_are_the_counters_and_losses_of_every_fourth_step(hand_made_run):
+    hand_made_run.run(Metrics(every=4))
+    assert table(hand_made_run) == [
+        ["step", "evaluations", "seconds", "total", *hand_made_run.columns],
         ["0", "1", "0.0", "100.0", "100.0", "50.0", "50.0"],
         ["4", "5", "2.0", "20.0", "20.0", "10.0", "10.0"],
         ["8", "9", "4.0", repr(100 / 9), repr(100 / 9), repr(50 / 9), repr(50 / 9)],
@@ -89,43 +111,43 @@ def test_metrics_by_hand(tmp_path):
     ]
 
 
-def test_metrics_of_a_continued_run_drop_what_its_checkpoint_had_not_seen(tmp_path):
-    run(Metrics(every=1), tmp_path, steps=8, status="interrupted")
-    with (tmp_path / "metrics.csv").open("a") as file:
-        file.write("9,10,4.5,1")  # a torn row
-    run(Metrics(every=1), tmp_path, resumed_at=5)
-    assert [row[0] for row in table(tmp_path)] == ["step", *(str(step) for step in range(11))]
+def test_metrics_of_a_resumed_run_drop_the_rows_after_its_checkpoint(hand_made_run):
+    hand_made_run.run(Metrics(every=1), last=8, status="interrupted")
+    with hand_made_run.folder.metrics.open("a") as file:
+        file.write("9,10,4.5,1")  # an incomplete row
+    hand_made_run.run(Metrics(every=1), resumed_at=5)
+    assert [row[0] for row in table(hand_made_run)] == ["step", *(str(step) for step in range(11))]
 
 
-def test_a_fresh_run_does_not_keep_an_old_table(tmp_path):
-    run(Metrics(every=1), tmp_path)
-    run(Metrics(every=5), tmp_path)
-    assert [row[0] for row in table(tmp_path)] == ["step", "0", "5", "10"]
+def test_a_new_run_replaces_the_table_of_an_earlier_one(hand_made_run):
+    hand_made_run.run(Metrics(every=1))
+    hand_made_run.run(Metrics(every=5))
+    assert [row[0] for row in table(hand_made_run)] == ["step", "0", "5", "10"]
 
 
-def test_snapshots_are_the_pictures_of_their_steps(tmp_path):
-    run(Snapshots(every=5), tmp_path)
-    files = sorted((tmp_path / "snapshots").iterdir())
-    assert [file.name for file in files] == ["step_000000.png", "step_000005.png", "step_000010.png"]
-    np.testing.assert_allclose(read_picture(str(files[1])).pixels, 0.5, atol=0.5 / 255)
+def test_snapshots_are_the_pictures_of_their_steps(hand_made_run):
+    hand_made_run.run(Snapshots(every=5))
+    assert hand_made_run.files() == [f"snapshots/step_{step:06d}.png" for step in (0, 5, 10)]
+    for step in (0, 5, 10):
+        pixels = read_picture(str(hand_made_run.folder.snapshot(step))).pixels
+        np.testing.assert_allclose(pixels, step / 10, atol=0.5 / 255)
 
 
-def test_checkpoints_keep_the_latest_and_skip_the_start(tmp_path):
-    observer, folder = Checkpoints(every=4), RunFolder(tmp_path)
-    observer.notify(started(tmp_path))
-    observer.notify(Progressed(iterate(0)))
+def test_the_checkpoint_is_the_latest_one_and_never_the_start(hand_made_run):
+    observer, folder = hand_made_run.start(Checkpoints(every=4)), hand_made_run.folder
+    observer.progressed(hand_made_run.iterate(0))
     assert folder.read_checkpoint() is None
     for step in range(1, 10):
-        observer.notify(Progressed(iterate(step)))
+        observer.progressed(hand_made_run.iterate(step))
     assert folder.read_checkpoint()["step"] == 8
-    observer.notify(Finished("interrupted", "", iterate(9)))
+    observer.finished(Finished("interrupted", "", hand_made_run.iterate(9)))
     assert folder.read_checkpoint()["step"] == 9
-    assert [path.name for path in folder.checkpoint.parent.iterdir()] == ["latest.npz"]
+    assert hand_made_run.files() == ["checkpoints/latest.npz"]
 
 
-def test_progress_shows_loss_and_pace(tmp_path, capsys, monkeypatch):
+def test_the_progress_bar_shows_size_steps_loss_and_speed(hand_made_run, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    run(Progress(every=5), tmp_path)
+    hand_made_run.run(Progress(every=5))
     text = capsys.readouterr().err
     assert "10/10" in text
     assert "loss 9.091" in text
@@ -133,25 +155,45 @@ def test_progress_shows_loss_and_pace(tmp_path, capsys, monkeypatch):
     assert "20x16" in text
 
 
-def test_progress_is_silent_without_a_terminal(tmp_path, capsys):
-    run(Progress(every=5), tmp_path)
+def test_the_progress_bar_is_silent_without_a_terminal(hand_made_run, capsys):
+    hand_made_run.run(Progress(every=5))
     assert capsys.readouterr().err == ""
 
 
-def test_an_observer_may_ignore_everything(tmp_path):
-    run(Observer(), tmp_path)
+def test_a_running_observer_without_methods_accepts_every_event(hand_made_run):
+    class Silent(Observer):
+        def start(self, event):
+            return RunningObserver()
+
+    hand_made_run.run(Silent())
+    assert hand_made_run.files() == []
 
 
-def test_a_record_is_written_whole(tmp_path, monkeypatch):
-    folder = RunFolder(tmp_path)
-    folder.write_record({"status": "running"})
+def test_an_observer_without_a_start_method_says_what_is_missing(hand_made_run):
+    class Unfinished(Observer):
+        pass
 
-    def torn(*_):
-        raise OSError("disk full")
+    with pytest.raises(NotImplementedError, match=r"Unfinished needs a method start\(event\)"):
+        hand_made_run.run(Unfinished())
 
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", torn)
-        with pytest.raises(OSError, match="disk full"):
-            folder.write_record({"status": "completed"})
-    assert json.loads(folder.record.read_text()) == {"status": "running"}
-    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+def test_the_example_of_an_observer_works(hand_made_run, capsys):
+    module = importlib.import_module("nst_tf.observers.observer")
+    names = {}
+    for example in doctest.DocTestFinder().find(module.Observer, "Observer")[0].examples:
+        exec(example.source, names)
+    hand_made_run.run(names["PrintedLoss"](every=5))
+    assert capsys.readouterr().out.splitlines() == [
+        f"{hand_made_run.folder.name}: 10 steps",
+        *("step 0: 100", "step 5: 16.7", "step 10: 9.09"),
+        "completed",
+    ]
+
+
+def test_settings_are_imported_without_tensorflow_and_tensorboard():
+    code = (
+        "import sys, nst_tf.observers, nst_tf.runs.session\n"
+        "assert not {'tensorflow', 'tensorboard', 'keras'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,8 +1,7 @@
-"""TensorBoard's files, read back through its own event API."""
+"""The event files of TensorBoard, read through its own readers."""
 
 import csv
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,18 +14,10 @@ from tensorboard.util import tensor_util
 from nst_tf import stylize
 from nst_tf.images import read_picture, to_bytes
 from nst_tf.observers import Metrics, Snapshots, TensorBoard
+from nst_tf.observers.hparams_table import write_hparams_config, write_scores
+from nst_tf.observers.running_tensorboard import scalar_tag
 from nst_tf.optimizers import SGD
-from nst_tf.runs.events import Finished, Iterate, Progressed, Started
-from nst_tf.runs.folder import RunFolder
-
-COLUMNS = ["content", "content/raw", "content/conv"]
-
-
-def iterate(step):
-    """A step of a run of ten."""
-    terms = dict.fromkeys(COLUMNS, 1.0 / (step + 1))
-    picture = np.full((16, 20, 3), step / 10, np.float32)
-    return Iterate(step, 10, step + 1, 0.5 * step, 1.0 / (step + 1), 1.0, terms, lambda: picture, dict)
+from nst_tf.runs.events import Finished
 
 
 def events(folder):
@@ -41,7 +32,7 @@ def series(accumulator, tag):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, pictures):
-    """One run of six steps, looked at every second; pictures every third."""
+    """A run of six steps, with scalars at every second and pictures at every third."""
     from nst_tf import Config
     from nst_tf.backbones import VGG19
     from nst_tf.images import Canvas
@@ -81,7 +72,7 @@ TAGS = {
 }
 
 
-def test_scalars_are_those_of_metrics_csv(run):
+def test_scalars_equal_the_columns_of_metrics_csv(run):
     result, accumulator = run
     with result.folder.metrics.open() as file:
         table = list(csv.DictReader(file))
@@ -90,14 +81,14 @@ def test_scalars_are_those_of_metrics_csv(run):
         assert series(accumulator, tag) == expected, tag
 
 
-def test_gradient_norm_and_speed_are_there_at_every_look(run):
+def test_gradient_norm_and_speed_are_written_every_second_step(run):
     _, accumulator = run
     for tag in ("gradient/norm", "speed/evaluations_per_second"):
         assert [step for step, _ in series(accumulator, tag)] == [0, 2, 4, 6]
     assert all(value > 0 for _, value in series(accumulator, "gradient/norm"))
 
 
-def test_pictures_are_the_snapshots(run):
+def test_images_equal_the_snapshots(run):
     result, accumulator = run
     images = accumulator.Tensors("picture")
     assert [event.step for event in images] == [0, 3, 6]
@@ -108,13 +99,13 @@ def test_pictures_are_the_snapshots(run):
         assert np.abs(shown.astype(int) - saved).max() <= 1
 
 
-def test_the_config_is_there_as_text(run):
+def test_the_config_is_written_as_text(run):
     result, accumulator = run
     text = tensor_util.make_ndarray(accumulator.Tensors("config")[0].tensor_proto).item().decode()
     assert result.folder.config.read_text().strip() in text
 
 
-def test_the_layout_draws_the_terms_and_each_losss_layers(run):
+def test_the_layout_has_a_chart_of_weighted_losses_and_one_of_layers_per_loss(run):
     _, accumulator = run
     proto = tensor_util.make_ndarray(accumulator.Tensors("custom_scalars__config__")[0].tensor_proto).item()
     layout = layout_pb2.Layout.FromString(proto)
@@ -133,7 +124,7 @@ def hparams(accumulator, tag):
     return plugin_data_pb2.HParamsPluginData.FromString(content)
 
 
-def test_hparams_hold_the_settings_and_the_end(run):
+def test_hparams_hold_the_settings_and_the_status(run):
     _, accumulator = run
     values = hparams(accumulator, "_hparams_/session_start_info").session_start_info.hparams
     assert values["losses.style.weight"].number_value == 10.0
@@ -144,44 +135,97 @@ def test_hparams_hold_the_settings_and_the_end(run):
     assert end.status == api_pb2.STATUS_SUCCESS
 
 
-def test_a_diverged_run_ends_as_a_failure(small_config, tmp_path):
+def test_hparams_show_a_diverged_run_as_a_failure(small_config, tmp_path):
     result = stylize(small_config(optimizer=SGD(learning_rate=1.0)), tmp_path / "run")
     assert result.status == "diverged"
     end = hparams(events(tmp_path / "run"), "_hparams_/session_end_info").session_end_info
     assert end.status == api_pb2.STATUS_FAILURE
 
 
-def test_a_run_begun_anew_shows_nothing_of_the_last_one(tmp_path):
-    """Killed before its first checkpoint: the second life begins at step 0."""
-    start = Started(RunFolder(tmp_path), 10, None, COLUMNS, "steps: 10", {"steps": 10})
+def steps(accumulator, tag):
+    return [event.step for event in accumulator.Tensors(tag)]
+
+
+def texts(accumulator, tag):
+    return [tensor_util.make_ndarray(event.tensor_proto).item().decode() for event in accumulator.Tensors(tag)]
+
+
+@pytest.mark.parametrize(
+    ("column", "tag"),
+    [
+        ("style", "weighted/style"),
+        ("style/raw", "raw/style"),
+        ("style/conv1_1", "layers/style/conv1_1"),
+        ("style/conv1_1/entropy", "entropy/style/conv1_1"),
+    ],
+)
+def test_each_kind_of_column_has_its_tag(column, tag):
+    assert scalar_tag(column) == tag
+
+
+def test_a_new_run_removes_the_events_of_an_earlier_one(hand_made_run):
+    """The first run is killed before its first checkpoint, so the second one starts at step 0."""
     for last in (7, 3):
-        observer = TensorBoard(every=1, pictures_every=0)
-        observer.notify(start)
+        observer = hand_made_run.start(TensorBoard(every=1, pictures_every=0))
         for step in range(last):
-            observer.notify(Progressed(iterate(step)))
-    accumulator = events(tmp_path)
-    assert [step for step, _ in series(accumulator, "loss/total")] == [0, 1, 2]
-    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+            observer.progressed(hand_made_run.iterate(step))
+    accumulator = events(hand_made_run.path)
+    assert steps(accumulator, "loss/total") == [0, 1, 2]
+    assert len(hand_made_run.files()) == 1
 
 
-def test_a_continued_run_shows_one_life(tmp_path):
-    """Killed at step 8 in the middle of a record, continued from the checkpoint of step 5."""
-    folder, observer = RunFolder(tmp_path), TensorBoard(every=1, pictures_every=4)
-    start = Started(folder, 10, None, COLUMNS, "steps: 10", {"steps": 10})
-    observer.notify(start)
-    for step in range(9):
-        observer.notify(Progressed(iterate(step)))
-    observer.notify(Finished("interrupted", "asked to stop", iterate(8)))
-    (path,) = folder.tensorboard.iterdir()
-    path.write_bytes(path.read_bytes()[:-7])
+def test_a_resumed_run_shows_every_step_once_and_the_last_status(hand_made_run):
+    """The run is killed at step 8 in the middle of an event, and resumed from the checkpoint of step 5."""
+    settings = TensorBoard(every=1, pictures_every=4)
+    hand_made_run.run(settings, last=8, status="interrupted")
+    (path,) = hand_made_run.folder.tensorboard.iterdir()
+    path.with_name("events.out.tfevents.1000000000.host.1.0.v2").write_bytes(path.read_bytes()[:-7])
+    path.unlink()  # readers sort files by the second in their names, and both runs take place within one
+    hand_made_run.run(settings, resumed_at=5)
 
-    observer = TensorBoard(every=1, pictures_every=4)
-    observer.notify(replace(start, resumed_at=5))
-    for step in range(6, 11):
-        observer.notify(Progressed(iterate(step)))
-    observer.notify(Finished("completed", "10 steps", iterate(10)))
-    accumulator = events(tmp_path)
-    assert [step for step, _ in series(accumulator, "loss/total")] == list(range(11))
-    assert [event.step for event in accumulator.Tensors("picture")] == [0, 4, 8, 10]
+    accumulator = events(hand_made_run.path)
+    assert steps(accumulator, "loss/total") == list(range(11))
+    assert steps(accumulator, "picture") == [0, 4, 8, 10]
+    assert texts(accumulator, "config") == ["```yaml\nsteps: 10\n```"]
+    assert texts(accumulator, "end") == ["completed: because"]
+    assert steps(accumulator, "custom_scalars__config__") == [0]
+    assert steps(accumulator, "cost/seconds") == [10]
     end = hparams(accumulator, "_hparams_/session_end_info").session_end_info
     assert end.status == api_pb2.STATUS_SUCCESS
+
+
+def test_an_interrupted_run_that_is_resumed_drops_its_first_status(hand_made_run):
+    settings = TensorBoard(every=1, pictures_every=0)
+    hand_made_run.run(settings, last=8, status="interrupted")
+    end = hparams(events(hand_made_run.path), "_hparams_/session_end_info").session_end_info
+    assert end.status == api_pb2.STATUS_UNKNOWN
+    observer = hand_made_run.start(settings, resumed_at=8)
+    assert "end" not in events(hand_made_run.path).Tags()["tensors"]
+    observer.finished(Finished("converged", "because", hand_made_run.iterate(9)))
+    end = hparams(events(hand_made_run.path), "_hparams_/session_end_info").session_end_info
+    assert end.status == api_pb2.STATUS_SUCCESS
+
+
+def test_new_scores_replace_earlier_ones(hand_made_run):
+    hand_made_run.run(TensorBoard(every=5, pictures_every=0))
+    folder = hand_made_run.folder.tensorboard
+    write_scores(folder, 10, {"judge": "first", "ssim": 0.25, "lpips": 0.75})
+    write_scores(folder, 10, {"judge": "second", "ssim": 0.5, "lpips": None})
+    accumulator = events(hand_made_run.path)
+    assert series(accumulator, "judged/ssim") == [(10, 0.5)]
+    assert "judged/lpips" not in accumulator.Tags()["tensors"]
+    assert accumulator.SummaryMetadata("judged/ssim").summary_description == "Judge: second"
+    assert steps(accumulator, "loss/total") == [0, 5, 10]
+
+
+def test_the_columns_of_a_sweep_replace_those_of_an_earlier_one(tmp_path):
+    folder = tmp_path / "tensorboard"
+    write_hparams_config(folder, ["seed"], ["content"])
+    write_hparams_config(folder, ["steps"], ["style"], ["ssim"])
+    (tag,) = events(tmp_path).Tags()["tensors"]
+    experiment = hparams(events(tmp_path), tag).experiment
+    assert [column.name for column in experiment.hparam_infos] == ["steps"]
+    assert [column.name.tag for column in experiment.metric_infos] == [
+        *("loss/total", "weighted/style", "raw/style", "judged/ssim"),
+        *("cost/seconds", "cost/evaluations", "cost/peak_memory_mb"),
+    ]

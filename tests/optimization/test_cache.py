@@ -1,4 +1,4 @@
-"""What runs of one process share changes nothing in what they make."""
+"""Tests of the cache: a run that reuses networks, targets and compiled loops gives the bits of a run without."""
 
 import numpy as np
 import pytest
@@ -36,26 +36,28 @@ def assert_same(one, other):
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """How often an objective was traced, how often targets were computed, how often a network was built."""
+    """Counts of networks built, of targets computed, and of objectives traced."""
     counts = {"network": 0, "targets": 0, "traces": 0}
 
-    def counted(owner, name, what, wanted=lambda: True):
+    def count_calls(owner, name, key, condition=lambda: True):
         original = getattr(owner, name)
 
         def wrapper(*args, **kwargs):
-            counts[what] += wanted()
+            counts[key] += condition()
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, wrapper)
 
-    counted(Backbone, "extractor", "network")
-    counted(Objective, "prepare", "targets")
-    counted(Objective, "values", "traces", wanted=lambda: not tf.executing_eagerly())
+    count_calls(Backbone, "extractor", "network")
+    count_calls(Objective, "prepare", "targets")
+    count_calls(Objective, "values", "traces", condition=lambda: not tf.executing_eagerly())
     return counts
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_run_of_the_same_form_compiles_nothing_and_is_the_fresh_one(name, small_config, tmp_path, compiled):
+def test_a_run_that_differs_in_weights_compiles_nothing_and_equals_a_run_without_cache(
+    name, small_config, tmp_path, compiled
+):
     optimizer = OPTIMIZERS[name]()
     cache = RunCache(keeps=True)
     stylize(small_config(optimizer=optimizer), tmp_path / "first", cache=cache)
@@ -64,8 +66,8 @@ def test_a_run_of_the_same_form_compiles_nothing_and_is_the_fresh_one(name, smal
     second = {"optimizer": optimizer, "losses": losses(content=0.5, style=33.0, total_variation=0.7)}
     stylize(small_config(**second), tmp_path / "second", cache=cache)
     assert compiled == first
-    stylize(small_config(**second), tmp_path / "alone")
-    assert_same(tmp_path / "second", tmp_path / "alone")
+    stylize(small_config(**second), tmp_path / "without_cache")
+    assert_same(tmp_path / "second", tmp_path / "without_cache")
     assert metrics(tmp_path / "second") != metrics(tmp_path / "first")
 
 
@@ -79,7 +81,9 @@ def test_a_run_of_the_same_form_compiles_nothing_and_is_the_fresh_one(name, smal
     ],
     ids=["learning rate", "start", "seed", "steps"],
 )
-def test_what_is_no_form_is_not_compiled(changes, small_config, tmp_path, compiled):
+def test_another_learning_rate_start_seed_or_number_of_steps_compiles_nothing(
+    changes, small_config, tmp_path, compiled
+):
     if "seed" in changes:
         changes = changes | {"backbone": VGG19(weights="random")}
     cache = RunCache(keeps=True)
@@ -87,8 +91,8 @@ def test_what_is_no_form_is_not_compiled(changes, small_config, tmp_path, compil
     first = dict(compiled)
     stylize(small_config(**changes), tmp_path / "second", cache=cache)
     assert compiled == first
-    stylize(small_config(**changes), tmp_path / "alone")
-    assert_same(tmp_path / "second", tmp_path / "alone")
+    stylize(small_config(**changes), tmp_path / "without_cache")
+    assert_same(tmp_path / "second", tmp_path / "without_cache")
     assert metrics(tmp_path / "second") != metrics(tmp_path / "first")
 
 
@@ -116,40 +120,40 @@ def test_what_is_no_form_is_not_compiled(changes, small_config, tmp_path, compil
     ],
     ids=str,
 )
-def test_another_form_is_another_step(changes, small_config, tmp_path):
-    """There and back, each time as a process of its own would have it."""
+def test_another_static_setting_gives_the_bits_of_a_run_without_cache(changes, small_config, tmp_path):
+    """The settings change and change back, and each run equals one without a cache."""
     cache = RunCache(keeps=True)
     for name, config in {"first": {}, "second": changes, "third": {}}.items():
         stylize(small_config(**config), tmp_path / name, cache=cache)
-        stylize(small_config(**config), tmp_path / f"{name} alone")
-        assert_same(tmp_path / name, tmp_path / f"{name} alone")
+        stylize(small_config(**config), tmp_path / f"{name} without cache")
+        assert_same(tmp_path / name, tmp_path / f"{name} without cache")
 
 
 @pytest.mark.parametrize("schedule", [Schedule(), Schedule(scales=[0.5, 1.0]), Schedule(average=0.9)], ids=str)
-def test_scales_and_means_begin_anew(schedule, small_config, tmp_path, compiled):
+def test_scales_and_averages_start_afresh_in_a_second_run(schedule, small_config, tmp_path, compiled):
     cache = RunCache(keeps=True)
     for name, weight in {"first": 10.0, "second": 20.0}.items():
-        counted = dict(compiled)
+        before = dict(compiled)
         config = small_config(schedule=schedule, steps=6, losses=losses(style=weight))
         stylize(config, tmp_path / name, cache=cache)
-    assert compiled == counted
-    stylize(config, tmp_path / "alone")
-    assert_same(tmp_path / "second", tmp_path / "alone")
+    assert compiled == before
+    stylize(config, tmp_path / "without_cache")
+    assert_same(tmp_path / "second", tmp_path / "without_cache")
 
 
 @pytest.mark.parametrize("optimizer", [SGD(learning_rate=1.0), LBFGS(first_step=1e30, clamp=False)], ids=str)
-def test_a_run_after_one_that_diverged_is_unharmed(optimizer, small_config, tmp_path):
-    """What that one left in the solver may be NaN."""
+def test_a_run_after_a_diverged_one_equals_a_run_without_cache(optimizer, small_config, tmp_path):
+    """The diverged run may leave NaN in the solver's variables."""
     cache = RunCache(keeps=True)
     wild, tame = small_config(optimizer=optimizer), small_config(optimizer=optimizer, losses=losses(style=1e-4))
     stylize(wild, tmp_path / "wild", cache=cache)
     stylize(tame, tmp_path / "tame", cache=cache)
-    stylize(tame, tmp_path / "alone")
-    assert_same(tmp_path / "tame", tmp_path / "alone")
+    stylize(tame, tmp_path / "without_cache")
+    assert_same(tmp_path / "tame", tmp_path / "without_cache")
 
 
 @pytest.mark.parametrize("name", ["adam", "lbfgs", "scipy_lbfgs"])
-def test_a_run_continues_in_a_used_workshop(name, small_config, tmp_path):
+def test_a_run_resumes_with_a_cache_that_another_run_has_used(name, small_config, tmp_path):
     cache = RunCache(keeps=True)
     optimizer = OPTIMIZERS[name]()
     stylize(small_config(optimizer=optimizer, losses=losses(style=3.0)), tmp_path / "other", cache=cache)
@@ -159,31 +163,31 @@ def test_a_run_continues_in_a_used_workshop(name, small_config, tmp_path):
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
-def test_a_run_short_of_memory_finds_the_shelves_empty(small_config, tmp_path, monkeypatch, compiled):
+def test_a_run_short_of_memory_empties_the_cache_but_for_the_network(small_config, tmp_path, monkeypatch, compiled):
     cache = RunCache(keeps=True)
     stylize(small_config(), tmp_path / "first", cache=cache)
     first = dict(compiled)
-    monkeypatch.setattr("nst_tf.api.is_easy", lambda *_: False)
+    monkeypatch.setattr("nst_tf.optimization.problem.fits_easily", lambda *_: False)
     stylize(small_config(seed=1), tmp_path / "second", cache=cache)
     assert compiled["network"] == first["network"]
     assert compiled["targets"] == 2 * first["targets"]
     assert compiled["traces"] == 2 * first["traces"]
 
 
-def test_a_shelf_keeps_what_the_last_run_used_until_something_new_is_built():
-    shelf = Cache(keeps=True)
+def test_a_cache_drops_unused_values_before_a_new_one_is_built():
+    cache = Cache(keeps=True)
     for key in "ab":
-        assert shelf.find(key) is None
-        shelf.put(key, key.upper())
-    shelf.begin_run()
-    assert shelf.find("a") == "A"
-    assert shelf.find("c") is None
-    shelf.put("c", "C")
-    assert shelf.find("b") is None  # let go before c was built
-    assert (shelf.find("a"), shelf.find("c")) == ("A", "C")
+        assert cache.find(key) is None
+        cache.put(key, key.upper())
+    cache.begin_run()
+    assert cache.find("a") == "A"
+    assert cache.find("c") is None
+    cache.put("c", "C")
+    assert cache.find("b") is None  # dropped before c was built
+    assert (cache.find("a"), cache.find("c")) == ("A", "C")
 
 
-def test_a_shelf_that_keeps_nothing_is_empty():
-    shelf = Cache(keeps=False)
-    assert shelf.put("a", 1) == 1
-    assert shelf.find("a") is None
+def test_a_cache_that_keeps_nothing_stays_empty():
+    cache = Cache(keeps=False)
+    assert cache.put("a", 1) == 1
+    assert cache.find("a") is None

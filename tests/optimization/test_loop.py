@@ -1,9 +1,12 @@
-"""The compiled loop against the same steps taken one by one, and what ends it early."""
+"""Tests of the compiled loop against the same steps taken one by one, of its early ends, and of its checkpoints."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from nst_tf.optimization.engine import checkpoint_step
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, Evaluation
 
@@ -17,7 +20,7 @@ def bowl(image):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_n_steps_at_once_equal_n_steps_one_by_one(name):
+def test_n_steps_in_one_call_equal_n_calls_of_one_step(name):
     one, other = (CompiledLoop(OPTIMIZERS[name]().solver(START), bowl) for _ in range(2))
     one.begin(), other.begin()
     for _ in range(6):
@@ -26,7 +29,7 @@ def test_n_steps_at_once_equal_n_steps_one_by_one(name):
     np.testing.assert_array_equal(one.image(), other.image())
 
 
-def test_a_reading_tells_the_loss_of_the_picture():
+def test_the_record_of_a_step_is_the_loss_of_its_picture():
     loop = CompiledLoop(Adam().solver(START), bowl)
     first = loop.begin()
     x = START.numpy().astype(np.float64)
@@ -38,7 +41,7 @@ def test_a_reading_tells_the_loss_of_the_picture():
     assert later.total == pytest.approx((loop.image().astype(np.float64) ** 2).sum(), rel=1e-5)
 
 
-def test_it_is_traced_once_whatever_the_number_of_steps():
+def test_the_step_is_traced_once_for_every_number_of_steps():
     traces = 0
 
     def counted(image):
@@ -53,7 +56,7 @@ def test_it_is_traced_once_whatever_the_number_of_steps():
     assert traces == 2  # the start, and the loop's body
 
 
-def test_growth_stops_the_loop_where_it_happens_and_keeps_the_best_picture():
+def test_the_loop_stops_at_the_step_that_exceeds_growth_and_keeps_the_best_picture():
     loop = CompiledLoop(SGD(learning_rate=1.5).solver(START), bowl, growth=100.0)  # each step multiplies x by -2
     first = loop.begin()
     last = loop.advance(50)
@@ -62,7 +65,7 @@ def test_growth_stops_the_loop_where_it_happens_and_keeps_the_best_picture():
     np.testing.assert_array_equal(loop.best(), START)
 
 
-def test_a_loss_that_is_no_number_stops_the_loop():
+def test_a_loss_of_nan_stops_the_loop():
     def breaking(image):
         total, gradient, terms = bowl(image)
         return Evaluation(tf.where(total < 5.0, np.nan, total), gradient, terms)
@@ -75,7 +78,7 @@ def test_a_loss_that_is_no_number_stops_the_loop():
     assert 5.0 <= (loop.best() ** 2).sum() < 5.0 / 0.64 * 1.001  # the last picture before it broke
 
 
-def test_a_loss_of_zero_at_the_start_is_no_divergence():
+def test_a_start_with_loss_zero_does_not_count_as_divergence():
     loop = CompiledLoop(Adam().solver(tf.zeros(SHAPE)), bowl, growth=2.0)
     assert loop.begin().total == 0
     assert loop.advance(3).healthy
@@ -85,11 +88,11 @@ DECAY = 0.8
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_mean_weighs_the_pictures_of_all_steps_the_start_included(name):
+def test_the_average_is_the_weighted_mean_of_all_pictures_including_the_start(name):
     loop, twin = (CompiledLoop(OPTIMIZERS[name]().solver(START), bowl, average=decay) for decay in (DECAY, 0.0))
     loop.begin(), twin.begin()
     loop.advance(2), loop.advance(3)
-    steps = loop.read().step  # SciPy's method has nothing left to do after two
+    steps = loop.read().step  # SciPy's method is at the minimum after two
     pictures = [START.numpy()]
     for _ in range(steps):
         twin.advance(1)
@@ -98,36 +101,114 @@ def test_the_mean_weighs_the_pictures_of_all_steps_the_start_included(name):
     weights = DECAY ** np.arange(steps, -1, -1.0)
     expected = np.tensordot(weights / weights.sum(), np.array(pictures, np.float64), 1)
     np.testing.assert_allclose(loop.image(), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(loop.solver.image(), twin.image())  # the steps do not know of it
+    np.testing.assert_array_equal(loop.solver.image(), twin.image())  # the average does not change the steps
 
 
-def test_what_is_told_is_the_loss_of_the_mean_and_its_evaluation_is_not_counted():
+def test_the_reported_record_is_the_loss_of_the_average_and_its_evaluation_is_not_counted():
     loop = CompiledLoop(Adam(learning_rate=0.1).solver(START), bowl, average=DECAY)
-    assert loop.begin() == loop.tell()
+    assert loop.begin() == loop.read_reported()
     loop.advance(4)
-    told, read = loop.tell(), loop.read()
+    reported, read = loop.read_reported(), loop.read()
     x = loop.image().astype(np.float64)
-    assert told.total == told.terms["content"] == pytest.approx((x**2).sum(), rel=1e-5)
-    assert told.gradient_norm == pytest.approx(2 * np.sqrt((x**2).sum()), rel=1e-5)
-    assert read.total < 0.9 * told.total  # the mean lags behind
-    assert (told.step, told.evaluations) == (read.step, read.evaluations) == (4, 5)
+    assert reported.total == reported.terms["content"] == pytest.approx((x**2).sum(), rel=1e-5)
+    assert reported.gradient_norm == pytest.approx(2 * np.sqrt((x**2).sum()), rel=1e-5)
+    assert read.total < 0.9 * reported.total  # the mean lags behind
+    assert (reported.step, reported.evaluations) == (read.step, read.evaluations) == (4, 5)
     loop.advance(1)
-    assert loop.tell().total < told.total
+    assert loop.read_reported().total < reported.total
 
 
-def test_a_restored_mean_goes_on_bit_for_bit():
+def test_a_restored_average_continues_with_the_same_bits():
     one, other = (CompiledLoop(Adam().solver(START), bowl, average=DECAY) for _ in range(2))
     one.begin(), one.advance(3)
     other.restore(one.state())
-    assert other.tell() == one.tell()
+    assert other.read_reported() == one.read_reported()
     assert other.advance(3) == one.advance(3)
-    assert other.tell() == one.tell()
+    assert other.read_reported() == one.read_reported()
     np.testing.assert_array_equal(other.image(), one.image())
 
 
-def test_a_mean_does_not_hide_a_divergence():
+def test_an_average_does_not_hide_a_divergence():
     loop = CompiledLoop(SGD(learning_rate=1.5).solver(START), bowl, growth=100.0, average=0.99)
     loop.begin()
     loop.advance(50)
-    assert not loop.tell().healthy
+    assert not loop.read_reported().healthy
     np.testing.assert_array_equal(loop.best(), START)
+
+
+CHECKPOINTS = Path(__file__).parents[1] / "fixtures" / "v0_1_0"
+"""Run folders that version 0.1.0 wrote, each interrupted after three steps."""
+
+
+SCALE = 1e-6
+
+
+def read_arrays(optimizer):
+    with np.load(CHECKPOINTS / optimizer / "checkpoints" / "latest.npz") as arrays:
+        return dict(arrays)
+
+
+def restored(optimizer, state, **settings):
+    """A loop on a picture of the checkpoint's size, restored from its arrays.
+
+    The objective ``SCALE Σ x²`` has the same terms and lower values than the checkpoint's, so that every step succeeds.
+    """
+    names = [str(name) for name in state["descent/names"]]
+
+    def objective(image):
+        total, gradient, _ = bowl(image)
+        return Evaluation(SCALE * total, SCALE * gradient, dict.fromkeys(names, SCALE * total))
+
+    start = tf.zeros(state["descent/best_image"].shape)
+    loop = CompiledLoop(OPTIMIZERS[optimizer](**settings).solver(start), objective)
+    return loop, loop.restore(state)
+
+
+SETTINGS = {"adam": {}, "lbfgs": {"history": 2, "preconditioner_power": 0.5}}
+"""Settings of the optimisers in the run folders."""
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_checkpoint_of_version_0_1_0_is_restored_at_its_step_and_loss(name):
+    state = read_arrays(name)
+    loop, record = restored(name, state, **SETTINGS[name])
+    _, evaluations, _, total, gradient_norm, *terms = state["descent/row"][0]
+    assert (record.step, record.evaluations) == (3, int(evaluations))
+    assert checkpoint_step(state) == 3
+    assert (record.total, record.gradient_norm) == (total, gradient_norm)
+    assert list(record.terms.values()) == terms
+    assert record.healthy
+    np.testing.assert_array_equal(loop.image().ravel(), state["solver/pixels"].ravel())
+    np.testing.assert_array_equal(loop.best(), state["descent/best_image"])
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_restored_checkpoint_of_version_0_1_0_is_written_with_the_present_prefix(name):
+    old = read_arrays(name)
+    loop, _ = restored(name, old, **SETTINGS[name])
+    new = loop.state()
+    assert {key for key in new if not key.startswith("solver/")} == {
+        key.replace("descent/", "loop/") for key in old if key.startswith("descent/")
+    }
+    for key in (key for key in old if key.startswith("descent/")):
+        np.testing.assert_array_equal(new[key.replace("descent/", "loop/")], old[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_checkpoint_of_version_0_1_0_and_its_rewritten_form_continue_with_the_same_bits(name):
+    old = read_arrays(name)
+    one, _ = restored(name, old, **SETTINGS[name])
+    other, _ = restored(name, old, **SETTINGS[name])
+    other.restore(one.state())
+    assert other.advance(2) == one.advance(2)
+    np.testing.assert_array_equal(other.image(), one.image())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_restored_checkpoint_of_version_0_1_0_takes_further_steps(name):
+    loop, before = restored(name, read_arrays(name), **SETTINGS[name])
+    after = loop.advance(2)
+    assert after.step == 5
+    assert after.evaluations >= before.evaluations + 2
+    assert after.total == pytest.approx(SCALE * (loop.image().astype(np.float64) ** 2).sum(), rel=1e-5)
+    assert after.total < before.total

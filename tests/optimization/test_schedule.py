@@ -1,4 +1,4 @@
-"""Scales, shares of steps, and the stop rule."""
+"""Tests of the scales, their shares of the steps, and the stop rule."""
 
 import pytest
 
@@ -15,22 +15,22 @@ from nst_tf.util.errors import InputError
         (Schedule(scales=[0.5, 1.0], step_shares=[3.0, 1.0]), 100, [75, 100]),
     ],
 )
-def test_scales_share_the_steps(schedule, steps, ends):
+def test_the_scales_end_at_their_shares_of_the_steps(schedule, steps, ends):
     assert schedule.ends(steps) == ends
 
 
-def test_the_stop_rule_compares_with_the_loss_a_window_ago():
+def test_the_stop_rule_compares_with_the_loss_one_window_before():
     rule = Schedule(stop_change=1.0, stop_window=20).stop_rule()
     losses = {0: 100.0, 10: 50.0, 20: 49.9, 30: 49.8}  # 30 against 10: 0.4 %; 20 against 0: 50 %
     assert [rule(step, loss) for step, loss in losses.items()] == [False, False, False, True]
 
 
-def test_without_a_change_the_rule_never_stops():
+def test_without_stop_change_the_rule_never_stops():
     rule = Schedule(stop_window=1).stop_rule()
     assert not any(rule(step, 1.0) for step in range(10))
 
 
-def test_a_restored_rule_decides_as_the_old_one():
+def test_a_restored_stop_rule_decides_like_the_original():
     old, new = (Schedule(stop_change=1.0, stop_window=20).stop_rule() for _ in range(2))
     for step in (0, 10, 20):
         old(step, 100.0 / (step + 1))
@@ -57,6 +57,6 @@ def test_a_restored_rule_decides_as_the_old_one():
         ({"average": -0.1}, "average"),
     ],
 )
-def test_values_out_of_range_are_refused(fields, word):
+def test_invalid_settings_are_refused_with_their_key(fields, word):
     with pytest.raises(InputError, match=word):
         Schedule(**fields)

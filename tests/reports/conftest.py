@@ -1,4 +1,4 @@
-"""Made-up sweeps, and the page as an HTML parser sees it."""
+"""Sweeps with invented losses, and a parser for the page."""
 
 from html.parser import HTMLParser
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def made_up_sweep(made_up_run, tmp_path):
-    """Writes a grid as Hydra numbers it; ``ends`` has one dict of `made_up_run`'s arguments a run."""
+    """Return a function that writes a sweep; ``ends`` has the arguments of `made_up_run` for each run."""
 
     def write(points, ends=None, shared=("content=photo.jpg", "steps=3", "name=grid"), folder=None):
         folder = folder or tmp_path / "grid"
@@ -20,7 +20,7 @@ def made_up_sweep(made_up_run, tmp_path):
 
 
 class Page(HTMLParser):
-    """Elements of a page: tag, attributes, and the text within."""
+    """The elements of a page, with tag, attributes and text."""
 
     VOID = ("meta", "link", "img", "input", "wbr")
 

@@ -1,10 +1,10 @@
-"""Run folders in every state: ended, killed, torn, broken, and what is no run."""
+"""Run folders in every state: ended, running, incomplete, damaged, and folders without a run."""
 
 import logging
 
 import pytest
 
-from nst_tf.reports.reading import find_runs, natural, read_metrics
+from nst_tf.reports.reading import find_runs, natural_key, read_metrics
 from nst_tf.util.errors import InputError
 
 
@@ -15,9 +15,9 @@ def test_runs_come_in_natural_order_with_their_numbers(made_up_sweep):
     assert runs[10].overrides == ["content=photo.jpg", "steps=3", "name=grid", "seed=10"]
 
 
-def test_numbers_sort_as_numbers(tmp_path):
+def test_numbers_in_names_sort_by_value(tmp_path):
     names = ["10_a", "2_b", "lighthouse", "2_a"]
-    assert [p.name for p in sorted((tmp_path / name for name in names), key=natural)] == [
+    assert [p.name for p in sorted((tmp_path / name for name in names), key=natural_key)] == [
         "2_a",
         "2_b",
         "10_a",
@@ -25,22 +25,22 @@ def test_numbers_sort_as_numbers(tmp_path):
     ]
 
 
-def test_runs_of_two_sweeps_keep_apart_and_one_named_twice_counts_once(made_up_sweep, tmp_path):
+def test_labels_of_two_sweeps_include_the_folder_and_a_run_given_twice_is_read_once(made_up_sweep, tmp_path):
     first = made_up_sweep([["seed=0"], ["seed=1"]], folder=tmp_path / "first")
     second = made_up_sweep([["seed=0"]], folder=tmp_path / "second")
     runs = find_runs([first, second, first / "0_seed=0"])
     assert [run.label for run in runs] == ["first/0", "first/1", "second/0"]
 
 
-def test_a_run_under_way_shows_its_last_row(made_up_run, tmp_path):
+def test_a_running_run_has_the_values_of_its_last_row(made_up_run, tmp_path):
     made_up_run(tmp_path / "run", ["steps=9"], totals=(8.0, 4.0), status="running")
     (run,) = find_runs([tmp_path])
-    assert (run.status, run.stands, run.picture) == ("running", False, None)
+    assert (run.status, run.succeeded, run.picture) == ("running", False, None)
     assert run.final["total"] == 4.0
-    assert [run.counted(name) for name in ("steps", "evaluations", "seconds")] == [1, 2, 0.5]
+    assert [run.count(name) for name in ("steps", "evaluations", "seconds")] == [1, 2, 0.5]
 
 
-def test_its_picture_is_the_last_snapshot(made_up_run, tmp_path):
+def test_the_picture_of_a_running_run_is_its_last_snapshot(made_up_run, tmp_path):
     run = made_up_run(tmp_path / "run", [], status="running")
     for step in (0, 100, 50):
         run.snapshot(step).parent.mkdir(exist_ok=True)
@@ -48,14 +48,14 @@ def test_its_picture_is_the_last_snapshot(made_up_run, tmp_path):
     assert find_runs([tmp_path])[0].picture == run.snapshot(100)
 
 
-def test_a_torn_row_is_dropped(made_up_run, tmp_path):
+def test_an_incomplete_row_is_dropped(made_up_run, tmp_path):
     run = made_up_run(tmp_path / "run", [], totals=(8.0, 4.0, 2.0))
     run.metrics.write_text(run.metrics.read_text() + "3,4")
     assert list(read_metrics(run.metrics).total) == [8.0, 4.0, 2.0]
 
 
 @pytest.mark.parametrize("text", [None, "", "step,evaluations\n1,2\n", "\x00\x01"])
-def test_without_metrics_there_is_an_empty_curve(text, made_up_run, tmp_path):
+def test_metrics_are_empty_where_the_file_is_missing_or_damaged(text, made_up_run, tmp_path):
     run = made_up_run(tmp_path / "run", [])
     run.metrics.unlink()
     if text is not None:
@@ -65,7 +65,7 @@ def test_without_metrics_there_is_an_empty_curve(text, made_up_run, tmp_path):
     assert read.final["total"] == 1.0
 
 
-def test_what_cannot_be_read_is_left_out_with_a_line(made_up_run, tmp_path, caplog):
+def test_damaged_records_distillations_and_empty_folders_are_left_out_with_a_warning(made_up_run, tmp_path, caplog):
     made_up_run(tmp_path / "good", [])
     broken = made_up_run(tmp_path / "broken", [])
     broken.record.write_text("{")
@@ -83,6 +83,6 @@ def test_what_cannot_be_read_is_left_out_with_a_line(made_up_run, tmp_path, capl
 
 
 @pytest.mark.parametrize(("name", "words"), [("nothing", "No such folder"), ("", "No run in")])
-def test_folders_without_any_run_are_refused(name, words, tmp_path):
+def test_folders_without_a_run_are_refused(name, words, tmp_path):
     with pytest.raises(InputError, match=words):
         find_runs([tmp_path / name])

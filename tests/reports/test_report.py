@@ -1,4 +1,4 @@
-"""The report as a folder: its files, what the page says, and how the command refuses."""
+"""The report: its files, the contents of the page, and the errors of the command."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from nst_tf.reports import write_report
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
 GRID = [[f"losses.style.weight={w}", f"seed={s}"] for w in (1, 10) for s in (0, 1, 2)]
-HOSTILE = "<script>alert(1)</script>\"'&"
+MARKUP = "<script>alert(1)</script>\"'&"
 
 
 @pytest.fixture
 def report(made_up_sweep):
-    ends = [{}, {"totals": (4.0, 0.5)}, {"status": "failed", "reason": HOSTILE}, {"status": "running"}, {}, {}]
+    ends = [{}, {"totals": (4.0, 0.5)}, {"status": "failed", "reason": MARKUP}, {"status": "running"}, {}, {}]
     return write_report([made_up_sweep(GRID, ends)])
 
 
@@ -29,7 +29,7 @@ def data(page):
     return json.loads(page.find("script", type="application/json")[0]["text"])
 
 
-def test_everything_is_there(report):
+def test_a_report_has_all_files_and_no_empty_picture(report):
     names = {path.name for path in report.parent.iterdir()}
     tables = {"table.csv", "table.md", "table.tex"}
     assert names == {"index.html", "pictures", "contact_sheet.png", "losses.png", "losses.pdf"} | tables
@@ -40,7 +40,7 @@ def test_everything_is_there(report):
             assert np.asarray(image.convert("L")).std() > 5, f"{name} is empty"
 
 
-def test_the_contact_sheet_has_the_grid_as_headings_and_every_picture_in_its_place(report, read_page):
+def test_the_pictures_form_the_grid_with_its_values_as_headings(report, read_page):
     page = read_page(report)
     assert len(page.find("table", _class="sheet")) == 1
     headings = [(e["text"].strip(), e["scope"]) for e in page.find("th")][:7]
@@ -59,20 +59,20 @@ def test_best_and_failed_runs_are_marked_in_words(report, read_page):
     assert "is-failed" in tiles["run-2"]["class"]
     assert "running" in tiles["run-3"]["text"]
     assert "no picture" in tiles["run-3"]["text"]
-    assert "Best: lowest total" in " ".join(page.find("p", _class="note")[0]["text"].split())
+    assert "The best run has the lowest total" in " ".join(page.find("p", _class="note")[0]["text"].split())
 
 
-def test_a_users_text_is_never_markup(report, read_page):
+def test_markup_in_a_reason_is_escaped(report, read_page):
     page = read_page(report)
-    assert HOSTILE in next(f for f in page.find("figure") if f.get("id") == "run-2")["text"]
-    assert data(page)["runs"][2]["status"] == f"failed: {HOSTILE}"
+    assert MARKUP in next(f for f in page.find("figure") if f.get("id") == "run-2")["text"]
+    assert data(page)["runs"][2]["status"] == f"failed: {MARKUP}"
     assert "alert(1)" not in "".join(e["text"] for e in page.find("script") if e.get("type") != "application/json")
 
 
-def test_every_picture_has_words_and_every_file_lies_within(report, read_page):
+def test_every_picture_has_a_description_and_every_file_is_in_the_report(report, read_page):
     page = read_page(report)
     pictures = [e for e in page.find("img") if "dialog" not in e["within"]]
-    assert len(pictures) == 5 + 2 + 1  # the runs' but one, content and style, the curves without scripts
+    assert len(pictures) == 5 + 2 + 1  # five of six runs, both inputs, and the curves for browsers without scripts
     assert all(e["alt"].strip() for e in pictures)
     assert all(e["src"].startswith("data:image/jpeg;base64,") for e in pictures[:-1])
     files = [run[key] for run in data(page)["runs"] for key in ("file", "content") if run[key]]
@@ -82,7 +82,7 @@ def test_every_picture_has_words_and_every_file_lies_within(report, read_page):
         assert (report.parent / file).is_file()
 
 
-def test_full_pictures_are_the_runs_own_and_the_photograph_has_their_size(report, read_page):
+def test_full_pictures_are_copies_and_the_photograph_has_their_size(report, read_page):
     runs = data(read_page(report))["runs"]
     original = next(report.parent.parent.glob("0_*")) / "stylized.png"
     assert (report.parent / runs[0]["file"]).read_bytes() == original.read_bytes()
@@ -91,7 +91,7 @@ def test_full_pictures_are_the_runs_own_and_the_photograph_has_their_size(report
         assert content.size == (runs[0]["width"], runs[0]["height"]) == (32, 24)
 
 
-def test_the_curves_are_those_that_were_logged(report, read_page):
+def test_the_curves_have_the_logged_values(report, read_page):
     curves = data(read_page(report))["curves"]
     assert [curve["run"] for curve in curves] == list(range(6))
     assert curves[1]["name"] == "style.weight=1, seed=1"
@@ -103,7 +103,7 @@ def test_the_curves_are_those_that_were_logged(report, read_page):
     assert curves[0]["dash"] != curves[3]["dash"]
 
 
-def test_a_photograph_that_has_changed_is_not_compared_with(made_up_sweep, pictures, read_page, tmp_path, caplog):
+def test_a_changed_photograph_is_left_out(made_up_sweep, pictures, read_page, tmp_path, caplog):
     copy = Path(shutil.copy(pictures[0], tmp_path / "photo.png"))
     folder = made_up_sweep([["seed=0"], ["seed=1"]])
     for path in folder.glob("*/run.json"):
@@ -113,10 +113,10 @@ def test_a_photograph_that_has_changed_is_not_compared_with(made_up_sweep, pictu
     page = read_page(write_report([folder]))
     assert data(page)["runs"][0]["content"] is None
     assert len(caplog.messages) == 1
-    assert "photo.png, not at hand" in page.find("section", _class="given")[0]["text"]
+    assert "photo.png (file missing or changed)" in page.find("section", _class="inputs")[0]["text"]
 
 
-def test_no_losses_and_no_pictures_still_make_a_report(made_up_sweep, read_page):
+def test_runs_without_losses_and_pictures_make_a_report(made_up_sweep, read_page):
     folder = made_up_sweep([["seed=0"], ["seed=1"]])
     for path in [*folder.glob("*/metrics.csv"), *folder.glob("*/stylized.png")]:
         path.unlink()
@@ -125,7 +125,7 @@ def test_no_losses_and_no_pictures_still_make_a_report(made_up_sweep, read_page)
     assert len(page.find("span", _class="none")) == 2
 
 
-def test_an_earlier_reports_pictures_go(made_up_sweep):
+def test_pictures_of_an_earlier_report_are_removed(made_up_sweep):
     folder = made_up_sweep([["seed=0"], ["seed=1"]])
     report = write_report([folder]).parent
     shutil.rmtree(folder / "1_seed=1")
@@ -138,12 +138,12 @@ def compare(*arguments, cwd):
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ)
 
 
-def test_the_script_writes_where_it_is_told_without_tensorflow(made_up_sweep, tmp_path):
+def test_the_command_writes_the_given_folder_without_importing_tensorflow(made_up_sweep, tmp_path):
     folder = made_up_sweep(GRID)
     arguments = [str(folder), "--report", "elsewhere", "--best", "seconds"]
     code = (
-        f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); import compare\n"
-        f"compare.compare(compare.parser().parse_args({arguments!r}))\n"
+        "import sys; from nst_tf.cli.commands import run_command\n"
+        f"assert run_command('compare', {arguments!r}) == 0\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
@@ -162,7 +162,7 @@ def test_the_script_writes_where_it_is_told_without_tensorflow(made_up_sweep, tm
         ([], "the following arguments are required: FOLDER"),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(arguments, words, made_up_sweep, tmp_path):
+def test_an_error_of_the_command_is_one_line(arguments, words, made_up_sweep, tmp_path):
     made_up_sweep([["seed=0"], ["seed=1"]])
     (tmp_path / "empty").mkdir()
     done = compare(*arguments, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""The page of the papers' systems, out of made-up runs: figures by hand, what is missing, what is never told."""
+"""The reproduction page from runs with invented losses: figures by hand, missing values, and private paths."""
 
 import os
 import re
@@ -33,19 +33,19 @@ def paper(loss, seconds):
 
 @pytest.fixture
 def write(made_up_run, tmp_path):
-    """Writes a run of an experiment: losses 4, 2, 1 after steps 0, 1, 2, which end at 0, 0.5 and 1 second."""
+    """Return a function that writes a run with losses 4, 2 and 1 after steps 0, 1 and 2, at 0, 0.5 and 1 second."""
 
     def run(name, experiment, *overrides, record=None, **arguments):
-        told = {"weights": VGG19, "machine": "8 cores, Abacus, 16 GiB", "scores": SCORES} | (record or {})
+        recorded = {"weights": VGG19, "machine": "8 cores, Abacus, 16 GiB", "scores": SCORES} | (record or {})
         typed = [*SHARED, f"experiment={experiment}", *overrides]
-        return made_up_run(tmp_path / "runs" / name, typed, record=told, **arguments)
+        return made_up_run(tmp_path / "runs" / name, typed, record=recorded, **arguments)
 
     return run
 
 
 @pytest.fixture
 def page(tmp_path):
-    """Writes the page and gives its text."""
+    """Return a function that writes the page and returns its text."""
 
     def made():
         path = tmp_path / "docs" / "reproduction.md"
@@ -60,7 +60,7 @@ SYSTEM = re.compile(r"\*\*(?P<number>\w+)\*\* (?P<title>.+?)<br>`(?P<command>.+?
 
 
 def rows(text):
-    """Cells of the table by column, in its order; parts of the first and third by names of their own."""
+    """Return the cells of each row by column; the parts of the first and third column have their own names."""
     lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
     cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
     found = [dict(zip(COLUMNS, (cell.strip() for cell in row), strict=True)) for row in cells]
@@ -76,7 +76,7 @@ def row_of(text, experiment):
     return found[0]
 
 
-def test_a_row_for_every_system_in_the_papers_order(write, page):
+def test_there_is_a_row_for_every_system_in_the_order_of_the_papers(write, page):
     write("one", "malathi")
     systems = read_systems().systems
     text = page()
@@ -89,7 +89,7 @@ def test_a_row_for_every_system_in_the_papers_order(write, page):
     assert "```\npython scripts/reproduction.py runs\n```" in text
 
 
-def test_a_row_tells_what_its_run_measured(write, page):
+def test_a_row_has_losses_iterations_seconds_and_scores_of_its_run(write, page):
     write("one", "malathi", "steps=2")
     row = row_of(page(), "malathi")
     assert row["measured"] == "total 4 → 1<br>2 iterations, 3 evaluations<br>0.5 s an iteration"
@@ -97,15 +97,15 @@ def test_a_row_tells_what_its_run_measured(write, page):
     assert row["run"].startswith("vgg19, weights my\\_vgg19.h5<br>24x32<br>")
 
 
-def test_a_system_without_a_run_says_so_and_has_no_figures(write, page):
+def test_a_system_without_a_run_has_a_row_without_figures(write, page):
     write("one", "malathi")
     row = row_of(page(), "chandra2019")
     assert row["command"] == "experiment=chandra2019"
-    assert row["measured"] == "no run yet: the command fills this in"
+    assert row["measured"] == "no run yet"
     assert (row["judged"], row["picture"]) == ("–", "–")
 
 
-def test_printed_figures_stand_beside_measured_ones_with_ratios_where_asked(write, page):
+def test_printed_and_measured_figures_have_ratios_where_the_figure_is_relative(write, page):
     write("a", "gupta2019_vgg19", printed=paper(50.0, 100.0))
     write("b", "gupta2019_resnet50", printed=paper(None, 25.0), totals=(4.0, 3.0))
     text = page()
@@ -122,7 +122,7 @@ def test_the_printed_figures_of_the_experiments_are_on_the_page(write, page):
     assert "loss after the first iteration 8079787520" in row_of(page(), "gupta2019_vgg19")["printed"]
 
 
-def test_a_run_of_the_library_has_seconds_and_no_loss(write, page):
+def test_a_feedforward_run_has_seconds_and_no_loss(write, page):
     weights = {"name": "magenta", "weights": "hub"}
     run = write("one", "library_one_style", totals=(1.0, 1.0), record={"weights": weights}, method="feedforward")
     run.metrics.unlink()
@@ -133,7 +133,7 @@ def test_a_run_of_the_library_has_seconds_and_no_loss(write, page):
     assert row["run"] == "magenta, weights hub<br>24x32"
 
 
-def test_of_several_runs_the_latest_that_came_to_an_end_counts(write, page):
+def test_the_latest_run_that_ended_is_used(write, page):
     at = [{"started_at": f"2026-01-0{day}T00:00:00+00:00"} for day in (1, 2, 3)]
     write("a", "malathi", record=at[1], totals=(8.0, 2.0))
     write("b", "malathi", record=at[0], totals=(8.0, 5.0))
@@ -141,7 +141,7 @@ def test_of_several_runs_the_latest_that_came_to_an_end_counts(write, page):
     assert row_of(page(), "malathi")["measured"].startswith("total 8 → 2<br>")
 
 
-def test_another_network_is_a_row_of_its_own(write, page):
+def test_each_network_of_a_system_has_a_row(write, page):
     write("a", "aradwad_gauri", record={"weights": VGG16})
     write("b", "aradwad_gauri", "backbone=vgg19")
     found = [row for row in rows(page()) if row["number"] == "1a"]
@@ -151,12 +151,12 @@ def test_another_network_is_a_row_of_its_own(write, page):
     assert "`backbone`" not in found[0]["differs"]
 
 
-def test_a_run_that_went_wrong_says_how(write, page):
+def test_a_run_that_diverged_has_its_reason(write, page):
     write("a", "malathi", status="diverged", reason="the loss | grew")
     assert row_of(page(), "malathi")["measured"].startswith("**diverged**: the loss \\| grew<br>total 4 → 1<br>")
 
 
-def test_pictures_are_small_jpegs_beside_the_page_and_earlier_ones_go(write, page, tmp_path):
+def test_pictures_are_small_jpegs_beside_the_page_and_earlier_ones_are_removed(write, page, tmp_path):
     gallery = tmp_path / "docs" / "gallery" / "reproduction"
     run = write("a", "malathi")
     Image.fromarray(np.full((300, 600, 3), (200, 40, 90), np.uint8)).save(run.picture)
@@ -176,7 +176,7 @@ def test_a_run_without_a_picture_has_a_dash(write, page):
     assert row_of(page(), "malathi")["picture"] == "–"
 
 
-def test_commands_name_files_alone_and_share_what_all_typed(write, page, tmp_path):
+def test_commands_have_file_names_and_the_shared_overrides_appear_once(write, page, tmp_path):
     judge = "evaluation.weights='/home/ann/my j/j.h5'"
     write("a", "malathi", "backbone.weights=/home/ann/my_vgg19.h5", "steps=2", judge)
     write("b", "nguyen_le", "backbone.weights=random", "steps=3", judge, record={"weights": VGG16})
@@ -190,7 +190,7 @@ def test_commands_name_files_alone_and_share_what_all_typed(write, page, tmp_pat
     assert "name=papers" not in text
 
 
-def test_a_long_list_has_spaces_where_a_line_can_break(write, page):
+def test_a_list_has_spaces_after_its_commas(write, page):
     layers = ["losses.style.layers=[conv1_1,conv2_1]", "image.start='/a/b,c.png'"]
     write("a", "malathi", *layers)
     write("b", "nguyen_le")
@@ -199,7 +199,7 @@ def test_a_long_list_has_spaces_where_a_line_can_break(write, page):
     assert compose_config(words[1]).losses["style"].layers == compose_config(layers[0]).losses["style"].layers
 
 
-def test_what_was_typed_beside_the_experiment_is_told_with_its_reason(write, page):
+def test_overrides_that_depart_from_the_experiment_have_their_reasons(write, page):
     write("a", "malathi", "runtime.precision=mixed_float16", "image.fit=exact", "steps=2")
     write("b", "nguyen_le", "runtime.precision=mixed_float16")
     text = page()
@@ -210,7 +210,7 @@ def test_what_was_typed_beside_the_experiment_is_told_with_its_reason(write, pag
     assert "runtime.precision" not in row_of(text, "nguyen_le")["differs"]
 
 
-def test_machine_versions_and_judge_are_those_of_the_runs(write, page):
+def test_machine_versions_and_judge_come_from_the_runs(write, page):
     write("a", "malathi")
     write(
         "b", "nguyen_le", record={"machine": "2 cores, Slide Rule, 4 GiB", "scores": SCORES | {"judge": "vgg19_lite"}}
@@ -221,25 +221,24 @@ def test_machine_versions_and_judge_are_those_of_the_runs(write, page):
     assert re.search(r"Versions: nst\\_tf \S+, python 3\.\d+\.\d+, tensorflow 2", text)
 
 
-def test_runs_of_no_system_are_left_out_with_a_word(write, page, caplog):
+def test_runs_of_no_system_are_left_out_with_a_warning(write, page, caplog):
     write("a", "malathi")
     write("b", "crowsonkb")
     assert "experiment=crowsonkb" not in page()
     assert caplog.messages == ["Runs of no paper's system are left out: experiment=crowsonkb"]
 
 
-def test_runs_of_no_system_alone_are_refused(write, page, made_up_run, tmp_path):
+def test_folders_without_a_run_of_a_system_are_refused(write, page, made_up_run, tmp_path):
     made_up_run(tmp_path / "runs" / "plain", ["content=photo.jpg"])
     with pytest.raises(InputError, match=r"No run of a paper's system in .*sweep=papers"):
         page()
 
 
-def test_the_script_writes_the_page_without_tensorflow(write, tmp_path):
+def test_the_command_writes_the_page_without_importing_tensorflow(write, tmp_path):
     write("a", "malathi")
     code = (
-        f"import sys; sys.path.insert(0, {str(SCRIPT.parent)!r}); import reproduction\n"
-        f"sys.argv[1:] = [{str(tmp_path / 'runs')!r}, '--output', 'page.md']\n"
-        "reproduction.reproduction(reproduction.parser().parse_args())\n"
+        "import sys; from nst_tf.cli.commands import run_command\n"
+        f"assert run_command('reproduction', [{str(tmp_path / 'runs')!r}, '--output', 'page.md']) == 0\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
@@ -259,7 +258,7 @@ def test_the_script_writes_the_page_without_tensorflow(write, tmp_path):
         ([], "the following arguments are required: FOLDER"),
     ],
 )
-def test_what_makes_no_page_is_one_line(arguments, words, write, made_up_run, tmp_path):
+def test_an_error_of_the_command_is_one_line(arguments, words, write, made_up_run, tmp_path):
     write("a", "malathi")
     made_up_run(tmp_path / "other", ["experiment=gatys2016"])
     (tmp_path / "empty").mkdir()
@@ -267,11 +266,11 @@ def test_what_makes_no_page_is_one_line(arguments, words, write, made_up_run, tm
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ)
     assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("error") or "arguments" in line]
-    assert len(done.stderr.splitlines()) <= 2  # what is left out is a line of its own
+    assert len(done.stderr.splitlines()) <= 2  # a run that is left out has another line
 
 
-def test_the_page_of_the_project_is_of_this_table():
-    """Rows of docs/reproduction.md are the table's systems, and its pictures lie beside it."""
+def test_docs_reproduction_has_a_row_for_every_system():
+    """The rows of docs/reproduction.md are the systems of systems.yaml, and its pictures lie beside it."""
     path = configs_folder().parent / "docs" / "reproduction.md"
     found = rows(path.read_text(encoding="utf-8"))
     assert list(dict.fromkeys(row["title"] for row in found)) == [system.title for system in read_systems().systems]

@@ -1,4 +1,4 @@
-"""The table: every number against a hand's, the best where runs compare, and text that stays text."""
+"""The table: numbers by hand, the best values of comparable runs, and escaped texts."""
 
 import csv
 import io
@@ -40,54 +40,54 @@ def test_the_csv_has_the_numbers_of_the_runs(table_of, tmp_path):
     table = table_of(TWO, [{"totals": (4.0, 0.1)}, {"totals": (4.0, 2.0, 0.3), "status": "converged"}])
     write_documents(table, tmp_path)
     first, second = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
-    told = {"run": "1", "status": "converged", "seed": "1", "steps_taken": "2", "evaluations": "3", "seconds": "1.0"}
+    texts = {"run": "1", "status": "converged", "seed": "1", "steps_taken": "2", "evaluations": "3", "seconds": "1.0"}
     numbers = {"loss/total": 0.3, "loss/content": 0.3 / 4, "loss/style": 0.75 * 0.3}
     numbers |= {"raw/content": 0.3 / 4, "raw/style": 0.3 / 100}
     numbers |= {"seconds_per_evaluation": 0.33333, "peak_memory_mb": 500, "height": 24, "width": 32}
-    assert {key: second[key] for key in told} == told
+    assert {key: second[key] for key in texts} == texts
     assert {key: float(second[key]) for key in numbers} == pytest.approx(numbers, rel=1e-12)
     assert (first["run"], float(first["loss/total"]), first["reason"]) == ("0", 0.1, "2 steps")
     assert not any("conv4_2" in name for name in first)
     assert first["command"] == "python scripts/stylize.py content=photo.jpg steps=3 name=grid_0 seed=0"
 
 
-def test_the_lowest_total_is_best_where_the_objective_is_one(table_of):
+def test_the_lowest_total_is_best_for_runs_with_the_same_objective(table_of):
     diverged = {"totals": (0.1,), "status": "diverged"}
     ends = [{"totals": (2.0,)}, {"totals": (1.0,), "seed": 1, "optimizer": Adam()}, diverged]
     table = table_of([*TWO, ["seed=2"]], ends)
     assert (table.criterion.name, table.best) == ("loss/total", 1)
 
 
-def test_totals_of_different_weights_do_not_compare_but_raw_losses_do(table_of):
+def test_runs_with_different_weights_have_comparable_raw_losses_but_not_totals(table_of):
     table = table_of(TWO, [losses(1.0) | {"totals": (2.0,)}, losses(9.0) | {"totals": (1.0,)}])
     assert (table.criterion, table.best) == (None, None)
-    marks = {column.name: table.marked(column) for column in table.columns}
+    marks = {column.name: table.best_rows(column) for column in table.columns}
     assert (marks["loss/total"], marks["raw/style"]) == (set(), {1})
 
 
-def test_raw_losses_of_different_layers_do_not_compare(table_of):
+def test_raw_losses_of_different_layers_are_not_comparable(table_of):
     other = losses(1.0)["losses"] | {"content": ContentLoss(layers=["conv3_1"])}
     table = table_of(TWO, [losses(1.0), {"losses": other, "totals": (2.0,)}])
-    assert all(not table.marked(column) for column in table.columns if column.group.startswith("Losses"))
+    assert all(not table.best_rows(column) for column in table.columns if column.group.startswith("Losses"))
 
 
-def test_a_judge_decides_where_there_is_one(table_of):
+def test_the_judged_style_ratio_decides_on_the_best_run(table_of):
     ends = [{"totals": (1.0,)} | judged(0.3, 0.6), {"totals": (9.0,)} | losses(2.0) | judged(0.2, 0.4)]
     table = table_of(TWO, ends)
     assert (table.criterion.name, table.best) == ("judged/style_ratio", 1)
     assert (table.judge, "judged/judge" in [column.name for column in table.columns]) == ("vgg19, imagenet", False)
-    marks = {column.name: table.marked(column) for column in table.columns}
+    marks = {column.name: table.best_rows(column) for column in table.columns}
     assert (marks["judged/ssim"], marks["judged/style_ratio"]) == ({0}, {1})
     assert marks["judged/content"] == set()  # the same in both
 
 
-def test_scores_of_two_judges_do_not_compare(table_of):
+def test_scores_of_two_judges_are_not_comparable(table_of):
     table = table_of(TWO, [judged(0.3), judged(0.2, judge="vgg19_lite, embedded") | losses(2.0)])
     assert (table.best, table.judge) == (None, None)
     assert "judged/judge" in [column.name for column in table.columns]
 
 
-def test_a_column_can_be_asked_for_and_ssim_is_better_high(table_of):
+def test_a_given_column_decides_on_the_best_run_and_the_highest_ssim_is_best(table_of):
     ends = [judged(0.3, 0.6), judged(0.2, 0.4)]
     assert table_of(TWO, ends, best="judged/ssim").best == 0
     with pytest.raises(
@@ -96,11 +96,11 @@ def test_a_column_can_be_asked_for_and_ssim_is_better_high(table_of):
         table_of(TWO, ends, best="height")
 
 
-def test_one_run_alone_is_not_the_best_of_any(table_of):
+def test_a_single_run_is_not_marked_as_best(table_of):
     assert table_of([["seed=0"]], [{}]).best is None
 
 
-def test_what_is_missing_or_not_finite_is_empty(table_of, tmp_path):
+def test_missing_and_infinite_numbers_are_empty(table_of, tmp_path):
     ends = [{"status": "running"}, {"totals": (1.0, math.inf), "status": "diverged"}]
     write_documents(table_of(TWO, ends), tmp_path)
     running, diverged = csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))
@@ -108,7 +108,7 @@ def test_what_is_missing_or_not_finite_is_empty(table_of, tmp_path):
     assert (diverged["status"], diverged["loss/total"]) == ("diverged", "")
 
 
-def test_markdown_and_latex_keep_text_as_text_and_mark_the_best(table_of, tmp_path):
+def test_markdown_and_latex_escape_texts_and_mark_the_best(table_of, tmp_path):
     points = [["content=a_b|c&d%.jpg"], ["content=plain.jpg"]]
     table = table_of(points, [{"totals": (2.0,)}, {"totals": (1.0,)}])
     write_documents(table, tmp_path)
@@ -134,6 +134,6 @@ def test_markdown_and_latex_keep_text_as_text_and_mark_the_best(table_of, tmp_pa
         ([9.9996, 1.0], ["10.000", "1.000"]),
     ],
 )
-def test_numbers_are_written_alike_down_a_column(values, texts):
+def test_all_numbers_of_a_column_have_the_same_format(values, texts):
     column = pandas.Series(values, dtype="float64")
     assert [formatter(column)(value) for value in column] == texts

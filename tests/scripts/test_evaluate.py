@@ -1,4 +1,4 @@
-"""`scripts/evaluate.py`: run folders and pictures scored, and written where a run's own scores are."""
+"""`scripts/evaluate.py`: scores of run folders and pictures, printed and written into the run folders."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ NUMBERS = ("content", "style", "style_ratio", "ssim", "histogram_distance", "tot
 
 
 def run(*arguments):
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}  # another level shows TensorFlow's own lines
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}  # other levels print messages of TensorFlow
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     return done.returncode, done.stdout, done.stderr
@@ -32,7 +32,7 @@ def table(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_run_folders_and_pictures_are_scored_alike_and_written_when_asked(small_config, tmp_path, pictures):
+def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(small_config, tmp_path, pictures):
     folder = tmp_path / "run"
     stylize(small_config(), folder)
     before = (folder / "run.json").read_text()
@@ -57,7 +57,7 @@ def test_run_folders_and_pictures_are_scored_alike_and_written_when_asked(small_
     assert judged == pytest.approx(scores, rel=1e-4)
 
 
-def test_a_run_without_a_painting_has_the_scores_it_can_have(small_config, tmp_path):
+def test_a_run_without_a_painting_has_no_style_scores(small_config, tmp_path):
     losses = {"content": ContentLoss(layers=["conv1_1"])}
     stylize(small_config(style=None, losses=losses, optimizer=SGD(learning_rate=1e-9)), tmp_path / "run")
     code, out, error = run(tmp_path / "run", "--weights", "random")
@@ -67,7 +67,7 @@ def test_a_run_without_a_painting_has_the_scores_it_can_have(small_config, tmp_p
     assert float(row["ssim"]) > 0.99
 
 
-def test_a_photograph_that_has_changed_since_is_refused(small_config, tmp_path, pictures):
+def test_a_run_whose_photograph_has_changed_is_refused(small_config, tmp_path, pictures):
     mine = tmp_path / "mine.png"
     mine.write_bytes(Path(pictures[0]).read_bytes())
     stylize(small_config(content=str(mine)), tmp_path / "run")
@@ -77,7 +77,7 @@ def test_a_photograph_that_has_changed_since_is_refused(small_config, tmp_path, 
     assert "(content) is no longer the picture" in error
 
 
-def test_a_run_that_is_not_over_or_held_is_refused(small_config, tmp_path):
+def test_a_running_or_locked_run_is_refused(small_config, tmp_path):
     stylize(small_config(), tmp_path / "run")
     with FileLock(tmp_path / "run" / ".lock"):
         code, _, error = run(tmp_path / "run", "--weights", "random", "--write")
@@ -91,13 +91,13 @@ def test_a_run_that_is_not_over_or_held_is_refused(small_config, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["nowhere.png"], ["."], ["nowhere.png", "--content", "x", "--style", "y"]])
-def test_what_cannot_be_scored_is_one_line(arguments):
+def test_an_error_is_one_line(arguments):
     code, _, error = run(*arguments, "--weights", "random")
     assert code == 2
     assert len(error.splitlines()) == 1
     assert error.startswith("error: ")
 
 
-def test_arguments_it_does_not_know_are_one_line():
+def test_an_unknown_argument_is_one_line():
     code, out, error = run("picture.png", "--bogus")
     assert (code, out, error) == (2, "", "evaluate: unrecognized arguments: --bogus\n")

@@ -1,25 +1,54 @@
-"""Peak memory of a process."""
+"""Tests of the peak memory of a process, against blocks of known size."""
 
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from nst_tf.system import memory
 
-TOLD = "from nst_tf import resident; print(memory.peak_mb())"
+BLOCK = 300
+"""Size of the blocks in MiB."""
+
+INTERPRETER = 150
+"""Upper bound on the resident memory of Python with NumPy and without TensorFlow, in MiB; about 40 are usual."""
+
+PEAK_OF_A_CHILD = f"""
+import numpy as np
+from nst_tf.system import memory
+before = memory.peak_resident_mb()
+block = np.ones({BLOCK} * memory.MB, np.uint8)
+del block
+print(before, memory.peak_resident_mb())
+memory.reset_peak_memory("/CPU:0")
+print(memory.peak_resident_mb())
+"""
 
 
-def test_a_peak_is_this_process_s_own():
-    """A large parent does not count for its child."""
-    block = np.ones(300 * memory.KIB**2, np.uint8)
-    here = memory.peak_resident_mb()
-    child = float(subprocess.run([sys.executable, "-c", TOLD], capture_output=True, text=True, check=True).stdout)
-    assert here > 300
-    assert 5 < child < here - 100
-    del block
+def test_the_peak_grows_by_the_size_of_a_freed_block_until_it_is_reset():
+    """The child does not report the block that its parent holds."""
+    held = np.ones(BLOCK * memory.MB, np.uint8)
+    child = subprocess.run([sys.executable, "-c", PEAK_OF_A_CHILD], capture_output=True, text=True, check=True)
+    before, after, reset = (float(number) for number in child.stdout.split())
+    assert held.nbytes / memory.MB == BLOCK
+    assert 5 < before < INTERPRETER
+    assert after - before == pytest.approx(BLOCK, abs=10)
+    assert memory.peak_resident_mb() > BLOCK
+    if sys.platform == "linux":
+        assert reset == pytest.approx(before, abs=20)
 
 
-def test_elsewhere_the_system_s_count(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "STATUS", tmp_path / "none")
-    assert 5 < memory.peak_resident_mb() < 100_000
+def test_without_linux_status_file_the_peak_is_that_of_getrusage(monkeypatch, tmp_path):
+    held = np.ones(BLOCK * memory.MB, np.uint8)
+    linux = memory.peak_resident_mb()
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "missing")
+    assert memory.peak_resident_mb() >= max(held.nbytes / memory.MB, 0.95 * linux)
+
+
+def test_the_available_memory_is_the_lesser_of_machine_and_container(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 7 * memory.MB}))
+    monkeypatch.setattr(memory, "_container_bytes", lambda: 5.0 * memory.MB)
+    assert memory.available_mb("/CPU:0") == 5
+    monkeypatch.setattr(memory, "_container_bytes", lambda: np.inf)
+    assert memory.available_mb("/CPU:0") == 7

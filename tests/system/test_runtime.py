@@ -1,4 +1,4 @@
-"""Device, threads, precision."""
+"""Tests of the choice of device, threads and precision."""
 
 import subprocess
 import sys
@@ -12,21 +12,21 @@ from nst_tf.util.errors import InputError
 GPUS = len(tf.config.list_physical_devices("GPU"))
 
 
-def test_auto_takes_the_first_gpu_or_the_cpu():
+def test_device_auto_is_the_first_gpu_or_else_the_cpu():
     assert Runtime().prepare() == ("/GPU:0" if GPUS else "/CPU:0")
 
 
-def test_the_cpu_may_be_asked_for():
+def test_device_cpu_is_the_cpu_on_every_machine():
     assert Runtime(device="cpu").prepare() == "/CPU:0"
 
 
-def test_a_gpu_that_is_not_there_is_refused():
+def test_a_missing_gpu_is_refused_with_the_number_of_gpus():
     with pytest.raises(InputError, match=f"sees {GPUS} GPU"):
         Runtime(device=f"gpu:{GPUS}").prepare()
 
 
 @pytest.mark.parametrize("fields", [{"device": "cuda"}, {"device": "gpu"}, {"threads": 0}, {"precision": "float8"}])
-def test_values_out_of_range_are_refused(fields):
+def test_invalid_settings_are_refused(fields):
     with pytest.raises(InputError, match=next(iter(fields))):
         Runtime(**fields)
 
@@ -52,7 +52,7 @@ def test_threads_and_determinism_reach_tensorflow():
 
 
 @pytest.mark.parametrize(
-    ("told", "precision"),
+    ("cpuinfo", "precision"),
     [
         ("model name\t: Xeon\nflags\t\t: fpu avx2 amx_bf16 sse\nbugs\t\t: spectre_v1\n", "mixed_bfloat16"),
         ("CPU implementer\t: 0x41\nFeatures\t: fp asimd bf16\n", "mixed_bfloat16"),
@@ -62,10 +62,10 @@ def test_threads_and_determinism_reach_tensorflow():
     ],
     ids=["x86", "ARM", "without", "empty", "not Linux"],
 )
-def test_auto_is_what_the_processor_has_instructions_for(told, precision, tmp_path, monkeypatch):
+def test_precision_auto_on_a_cpu_follows_its_instruction_sets(cpuinfo, precision, tmp_path, monkeypatch):
     monkeypatch.setattr("nst_tf.system.hardware.CPUINFO", tmp_path / "cpuinfo")
-    if told is not None:
-        (tmp_path / "cpuinfo").write_text(told)
+    if cpuinfo is not None:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert Runtime(device="cpu").policy() == precision
     assert Runtime(device="cpu", precision="mixed_float16").policy() == "mixed_float16"
 
@@ -73,7 +73,7 @@ def test_auto_is_what_the_processor_has_instructions_for(told, precision, tmp_pa
 @pytest.mark.parametrize(
     ("capability", "precision"), [((9, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16"), ((6, 1), "float32")]
 )
-def test_auto_on_a_gpu_follows_its_tensor_cores(capability, precision, monkeypatch):
+def test_precision_auto_on_a_gpu_follows_its_compute_capability(capability, precision, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
     monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
     assert Runtime().policy() == precision

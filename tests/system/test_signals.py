@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once a request, twice what they always were."""
+"""Tests of the stop request: the first Ctrl-C or SIGTERM sets a flag, the second has its usual effect."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from nst_tf.system.signals import Interrupted, StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_one_is_a_request_that_is_answered_on_looking_up(number):
+def test_the_first_signal_stops_the_work_at_the_next_check(number):
     request = StopRequest()
     with request.catch_signals():
         request.raise_if_stopped()
@@ -18,7 +18,7 @@ def test_the_first_one_is_a_request_that_is_answered_on_looking_up(number):
             request.raise_if_stopped()
 
 
-def test_the_second_one_gets_through():
+def test_the_second_signal_has_its_usual_effect():
     request = StopRequest()
     with request.catch_signals():
         signal.raise_signal(signal.SIGINT)
@@ -26,14 +26,14 @@ def test_the_second_one_gets_through():
             signal.raise_signal(signal.SIGINT)
 
 
-def test_afterwards_signals_are_as_they_were():
+def test_the_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with StopRequest().catch_signals():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_another_thread_leaves_signals_alone():
+def test_a_thread_other_than_the_main_one_installs_no_handlers():
     seen = []
 
     def work():

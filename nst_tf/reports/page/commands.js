@@ -1,7 +1,7 @@
-// Buttons that copy a command.
+// Copies a command to the clipboard when its button is pressed.
 (() => {
   "use strict";
-  const said = document.getElementById("copied");
+  const announcement = document.getElementById("copied");
 
   function select(element) {
     const range = document.createRange();
@@ -16,14 +16,14 @@
     try {
       await navigator.clipboard.writeText(code.textContent);
     } catch {
-      select(code); // not every browser lets a page from disk write to the clipboard
+      select(code); // some browsers do not let a page from disk write to the clipboard
       document.execCommand("copy");
     }
-    said.textContent = "Copied";
+    announcement.textContent = "Copied";
     button.textContent = "Copied";
     setTimeout(() => {
       button.textContent = "Copy";
-      said.textContent = "";
+      announcement.textContent = "";
     }, 1500);
   }
 

@@ -1,4 +1,4 @@
-// Loss curves: which loss, against what, on which scale.
+// Draws the loss curves. The reader chooses the loss, the horizontal axis and the scale.
 (() => {
   "use strict";
   const { curves } = JSON.parse(document.getElementById("data").textContent);
@@ -11,10 +11,10 @@
 
   for (const name of names) form.elements.loss.add(new Option(name, name));
 
-  function trace(curve, per, loss) {
+  function trace(curve, against, loss) {
     const y = curve.columns[loss] ?? [];
     return {
-      x: curve.columns[per],
+      x: curve.columns[against],
       y,
       name: curve.name,
       mode: y.filter((value) => value !== null).length < 2 ? "markers" : "lines",
@@ -24,7 +24,7 @@
     };
   }
 
-  // Between one decade and four: 1, 2, 5. Left alone, Plotly writes all nine digits, one over the other.
+  // Between one decade and four, label 1, 2 and 5. By default Plotly labels all nine digits, and the labels overlap.
   function ticks(loss, scale) {
     if (scale !== "log") return { exponentformat: "power" };
     const values = curves.flatMap((curve) => curve.columns[loss] ?? []).filter((value) => value > 0);
@@ -32,30 +32,30 @@
     return { tickformat: "~g", ...(decades >= 1 && { dtick: decades < 4 ? "D2" : Math.ceil(decades / 8) }) };
   }
 
-  function layout(per, loss, scale) {
+  function layout(against, loss, scale) {
     const style = getComputedStyle(place);
     const axis = { gridcolor: style.borderTopColor, zeroline: false, linecolor: style.borderTopColor, automargin: true };
     const narrow = place.clientWidth < 640;
-    const below = curves.length > 1 ? 20 * curves.length + 8 : 0; // the legend's height where it stands below
+    const legendHeight = curves.length > 1 ? 20 * curves.length + 8 : 0; // in a narrow window the legend is below the plot
     return {
       font: { family: style.fontFamily, size: 13, color: style.color },
       paper_bgcolor: "transparent",
       plot_bgcolor: "transparent",
-      margin: { t: 12, r: 12, b: 48 + (narrow ? below : 0), l: 64 },
-      height: narrow ? 340 + below : 440,
+      margin: { t: 12, r: 12, b: 48 + (narrow ? legendHeight : 0), l: 64 },
+      height: narrow ? 340 + legendHeight : 440,
       showlegend: curves.length > 1,
       legend: narrow ? { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 } : {},
       hoverlabel: { namelength: -1 },
-      xaxis: { ...axis, title: { text: labels[per] }, rangemode: "tozero" },
+      xaxis: { ...axis, title: { text: labels[against] }, rangemode: "tozero" },
       yaxis: { ...axis, title: { text: loss }, type: scale, ...ticks(loss, scale) },
     };
   }
 
   function draw() {
-    const { per, loss, scale } = Object.fromEntries(new FormData(form));
+    const { against, loss, scale } = Object.fromEntries(new FormData(form));
     const options = { displaylogo: false, displayModeBar: false, responsive: true };
-    const traces = curves.map((curve) => trace(curve, per, loss));
-    Plotly.react(place, traces, layout(per, loss, scale), options);
+    const traces = curves.map((curve) => trace(curve, against, loss));
+    Plotly.react(place, traces, layout(against, loss, scale), options);
   }
 
   form.hidden = false;

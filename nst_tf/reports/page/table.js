@@ -1,9 +1,9 @@
-// The table sorts by a click on a heading: upwards first, then downwards; empty cells stay last.
+// Sorts the table by a column when its heading is pressed: first ascending, then descending. Empty cells stay last.
 (() => {
   "use strict";
   const table = document.querySelector("table.values");
-  const said = document.getElementById("sorted");
-  const key = (row, column) => row.cells[column].dataset.key;
+  const announcement = document.getElementById("sorted");
+  const sortKey = (row, column) => row.cells[column].dataset.key;
 
   function compare(a, b) {
     if (a === "" || b === "") return (a === "") - (b === "");
@@ -11,14 +11,14 @@
     return Number.isNaN(difference) ? a.localeCompare(b, undefined, { numeric: true }) : difference;
   }
 
-  function sort(heading, column, down) {
-    const sign = down ? -1 : 1;
-    const rows = [...table.tBodies[0].rows].map((row) => [key(row, column), row]);
+  function sort(heading, column, descending) {
+    const sign = descending ? -1 : 1;
+    const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row, column), row]);
     rows.sort(([a], [b]) => (a === "" || b === "" ? compare(a, b) : sign * compare(a, b)));
     table.tBodies[0].append(...rows.map(([, row]) => row));
     for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-    said.textContent = `Sorted by ${heading.textContent.trim()}, ${down ? "highest" : "lowest"} first`;
+    heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    announcement.textContent = `Sorted by ${heading.textContent.trim()}, ${descending ? "highest" : "lowest"} first`;
   }
 
   for (const button of table.querySelectorAll("[data-sort]")) {

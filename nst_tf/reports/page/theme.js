@@ -1,13 +1,13 @@
-// Light and dark: the system's choice until the switch is used, which the browser then remembers.
+// Switches between light and dark. The system's setting is used until the reader presses the switch; the browser stores the choice.
 (() => {
   "use strict";
   const button = document.getElementById("theme");
   const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const remembered = () => {
+  const storedTheme = () => {
     try {
       return localStorage.getItem("nst_tf theme");
     } catch {
-      return null; // a browser may refuse storage to pages from disk
+      return null; // some browsers have no storage for pages from disk
     }
   };
   const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
@@ -23,11 +23,11 @@
     try {
       localStorage.setItem("nst_tf theme", theme);
     } catch {
-      // the choice then lasts as long as the page
+      // without storage, the choice lasts until the page is closed
     }
     show(theme);
   });
   system.addEventListener("change", () => show());
   button.hidden = false;
-  show(remembered());
+  show(storedTheme());
 })();

@@ -1,21 +1,22 @@
-// A run enlarged, its picture against the photograph. The dialog gives the focus back to the button that opened it.
+// Shows a run's picture in full size, with a slider that uncovers the photograph. When the dialog closes, the browser
+// gives the focus back to the button that opened it.
 (() => {
   "use strict";
   const { runs } = JSON.parse(document.getElementById("data").textContent);
   const viewer = document.getElementById("viewer");
   const part = (selector) => viewer.querySelector(selector);
   const [compare, after, before, slider] = [".compare", ".after", ".before", "input"].map(part);
-  let shown = 0;
+  let current = 0;
 
-  function slide() {
+  function moveHandle() {
     compare.style.setProperty("--at", `${slider.value}%`);
     slider.setAttribute("aria-valuetext", `${slider.value} percent photograph`);
   }
 
   function element(kind, ...content) {
-    const made = document.createElement(kind);
-    made.append(...content);
-    return made;
+    const node = document.createElement(kind);
+    node.append(...content);
+    return node;
   }
 
   function group([name, facts]) {
@@ -28,10 +29,10 @@
     part(".links").hidden = !run.file;
     before.hidden = slider.hidden = part(".handle").hidden = !run.content;
     part(".hint").textContent = !run.file
-      ? "This run has left no picture."
+      ? "This run has no picture."
       : run.content
-        ? "Drag, or use the arrow keys, from the picture to the photograph."
-        : "The photograph is not at hand to compare with.";
+        ? "Drag or use the arrow keys to uncover the photograph."
+        : "The photograph is missing or has changed, so it cannot be shown here.";
     if (!run.file) return;
     after.src = part(".links a").href = run.file;
     after.alt = run.alt;
@@ -42,16 +43,16 @@
   }
 
   function show(number) {
-    shown = (number + runs.length) % runs.length;
-    const run = runs[shown];
+    current = (number + runs.length) % runs.length;
+    const run = runs[current];
     part("#viewer-title").textContent = run.name === `run ${run.label}` ? `Run ${run.label}` : `Run ${run.label}: ${run.name}`;
-    part(".ended").textContent = run.status + (run.best ? "; the best run" : "");
+    part(".status").textContent = run.status + (run.best ? "; the best run" : "");
     showPicture(run);
     slider.value = 0;
-    slide();
+    moveHandle();
     part(".groups").replaceChildren(...run.facts.flatMap(group));
-    part(".again").hidden = !run.command;
-    part(".again code").textContent = run.command ?? "";
+    part(".command").hidden = !run.command;
+    part(".command code").textContent = run.command ?? "";
   }
 
   document.addEventListener("click", (event) => {
@@ -63,8 +64,8 @@
   });
   viewer.addEventListener("click", (event) => {
     const { step } = event.target.dataset;
-    if (step) show(shown + Number(step));
+    if (step) show(current + Number(step));
     if (event.target === viewer || "close" in event.target.dataset) viewer.close();
   });
-  slider.addEventListener("input", slide);
+  slider.addEventListener("input", moveHandle);
 })();

@@ -1,0 +1,26 @@
+"""Parsing of plain command-line arguments, for the commands that take no Hydra overrides."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that prints an error as one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message and exit with code 2."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}\n")
+
+
+def typed_command(program: Sequence[str], words: Sequence[str]) -> str:
+    """Return a typed command for a page that others read: paths outside the working folder become file names.
+
+    Args:
+        program: The words that start the command.
+        words: The arguments as typed.
+    """
+    names = [Path(word).name if word.startswith(("/", "..", "~")) else word for word in words]
+    return shlex.join([*program, *names])

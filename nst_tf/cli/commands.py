@@ -1,0 +1,121 @@
+"""The commands of ``nst-tf``: compare, evaluate, reproduction, distill, and stylising without a command.
+
+``compare``, ``evaluate`` and ``reproduction`` take plain arguments. Everything else is a command line for Hydra.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nst_tf.cli import scoring
+from nst_tf.cli.arguments import OneLineParser, typed_command
+from nst_tf.cli.main import exit_code, report_errors
+from nst_tf.cli.main import main as run_hydra
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command with plain arguments.
+
+    Attributes:
+        make_parser: Returns the parser for a program name.
+        run: Does the work and returns a status.
+    """
+
+    make_parser: Callable[[str], OneLineParser]
+    run: Callable[[argparse.Namespace], str]
+
+
+def make_compare_parser(prog: str) -> OneLineParser:
+    """Return the parser of ``compare``."""
+    parser = OneLineParser(prog=prog, description="Compare runs: write a page, tables and figures.")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run folder, a sweep, or a folder of these")
+    parser.add_argument(
+        "--report", help="folder to write (default: FOLDER/report for one FOLDER, outputs/report for several)"
+    )
+    parser.add_argument(
+        "--best",
+        metavar="COLUMN",
+        help="column of table.csv that decides on the best run (default: judged/style_ratio where all runs are judged "
+        "alike, else loss/total where all runs have the same objective)",
+    )
+    return parser
+
+
+def compare(arguments: argparse.Namespace) -> str:
+    """Write the report and print its path."""
+    from nst_tf.reports import write_report
+
+    page = write_report(arguments.folders, arguments.report, arguments.best)
+    print(f"  report       {page}")
+    return "completed"
+
+
+def make_reproduction_parser(prog: str) -> OneLineParser:
+    """Return the parser of ``reproduction``."""
+    from nst_tf.reports.commands import SCRIPTS
+
+    docs = SCRIPTS.parent / "docs"
+    parser = OneLineParser(prog=prog, description="Compare the papers' systems with runs of them, on a Markdown page.")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run folder, a sweep, or a folder of these")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=docs / "reproduction.md" if docs.is_dir() and SCRIPTS.is_dir() else Path("reproduction.md"),
+        help="page to write, with its pictures in gallery/ beside it (default: docs/reproduction.md of a checkout, "
+        "else reproduction.md)",
+    )
+    return parser
+
+
+def reproduction(arguments: argparse.Namespace) -> str:
+    """Write the page and print its path."""
+    from nst_tf.reports.commands import program_words
+    from nst_tf.reports.reproduction import write_reproduction
+
+    command = typed_command(program_words("reproduction"), arguments.words)
+    print(f"  page         {write_reproduction(arguments.folders, arguments.output, command)}")
+    return "completed"
+
+
+COMMANDS: dict[str, Command] = {
+    "compare": Command(make_compare_parser, compare),
+    "evaluate": Command(scoring.make_parser, scoring.evaluate),
+    "reproduction": Command(make_reproduction_parser, reproduction),
+}
+"""Commands with plain arguments, by the first word after ``nst-tf``."""
+
+
+def run_command(name: str, words: Sequence[str], prog: str | None = None) -> int:
+    """Run a command with plain arguments.
+
+    Args:
+        name: A key of `COMMANDS`.
+        words: The arguments as typed.
+        prog: Program name in messages of the parser. Default: the name.
+
+    Returns:
+        The exit code, as `nst_tf.cli.main.EXIT_CODES` says.
+    """
+    command = COMMANDS[name]
+
+    def work() -> str:
+        arguments = command.make_parser(prog or name).parse_args(words)
+        arguments.words = list(words)
+        return command.run(arguments)
+
+    return exit_code([report_errors(work)])
+
+
+def main() -> None:
+    """Run ``nst-tf``: the command of the first argument, or a Hydra command line that stylises."""
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name in COMMANDS:
+        sys.exit(run_command(name, sys.argv[2:], f"nst-tf {name}"))
+    if name == "distill":
+        del sys.argv[1]
+        run_hydra("distill")
+    else:
+        run_hydra()
