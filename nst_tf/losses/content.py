@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements, reciprocal, squared_sum
 
@@ -38,6 +39,7 @@ _FORMULAS: dict[ContentReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] =
 }
 
 
+@accept_old_names
 @dataclass
 class ContentLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction((F_l − P_l)²)`` per picture.

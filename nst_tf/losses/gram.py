@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements, gram, positions, reciprocal, squared_sum
@@ -94,6 +95,7 @@ def _filters(A: tf.Tensor) -> int:
     return A.shape[-1]
 
 
+@accept_old_names
 @dataclass
 class GramLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction((G_l − A_l)²)`` per picture, ``G = (F + shift)ᵀ(F + shift) / divisor``.

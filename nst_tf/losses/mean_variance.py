@@ -8,6 +8,7 @@ from enum import Enum
 
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import reciprocal, squared_sum
 
@@ -35,6 +36,7 @@ _FORMULAS: dict[MeanVarianceReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tenso
 }
 
 
+@accept_old_names
 @dataclass
 class MeanVarianceLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction(Σ (μ − μ')² + (σ − σ')²)`` per picture, over the filters of each layer.

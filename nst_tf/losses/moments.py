@@ -9,6 +9,7 @@ from enum import Enum
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
 from nst_tf.util.checks import above
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import gram, positions, reciprocal, squared_sum
 
@@ -36,6 +37,7 @@ _FORMULAS: dict[MomentsReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] =
 }
 
 
+@accept_old_names
 @dataclass
 class MomentsLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction(W₂²(𝒩(μ, Σ + εI), 𝒩(μ', Σ' + εI)))`` per picture.

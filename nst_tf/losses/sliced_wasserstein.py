@@ -12,6 +12,7 @@ import numpy as np
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
 from nst_tf.util.checks import at_least
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements, reciprocal, rows, squared_sum
 
@@ -38,6 +39,7 @@ def _mean_square(x: tf.Tensor) -> tf.Tensor:
     return squared_sum(x) / elements(x)
 
 
+@accept_old_names
 @dataclass
 class SlicedWassersteinLoss(LayerLoss):
     """``weight · Σ_l w_l · reduction((sort(⟨F, θ⟩) − sort(⟨F', θ⟩))²)`` per picture, over directions θ.
