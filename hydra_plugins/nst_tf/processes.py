@@ -172,7 +172,7 @@ def _record_killed(config: DictConfig, error: Exception) -> JobReturn:
         if record.get("status") == "running":
             folder.write_record(record | {"status": "killed", "reason": reason})
     result = JobReturn(overrides=list(config.hydra.overrides.task), status=JobStatus.FAILED)
-    result.return_value = RunKilled(f"run {config.hydra.job.num}: {reason}; the same command goes on with it")
+    result.return_value = RunKilled(f"run {config.hydra.job.num}: {reason}; the same command continues it")
     return result
 
 

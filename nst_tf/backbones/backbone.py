@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 class Backbone:
     """Abstract base of the pretrained networks; its fields are the settings of the config group ``backbone``.
 
-    To add a network, write a dataclass on `Backbone`, put it into the table `BACKBONES`, and add
+    To add a network, derive a dataclass from `Backbone`, put it into the table `BACKBONES`, and add
     ``configs/backbone/NAME.yaml``. The class must set ``name``, ``application`` and ``pretrained``. It may set
     ``stages`` and ``homogeneous``, and change the defaults of the fields. It may override `aliases`, to add the names
-    that papers use, and `architecture`, to return a table faster than the model is built. For a network of Keras::
+    that papers use, and `architecture`, to return its table without building the model. A network of Keras needs only::
 
         @dataclass
         class MobileNet(Backbone):
@@ -58,7 +58,8 @@ class Backbone:
         preprocessing: Conversion of the picture to the network's input; the default belongs to Keras's weights. Use
             ``torch`` for weights trained with torchvision's normalisation, such as a converted file (see
             `preprocessing.torch`), and ``torch_on_caffe`` for a paper with that normalisation on Keras's VGG weights.
-        missing_weights: ``error``, or ``random`` to fill kernels that a file lacks (zeros, whole or in part).
+        missing_weights: Reaction to a weights file with a kernel that is 0, wholly or at some position of its window.
+            ``error`` refuses the file; ``random`` draws such kernels from ``seed`` and logs a warning.
         seed: Seed of random kernels; not negative.
     """
 
@@ -76,9 +77,12 @@ class Backbone:
     pretrained: ClassVar[Pretrained | Embedded]
     """File of the trained weights."""
     stages: ClassVar[tuple[str, ...]] = ()
-    """Keras names, one for each resolution at which the network convolves: the last layer that all features pass."""
+    """Keras names of the ends of the resolutions at which the network convolves, from the finest on.
+
+    The end of a resolution is its last layer through which every path from the input passes.
+    """
     homogeneous: ClassVar[bool] = False
-    """Whether the network has only convolutions, ReLUs and poolings, so that float16 may scale its features."""
+    """Whether the network has only convolutions, ReLUs and poolings, so that float16 features can be scaled down."""
 
     def __post_init__(self) -> None:
         """Convert the names of choices to choices, and reject invalid settings."""
@@ -92,7 +96,7 @@ class Backbone:
             raise InputError(f"backbone.weights='': must not be empty. Choose {choices}.")
 
     def aliases(self) -> dict[str, str]:
-        """Return Keras names by alias: names from papers, and ``stage1``, … for the end of each resolution."""
+        """Return Keras names by alias: ``stage1``, … for the ends of resolutions. Subclasses add papers' names."""
         return {f"stage{n}": name for n, name in enumerate(self.stages, 1)}
 
     def architecture(self) -> Architecture:
@@ -122,7 +126,7 @@ class Backbone:
             layers: Names that `resolve` accepts. An empty list gives an extractor that returns ``{}``, and no weights
                 are read.
             precision: Keras's dtype policy of the layers: ``float32``, ``mixed_bfloat16`` or ``mixed_float16``.
-                Features have its compute type, except that float16 features are converted to float32.
+                Features have the compute dtype of the policy; float16 features are converted to float32.
             recompute: Whether to keep only the features between `segments` and recompute the others in the backward
                 pass.
 
@@ -190,7 +194,7 @@ class Backbone:
         return float16.with_gradient_scaling(network, float16.FEATURE_DIVISOR if self.homogeneous else 1.0)
 
     def _keras_names(self) -> dict[str, str]:
-        """Return Keras names by every name that `resolve` accepts."""
+        """Return a dictionary from every name that `resolve` accepts to the Keras name."""
         architecture = self.architecture()
         numbered = {f"conv:{n}": name for n, name in enumerate(architecture.convolutions, 1)}
         return {**self.aliases(), **numbered, **{name: name for name in architecture.layers}}
@@ -212,12 +216,13 @@ class Backbone:
         if self.weights == Pretrained.keyword and self.preprocessing not in suitable:
             log.warning(
                 "backbone.preprocessing=%s: Keras's imagenet weights of %s were trained with %s preprocessing. "
-                "Use %s for a file that was trained with it%s.",
+                "Choose %s%s, or set backbone.weights to a file that was trained with %s.",
                 self.preprocessing.value,
                 self.name,
                 trained.value,
+                trained.value,
+                " or torch_on_caffe" if trained is Preprocessing.caffe else "",
                 self.preprocessing.value,
-                ", or torch_on_caffe with these weights" if trained is Preprocessing.caffe else "",
             )
 
 

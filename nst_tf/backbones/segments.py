@@ -18,9 +18,9 @@ REFERENCE_SIDE = 256
 """Side, in pixels, of the square picture for which the heights of layers are compared."""
 
 MAX_HEIGHT_RATIO = 0.75
-"""Largest ratio of heights at which a layer counts as the first of a new, smaller resolution.
+"""Fraction of the current resolution's height; a layer of smaller height starts a new resolution.
 
-Convolutions without padding lose a few pixels at the border, which is a larger ratio.
+Convolutions without padding also reduce the height, but only by a few pixels, so they stay above this fraction.
 """
 
 
@@ -41,6 +41,9 @@ def split_into_segments(model: Any) -> list[Segment]:
 
     Args:
         model: A functional Keras model with one input and a mapping of outputs by layer name.
+
+    Returns:
+        The segments in order, from the input on; the first starts at the model's input.
     """
     cuts, operations = choose_cuts(model), operations_by_name(model)
     inputs = [model.input, *(operations[cut].output for cut in cuts)]
@@ -55,8 +58,11 @@ def chain_segments(segments: Sequence[Segment]) -> Network:
     """Return a network that runs segments one after the other and recomputes each in the backward pass.
 
     The forward pass keeps the taps and the tensors between segments. ``keras.remat`` discards the other features and
-    computes a segment again when its gradient is needed. It also defines gradients of the frozen weights; inside
-    ``tf.function``, where the engine runs it, TensorFlow prunes them. Eagerly, they would cost time.
+    computes a segment again when its gradient is needed. It also defines gradients of the frozen weights. The engine
+    runs the network inside ``tf.function``, where TensorFlow prunes them; in eager mode they would cost time.
+
+    Args:
+        segments: Result of `split_into_segments`.
     """
     chain = [(keras.remat(functools.partial(each.model, training=False)), each.next_input) for each in segments]
 
@@ -73,9 +79,13 @@ def chain_segments(segments: Sequence[Segment]) -> Network:
 def choose_cuts(model: Any) -> list[str]:
     """Return the names of the layers after which the model is cut.
 
-    At each resolution these are the taps among the `cut_points`, which are kept in any case for the losses. A
-    resolution without such a tap is cut at its first cut point: after the reduction, its features are cheap to keep.
-    Before the first reduction that point is the picture itself, where nothing is cut.
+    The candidates are the `cut_points`. At each resolution, the model is cut at those that are taps, because the losses
+    keep their features in any case. A resolution without such a tap is cut at its first cut point, where the features
+    have just become smaller and are cheap to keep. At full resolution that point is the picture itself, so there the
+    model is cut at taps alone.
+
+    Args:
+        model: A functional Keras model with one input and a mapping of outputs by layer name.
     """
     with_continuation = {producer for producer, _ in _inner_edges(edges(model))}
     groups: list[list[str]] = [[]]  # cut points of each resolution
@@ -93,7 +103,7 @@ def choose_cuts(model: Any) -> list[str]:
 
 
 def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
-    """Return the operations whose output is all that later operations need.
+    """Return the operations after which the model can be cut, because the rest depends on their output alone.
 
     Args:
         model: A functional Keras model.
@@ -113,13 +123,13 @@ def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
 
 
 def _inner_edges(all_edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the edges to operations that have consumers; the others lead to outputs, which any segment can hold."""
+    """Return the edges to operations that have consumers; the others lead to outputs, which do not prevent a cut."""
     producers = {producer for producer, _ in all_edges}
     return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
 
 
 def _taps_by_segment(model: Any, cuts: Sequence[str]) -> list[list[str]]:
-    """Return the model's outputs in each segment; an output without consumers belongs where its own input is."""
+    """Return the model's outputs in each segment; an output without consumers belongs to the segment of its input."""
     positions = {name: position for position, name in enumerate(operations_by_name(model))}
     all_edges = edges(model)
     producers = {producer for producer, _ in all_edges}

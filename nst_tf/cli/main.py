@@ -1,4 +1,4 @@
-"""The command line: Hydra composes configs, each is run as a job, and an error of the user's is one line."""
+"""The command line: Hydra composes the configs, each config runs as a job, and a user error prints one line."""
 
 import errno
 import logging
@@ -121,14 +121,14 @@ def report_errors(work: Callable[[], str], place: str = "") -> str:
 
     Args:
         work: The work, which returns its own status.
-        place: Text before the message that names the run of a sweep; empty outside a sweep.
+        place: Prefix of the message, which names the run in a sweep; empty outside a sweep.
 
     Returns:
         The work's status; ``refused`` where a setting cannot be used; ``failed`` where the disk is full or broken, and
         in a sweep for any other error.
 
     Raises:
-        Exception: Any other error outside a sweep, whose traceback is needed to correct the program.
+        Exception: Any other error outside a sweep. Its traceback shows the fault in the program.
     """
     try:
         return work()
@@ -158,5 +158,5 @@ def _failed(status: str, message: str) -> str:
 
 
 def exit_code(statuses: list[str]) -> int:
-    """Return the largest exit code of several runs; 0 where none has one."""
+    """Return the largest exit code among several statuses; 0 if no status is in `EXIT_CODES`."""
     return max((EXIT_CODES.get(status, 0) for status in statuses), default=0)

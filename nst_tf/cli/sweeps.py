@@ -25,7 +25,7 @@ def register_plugins() -> None:
 
 
 class OldNames(Callback):
-    """Replaces names of the release before in the sweep of a YAML file (``hydra.sweeper.params``)."""
+    """Replaces names of the previous release in the sweep of a YAML file (``hydra.sweeper.params``)."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Rewrite the sweeper's parameters before Hydra makes the sweeper."""

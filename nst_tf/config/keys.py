@@ -1,4 +1,4 @@
-"""The role of a dotted key, and its name in the release before, from the declarations of the settings dataclasses."""
+"""Roles of dotted keys, and their names in the previous release, as the settings dataclasses declare them."""
 
 import functools
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from nst_tf.distillation.settings import Distillation
 from nst_tf.util.roles import ROLE, Role
 
 TREES: tuple[type, ...] = (Config, Distillation)
-"""Classes whose fields are the first parts of keys; the first class that has a field decides."""
+"""Roots of the settings; their fields are the first parts of dotted keys. Of equal names, the first root's counts."""
 
 COMPOSITE_GROUPS = ("experiment", "sweep")
-"""Hydra's groups that set fields of several names, beside the `Role.groups` of a field."""
+"""Hydra's groups that set several fields of `Config`. Groups that set one field are listed in its `Role.groups`."""
 
 OTHER_ROLES: dict[str, Role] = {
     "experiment": Role(),
@@ -36,7 +36,7 @@ class _Part:
 
     Attributes:
         name: Its current name.
-        role: The role that its field declares; the default role without a field.
+        role: The role that its field declares; `DEFAULT` if no field declares it.
         kind: The declared type of its value; None where nothing is declared.
     """
 
@@ -49,7 +49,7 @@ class _Part:
 def role_of(key: str) -> Role:
     """Return the role of a key as typed on the command line, without a leading ``+`` or ``~``.
 
-    A group passes each of its restrictions on to the settings in it. A key that nothing declares has the default role.
+    The settings in a group inherit the group's restrictions. A key that no field declares has the default role.
 
     Args:
         key: A setting (``losses.style.weight``), a group of settings (``losses``) or a group of Hydra's (``layers``).
@@ -64,27 +64,27 @@ def role_of(key: str) -> Role:
 
 
 def composite_groups() -> tuple[str, ...]:
-    """Return all of Hydra's groups that set several settings at a time, which a picture's settings include already."""
+    """Return Hydra's groups that set several settings at once. They would replace the settings that a picture holds."""
     return (*COMPOSITE_GROUPS, *(group for field in fields(Config) for group in _role(field).groups))
 
 
 def current_key(key: str) -> str:
-    """Return the current name of a key that may be spelled as in the release before."""
+    """Return the current name of a key that may have its name from the previous release."""
     return ".".join(part.name for part in _parts(key))
 
 
 def old_key(key: str) -> str:
-    """Return the name that a key had in the release before."""
+    """Return the name that a key had in the previous release."""
     return ".".join(part.role.old_name or part.name for part in _parts(key))
 
 
 def current_value(key: str, value: Any) -> Any:
-    """Return the current name of a value that may be spelled as in the release before."""
+    """Return the current name of a value that may have its name from the previous release."""
     return _renamed(value, {old: new for new, old in role_of(key).old_values})
 
 
 def old_value(key: str, value: Any) -> Any:
-    """Return the name that a value had in the release before."""
+    """Return the name that a value had in the previous release."""
     return _renamed(value, dict(role_of(key).old_values))
 
 
@@ -93,7 +93,7 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
 
 
 def renamed_inside(key: str) -> dict[str, str]:
-    """Return the old names, each with the current one, of all settings that lie in a group at any depth."""
+    """Return the current name by old name of every renamed setting inside a group, at any depth."""
     return dict(_renamed_in(_parts(key)[-1].kind))
 
 
@@ -109,7 +109,7 @@ def _renamed_in(kind: Any) -> Iterator[tuple[str, str]]:
 
 @functools.cache
 def _parts(key: str) -> tuple[_Part, ...]:
-    """Return the parts of a key, each found by the declared type of the one before."""
+    """Split a key into its parts. The declared type of each part is the class in which the next part is a field."""
     names = key.split(".")
     kind: Any = next((tree for tree in TREES if _part(tree, names[0]).kind is not None), Config)
     parts = []
@@ -120,7 +120,7 @@ def _parts(key: str) -> tuple[_Part, ...]:
 
 
 def _part(kind: Any, name: str) -> _Part:
-    """Return the part of this name inside a setting of a declared type."""
+    """Return the part called ``name`` inside a setting whose declared type is ``kind``."""
     if get_origin(kind) is dict:
         return _Part(name, kind=get_args(kind)[1])
     for owner in _classes(kind):

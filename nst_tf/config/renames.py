@@ -1,4 +1,4 @@
-"""Settings and overrides spelled as in the release before, in today's names."""
+"""Replacement of the previous release's names by the current ones, in settings and overrides."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The settings that a picture carries, and the run they lead back to: ``rerun=stylized.png``."""
+"""Settings of a run, which its picture stores as text, and their use by ``rerun=stylized.png``."""
 
 import json
 import logging
@@ -42,14 +42,20 @@ SCHEMA_GROUPS = {"losses": "loss", "tracking": "observer"}
 RECORDED_FACTS = ("inputs", "weights", "precision", "size_factor", "status", "steps")
 """Keys of `run.json` that a picture keeps."""
 
+UNEDITED = "Choose an unedited picture of a run."
+"""Remedy for a picture without readable settings."""
+
 
 def picture_text(config: str, components: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts that a run writes into its picture: settings, versions, and what else decides its pixels.
+    """Return the texts that a run writes into its picture: settings, versions, and facts about the run.
 
     Args:
         config: The settings as YAML.
         components: The objects set under each name of `COMPONENT_TABLES`.
         record: The content of `run.json`.
+
+    Returns:
+        The texts by PNG keyword: `CONFIG`, `VERSIONS` and `RUN`.
     """
     run = {"kinds": {name: _class_names(name, value) for name, value in components.items()}}
     run |= {key: record[key] for key in RECORDED_FACTS if key in record}
@@ -58,7 +64,7 @@ def picture_text(config: str, components: Mapping[str, Any], record: Mapping[str
 
 
 def registered_name(component: Any, table: Mapping[str, Any]) -> str | None:
-    """Return the name under which a table has a component's class; None for a class that is not in the table."""
+    """Return the name of a component's class in a table; None for a class that is not in the table."""
     return next((name for name, kind in table.items() if type(component) is kind), None)
 
 
@@ -75,7 +81,7 @@ class RecordedRun:
 
     Attributes:
         source: The picture, as it was typed.
-        settings: Its settings, in today's names.
+        settings: Its settings, under their current names.
         run: Its inputs, weights, precision and classes, as `picture_text` writes them.
     """
 
@@ -87,13 +93,14 @@ class RecordedRun:
         """Return a config node that makes Hydra compose the settings of this run.
 
         Args:
-            typed: Keys that the command sets itself. A field that one of them sets as a whole is left to it.
+            typed: Keys that the command sets. A field that the command sets as a whole is not taken from the picture.
 
         Raises:
             InputError: A key sets several fields that the picture sets, or a class is not in its table.
         """
         if refused := [key for key in composite_groups() if key in typed]:
-            raise self._error(f"{refused[0]}= would set it anew; set single settings, as losses.style.weight=10")
+            remedy = "Set single keys instead, such as losses.style.weight=10."
+            raise self._error(f"{refused[0]}= would replace settings of the picture. {remedy}")
         settings = {key: value for key, value in self._settings_as_used().items() if key not in typed}
         fields = [field for field in COMPONENT_TABLES if field in settings]
         schemas = [{schema: kind} for field in fields for schema, kind in self._schemas(field)]
@@ -106,13 +113,14 @@ class RecordedRun:
         """Check that the run's pictures and weights are still in their places and unchanged.
 
         Args:
-            typed: Keys that the command sets itself, which are not checked.
+            typed: Keys that the command sets; their files are not checked.
 
         Raises:
             InputError: A file has moved or changed.
         """
         if self.run.get("status") in ("interrupted", "failed"):
-            log.warning("rerun: that run was %s at step %s; this one goes on", self.run["status"], self.run["steps"])
+            message = "rerun=%s: the recorded run was %s at step %s. This run starts at step 0 and takes all its steps."
+            log.warning(message, self.source, self.run["status"], self.run["steps"])
         inputs = self.run.get("inputs") or {}
         names = [name.partition(":")[0] for name in inputs]  # `style:2` is the second style
         for name, recorded in zip(names, inputs.values(), strict=True):
@@ -129,9 +137,9 @@ class RecordedRun:
         try:
             sha256 = read_picture(source, role=key).sha256
         except InputError as error:
-            raise self._error(f"its {key} {source!r} cannot be read here; say where it is with {remedy}") from error
+            raise self._error(f"its {key} {source!r} cannot be read here. Set its new path: {remedy}") from error
         if sha256 != recorded["sha256"]:
-            raise self._error(f"its {key} {source!r} has changed since; give another, or this one, with {remedy}")
+            raise self._error(f"its {key} {source!r} has changed since. To use it as it is, or another, set {remedy}")
 
     def _check_weights(self, field: str) -> None:
         recorded, settings = self.run["weights"], self.settings[field]
@@ -139,11 +147,12 @@ class RecordedRun:
         try:
             sha256 = kind(**settings).identity()["sha256"]
         except InputError as error:
-            raise self._error(f"{error}; say where its weights are with {field}.weights=NEWPATH") from error
+            text = str(error).removesuffix(".")
+            raise self._error(f"{text}. Set the new path: {field}.weights=NEWPATH") from error
         if sha256 != recorded["sha256"]:
             raise self._error(
-                f"its weights {recorded['weights']!r} are others now; give those of then, or these, "
-                f"with {field}.weights="
+                f"its weights {recorded['weights']!r} have changed since. Restore the file, or choose weights with "
+                f"{field}.weights=PATH."
             )
 
     def _settings_as_used(self) -> dict[str, Any]:
@@ -163,7 +172,7 @@ class RecordedRun:
         for key, kind in keys.items():
             if kind not in COMPONENT_TABLES[field]:
                 available = ", ".join(COMPONENT_TABLES[field])
-                raise self._error(f"its {key} is of a class that is not here; available: {available}")
+                raise self._error(f"its {key} has a class that nst_tf does not contain; available: {available}")
             yield f"/schema/{group}@{key}", kind
 
     def _error(self, text: str) -> InputError:
@@ -181,12 +190,12 @@ def read_recorded_run(source: str) -> RecordedRun:
     """
     text = read_text(_picture_path(source))
     if not {CONFIG, RUN, VERSIONS} <= text.keys():
-        raise InputError(f"rerun={source}: the picture does not say how it was made; give one as a run wrote it")
+        raise InputError(f"rerun={source}: the picture does not say how it was made. {UNEDITED}")
     _check_version(source, text[VERSIONS])
     try:
         return RecordedRun(source, *_parsed(text))
     except (ValueError, AttributeError, yaml.YAMLError) as error:
-        raise InputError(f"rerun={source}: what it says of its run is damaged; give an untouched picture") from error
+        raise InputError(f"rerun={source}: the settings in the picture are damaged. {UNEDITED}") from error
 
 
 def _picture_path(source: str) -> Path:
@@ -212,7 +221,7 @@ def _number(version: str) -> list[int]:
 
 
 def _parsed(text: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return settings and run, which hold at least the keys that `RecordedRun` reads without asking."""
+    """Return settings and facts about the run; reject texts that lack a key that `RecordedRun` needs."""
     settings, run = yaml.safe_load(text[CONFIG]), json.loads(text[RUN])
     if not (settings.keys() >= {"backbone", "runtime", "image"} and run.keys() >= {"kinds", "precision"}):
         raise ValueError
@@ -220,10 +229,10 @@ def _parsed(text: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _for_omegaconf(value: Any, seed: Any) -> Any:
-    """Return a setting so that OmegaConf reads it back unchanged.
+    """Escape a setting, so that OmegaConf reads it back unchanged.
 
-    A seed inside a group that equals the run's seed becomes a reference to it, so that ``seed=5`` changes both. ``${``
-    in a text is escaped.
+    ``${`` in a text is escaped. A seed inside a group becomes a reference to the run's seed if the two are equal, so
+    that ``seed=5`` changes both.
     """
     if isinstance(value, dict):
         read_back = {key: _for_omegaconf(inner, seed) for key, inner in value.items()}

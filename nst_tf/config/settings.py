@@ -122,7 +122,7 @@ def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:
 
     These are the settings with ``in_fingerprint`` in their role, the hashes of inputs and weights, and the precision.
     The number of steps is left out where a picture has one scale, so that a finished run can be prolonged. Settings
-    are spelled with the names of the release before, so that its run folders can be continued.
+    are spelled with the names of the previous release, so that its run folders can be continued.
 
     Args:
         config: The settings.

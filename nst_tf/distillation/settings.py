@@ -33,7 +33,8 @@ class Distillation:
             photographs and paintings in equal parts.
         pool: Size of the pool, a multiple of 8.
         move_every: Number of steps after which the next eight pictures of the pool are optimised further.
-        learning_rate: Adam's rate at the end of a warm-up of 100 steps; it falls along a cosine to 0.
+        learning_rate: Adam's rate at the end of the warm-up, after which it falls along a cosine to 0. The warm-up
+            takes 100 steps, or a tenth of ``steps`` if that is fewer.
         gram: Weight of the error of the Gram matrices; that of the features is 1.
         direction: Weight of the error in the direction of the pixel gradient, on the half-stylised pictures. 0 does not
             compute it, which saves a third of a step.

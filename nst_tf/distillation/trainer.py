@@ -29,15 +29,17 @@ from nst_tf.system.signals import Interrupted, StopRequest
 from nst_tf.util.lazy import keras, tf
 
 WARM_UP_STEPS = 100
+"""Number of steps in which the learning rate rises from 0; at most a tenth of all steps."""
+
 AVERAGE_DECAY = 0.995
-"""Decay of the exponential moving average of the weights, which are exported."""
+"""Decay of the exponential moving average of the weights. The averaged weights are exported."""
 
 SHEET_SIDE = 4
-"""Number of half-stylised pictures in a row, and of rows, of the contact sheet that observers receive."""
+"""Number of rows, and of half-stylised pictures in each row, of the contact sheet that observers receive."""
 
 
 def term_names(settings: Distillation) -> list[str]:
-    """Return the names of the recorded terms: each term weighted, raw, and layer by layer."""
+    """Return the names of the recorded terms: every term weighted and raw, features and Gram matrices also by layer."""
     names = ["features", "features/raw", *(f"features/{tap}" for tap in TAPS)]
     names += ["gram", "gram/raw", *(f"gram/{tap}" for tap in STYLE_LAYERS)]
     return [*names, "direction", "direction/raw"] if settings.direction else names
@@ -82,8 +84,8 @@ class Trainer:
         """Train to the last step.
 
         Yields:
-            `Progressed` at every step that a period divides, and one `Finished` at the end. After that the student has
-            the averaged weights.
+            `Progressed` at every step that is a multiple of a period, and one `Finished` at the end. The student
+            receives the averaged weights after the last event, so the caller must exhaust the generator.
         """
         with self._request.catch_signals():
             outcome = ("completed", f"{self._settings.steps} steps")
@@ -109,7 +111,10 @@ class Trainer:
                 self._pool.advance(number, self._generator(number - self._settings.pool))
 
     def _advance(self) -> None:
-        """Take one step, and before it optimise the pool where it is due; random numbers depend on the step alone."""
+        """Take one step, after optimising a group of the pool if that is due.
+
+        Random numbers depend on seed and step alone, so that a resumed training repeats them.
+        """
         self._request.raise_if_stopped()
         start, settings = time.perf_counter(), self._settings
         generator = self._generator(self._step)
@@ -129,13 +134,13 @@ class Trainer:
 
     @tf.function
     def _train(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Take one step of Adam and return the row of the record.
+        """Take one step of Adam and return the losses of the step by name.
 
         Args:
-            image: Batch ``(B, H, W, 3)``, in which the half-stylised pictures come first.
-            content: Contents of the half-stylised pictures.
-            style: Styles of the half-stylised pictures.
-            weight: Weights of the contents.
+            image: Batch ``(B, H, W, 3)``, in which the n half-stylised pictures come first.
+            content: Contents of the half-stylised pictures, ``(n, H, W, 3)``.
+            style: Styles of the half-stylised pictures, ``(n, H, W, 3)``.
+            weight: Weights of the contents, ``(n,)``.
         """
         settings, variables = self._settings, self.student.variables
         T = {tap: tf.cast(x, tf.float32) / FEATURE_SCALE for tap, x in self._teacher(image).items()}
@@ -160,8 +165,9 @@ class Trainer:
     def _update(self, gradients: Sequence[tf.Tensor]) -> None:
         """Update the weights with Adam, and their averages with ``a ← k a + (1 − k) w``, k = min(decay, n / (9 + n)).
 
-        `tf.train.ExponentialMovingAverage` has the same decay after n − 1 updates. It computes ``a − (1 − k)(a − w)``
-        instead, whose rounding changes the exported weights, and needs a counter of its own in the checkpoints.
+        n is the number of the step, from 1. `tf.train.ExponentialMovingAverage` with ``num_updates = n − 1`` has the
+        same k, but it is not used: it computes ``a − (1 − k)(a − w)``, whose rounding changes the exported weights, and
+        it would need a counter of its own in the checkpoints.
         """
         self._adam.apply(gradients, self.student.variables)
         step = tf.cast(self._adam.iterations, tf.float32)
@@ -179,7 +185,7 @@ class Trainer:
         }
 
     def _direction_error(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-        """Compare the pixel gradients of student and teacher, `direction_error` per picture."""
+        """Compute `direction_error` between the pixel gradients of student and teacher, ``(n,)``; see `_train`."""
         heads = {tap: self.student.heads[tap].value for tap in COMPARED_LAYERS}
 
         def student(x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -218,6 +224,9 @@ class Trainer:
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continue from the state of an `Iterate`.
+
+        Args:
+            state: Named arrays, the result of `Iterate.state`.
 
         Raises:
             InputError: The state belongs to another training.

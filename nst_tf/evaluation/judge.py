@@ -1,4 +1,4 @@
-"""The judge: one fixed network whose features, together with the plain measures, score every picture."""
+"""The judge: one fixed network that scores every picture by its features, together with measures of the pixels."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ MAX_REFERENCES = 4
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of a picture; a score is None where the content, or every style, that it compares with is missing.
+    """Scores of a picture. A score is None if the content or the styles that it needs are missing.
 
     Attributes:
         content: ``mean((F − P)²) / mean(P²)`` at conv4_2, where P are the features of the content at the picture's
             size; 0 for the content itself.
         style: Mean over conv1_1 … conv5_1 of ``mean((G − A)²) / mean(A²)``, where G and A are the Gram matrices of
-            picture and style divided by H·W; for several styles, the mean by their shares; 0 for the style itself.
+            picture and style divided by H·W; for several styles, the mean weighted by shares; 0 for the style itself.
         style_ratio: ``style`` divided by the ``style`` of the content itself; 1 for an unchanged content.
         ssim: Structural similarity of picture and content, `nst_tf.evaluation.measures.ssim`; 1 for the content itself.
-        histogram_distance: Distance of the colours to the style's, `nst_tf.evaluation.measures.histogram_distance`, or
-            its mean by shares; from 0 (equal colours) to 1.
+        histogram_distance: Distance from the style's colours, `nst_tf.evaluation.measures.histogram_distance`; for
+            several styles, the mean weighted by shares; from 0 (equal colours) to 1.
         total_variation: Total variation of the picture, `nst_tf.evaluation.measures.total_variation`, from 0 to 2.
         judge: Name of the network, with its weights.
     """
@@ -87,8 +87,8 @@ class Reference:
 class Judge:
     """A fixed network that scores pictures, so that the results of different networks and losses compare.
 
-    The reference is computed once for all pictures of a size. Of a picture's features only those of one layer and the
-    Gram matrices are kept, so that the features of all layers are never in memory together.
+    The reference is computed once for all pictures of a size. A picture is represented by the features of one layer and
+    the Gram matrices of the others, so that the features of all layers are never in memory together.
 
     Args:
         backbone: Network whose features are compared; VGG-19 with Keras's ImageNet weights by default.
@@ -114,11 +114,11 @@ class Judge:
         Args:
             picture: Pixels ``(H, W, 3)`` in [0, 1].
             content: The content, which is resized to the picture's size; None for a picture made without one.
-            styles: The styles, whose long sides become the picture's without enlarging them; may be empty.
+            styles: The styles; may be empty. A style whose long side exceeds the picture's is shrunk to it.
             shares: One share for each style, with sum 1; equal by default.
 
         Returns:
-            The scores, None where there is nothing to compare with.
+            The scores; a score without a picture to compare with is None.
 
         Raises:
             InputError: A picture is too small for the network.
@@ -158,7 +158,7 @@ class Judge:
         if min(height, width) < self._extractor.minimum_size:
             raise InputError(
                 f"Picture of {width}×{height} pixels is too small for the judge {self.name}; "
-                f"each side needs at least {self._extractor.minimum_size}"
+                f"each side needs at least {self._extractor.minimum_size} pixels. Choose a larger image.size."
             )
         return JudgedFeatures(*self._compiled_features(tf.constant(image, tf.float32)))
 
@@ -205,7 +205,7 @@ def _style_scores(
 
 
 def _style_distance(features: JudgedFeatures, styles: Sequence[JudgedFeatures], shares: Sequence[float]) -> float:
-    """Compute the relative distance of the Gram matrices: the mean over layers, and over styles by their shares."""
+    """Compute the relative distance of the Gram matrices: the mean over layers, then over styles by shares."""
     distances = [
         np.mean([_relative_distance(features.grams[layer], style.grams[layer]) for layer in STYLE_LAYERS])
         for style in styles

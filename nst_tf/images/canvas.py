@@ -21,7 +21,7 @@ COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     Colour.linear: colours.match_covariance,
     Colour.luminance: lambda style, content: colours.match_moments(colours.grey(style), content),
 }
-"""Functions of style and content, both ``(1, H, W, 3)``, that return the style in the content's colours."""
+"""Functions of style and content, both ``(1, H, W, 3)``, that recolour the style; ``free`` leaves it unchanged."""
 
 _STYLE_ROLE = role(method="optimize")
 _START_ROLE = role(method="optimize", in_objective=False)
@@ -48,10 +48,10 @@ class Canvas:
             ``sample:NAME`` (stretched too), or a list of these, which are blended.
         start_weights: One share for each entry of ``start``, at least 0; the shares are divided by their sum. None
             blends equally.
-        noise: ``uniform`` is ``0.5 + noise_scale · (u − 0.5)``; ``gaussian`` is the mean colour of ImageNet plus
-            ``noise_scale · N(0, 1)``.
-        noise_scale: Width or standard deviation of the noise in units of [0, 1]. neural-style's deviation of 0.001 in
-            0..255 is ``0.001/255``.
+        noise: ``uniform`` is ``0.5 + noise_scale · (u − 0.5)`` with u uniform in [0, 1); ``gaussian`` is the mean
+            colour of ImageNet plus ``noise_scale · N(0, 1)``.
+        noise_scale: Width of ``uniform`` or standard deviation of ``gaussian`` noise, for pixels in [0, 1]. The 0.001
+            of neural-style, for pixels in 0..255, is ``0.001/255`` here.
         fit_memory: Whether a picture that does not fit into memory is made smaller; otherwise it is refused.
         colour: ``free`` takes the colours of the style. The others keep those of the content (Gatys et al. 2016):
             ``histogram`` and ``linear`` (mean and covariance) recolour each style first. ``luminance`` works in grey,
@@ -106,7 +106,11 @@ class Canvas:
         return _rounded(scale * h, scale * w)
 
     def smaller(self, factor: float) -> "Canvas":
-        """Return this canvas with every size multiplied by ``factor``, which is below 1."""
+        """Return a copy of this canvas with smaller sizes.
+
+        Args:
+            factor: Factor on every size, below 1. Sizes are rounded down to whole pixels, but not below `MIN_SIDE`.
+        """
         sizes = {key: getattr(self, key) for key in ("size", "height", "width", "style_size")}
         scaled: dict[str, Any] = {
             key: max(MIN_SIDE, int(factor * value)) for key, value in sizes.items() if value is not None
@@ -132,8 +136,8 @@ class Canvas:
         Args:
             pictures: The styles at their own sizes.
             content: Result of `content` for the same factor, ``(1, H, W, 3)``.
-            factor: Fraction of the full size. It also shrinks a style that is limited by its own pixels, so that brush
-                strokes keep their proportion to the content from scale to scale.
+            factor: Fraction of the full size. A style that is already limited to its own pixels is shrunk by it too, so
+                that brush strokes keep their proportion to the content at every scale.
 
         Returns:
             One array ``(1, h, w, 3)`` float32 in [0, 1] for each style.
@@ -181,7 +185,9 @@ class Canvas:
         return np.clip(image, 0, 1)
 
     def alpha(self, picture: Picture, height: int, width: int) -> np.ndarray | None:
-        """Return the content's alpha channel at the size of the result, which at a coarse scale is below the canvas's.
+        """Return the content's alpha channel, resized to the result.
+
+        A result of a coarse scale is smaller than the canvas.
 
         Args:
             picture: The content at its own size.

@@ -1,4 +1,4 @@
-"""Observers: the progress bar of a run, and the files that are written while it goes on.
+"""Observers: the progress bar of a run, and the files that are written during the run.
 
 The engine does not know the observers; they receive its events through `nst_tf.runs.observer_list`. The modules
 imported here hold settings only, and import neither TensorFlow nor TensorBoard.

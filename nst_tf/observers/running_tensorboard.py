@@ -18,8 +18,8 @@ from nst_tf.util.lazy import tf
 class RunningTensorBoard(RunningObserver):
     """Writer of one run's event files.
 
-    It first removes the events of an earlier run in the same folder, or those after the checkpoint of a resumed run.
-    Then it writes the config, the layout of the charts and the HParams.
+    A new run first removes all events that its folder holds; a resumed run removes those after its checkpoint. Then the
+    writer adds the config, the layout of the charts and the HParams.
 
     Args:
         event: Start of the run.
@@ -83,7 +83,7 @@ def scalars(iterate: Iterate) -> dict[str, float]:
 
 
 def scalar_tag(column: str) -> str:
-    """Return the tag of a column of `metrics.csv`.
+    """Return TensorBoard's tag for a column of `metrics.csv`. The columns of the loss ``style`` show the rules.
 
     ======================== ==========================
     column                   tag
@@ -106,7 +106,11 @@ def scalar_tag(column: str) -> str:
 
 
 def chart_layout(columns: Sequence[str]) -> layout_pb2.Layout:
-    """Return the layout of the custom scalars: a chart of total and weighted losses, and a chart of layers per loss."""
+    """Return the layout of the custom scalars: a chart of total and weighted losses, and one of each loss's layers.
+
+    Args:
+        columns: Keys of `Iterate.terms`, for example ``style``, ``style/raw`` and ``style/conv1_1``.
+    """
     losses = [column for column in columns if "/" not in column]
     tags = [scalar_tag(column) for column in columns]
     charts = {"total and weighted terms": ["loss/total", *map(scalar_tag, losses)]}

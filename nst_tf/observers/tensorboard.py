@@ -10,14 +10,14 @@ from nst_tf.runs.events import Started
 class TensorBoard(Observer):
     """Settings of the event files in `tensorboard/`.
 
-    Scalars: ``loss/total``; for each loss ``weighted/style``, ``raw/style``, the layers ``layers/style/conv1_1``, and
-    its diagnostics, for example ``entropy/style/conv1_1`` and ``peak/style/conv1_1``; ``gradient/norm``;
-    ``speed/evaluations_per_second``. At the end of the run: ``cost/seconds``, ``cost/evaluations`` and
-    ``cost/peak_memory_mb``.
+    Scalars of a step: ``loss/total``, ``gradient/norm`` and ``speed/evaluations_per_second``. Scalars of each loss,
+    here ``style``: ``weighted/style``, ``raw/style``, ``layers/style/conv1_1`` for each layer, and with diagnostics
+    ``entropy/style/conv1_1`` and ``peak/style/conv1_1``. Scalars of the whole run, written at its end:
+    ``cost/seconds``, ``cost/evaluations`` and ``cost/peak_memory_mb``.
 
     Images: ``picture``. Text: ``config``, the resolved config, and ``end``, the status and its reason. HParams: the
-    settings, and the status of the run. Custom scalars: one chart of the total and weighted losses, and one chart per
-    loss of its layers.
+    settings, and the status of the run. Custom scalars: one chart of the total and the weighted losses, and
+    for each loss one chart of its layers.
 
     Attributes:
         every: Number of steps between two records of scalars; 0 for none. Default 10.

@@ -126,7 +126,7 @@ class Engine:
         level.seconds_per_step = (self._seconds - seconds) / max(1, level.step - before)
 
     def _outcome(self, level: PyramidLevel) -> Outcome | None:
-        """Return how the scale ends at this step, or None if it goes on."""
+        """Return how the scale ends at this step, or None if it continues."""
         schedule, record = self._problem.schedule, level.record
         if not record.healthy:
             return (

@@ -1,6 +1,6 @@
 """A line search for the strong Wolfe conditions, in tensors.
 
-All numbers are per picture, ``(B,)`` float32. The search goes on until every picture of the batch is done.
+All numbers are per picture, ``(B,)`` float32. The search continues until every picture of the batch is done.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progressed:
-    """Event at step 0 and at every step that is a multiple of an observer's period."""
+    """Event at every step that is a multiple of an observer's period; an optimisation also sends it at step 0."""
 
     iterate: Iterate
 

@@ -59,14 +59,14 @@ def run_lock(folder: RunFolder) -> Iterator[None]:
 class Session:
     """One run in its folder, from its first record to its last.
 
-    A caller locks the folder with `run_lock`, returns `finished_result` if there is one, and otherwise reads `state`,
-    calls `begin`, passes the events to `observe`, writes the product of the run, and calls `end`.
+    A caller locks the folder with `run_lock` and returns `finished_result` if there is one. Otherwise it reads `state`,
+    calls `begin`, passes the events to `observe`, writes the picture or the weights, and calls `end`.
 
     Attributes:
         settings: Settings of the run.
         observers: Settings of the observers, in the order in which they receive each event.
         folder: Run folder.
-        record: Content of `run.json` so far; at first the result of `first_record`.
+        record: Content of `run.json` so far; at first the result of `nst_tf.runs.record.first_record`.
     """
 
     settings: RecordedSettings
@@ -76,7 +76,7 @@ class Session:
 
     @property
     def periods(self) -> list[int]:
-        """Numbers of steps; some observer needs an event at every multiple of each."""
+        """Periods of all observers, in steps. The events must report every step that is a multiple of one of them."""
         return [period for observer in self.observers for period in observer.periods]
 
     @contextlib.contextmanager
@@ -100,7 +100,7 @@ class Session:
         A run that completed fewer steps than the settings allow is not finished.
 
         Args:
-            product: File that a finished run has written.
+            product: File that a finished run has written: the picture or the weights.
 
         Raises:
             InputError: The folder holds a run with another fingerprint.
@@ -120,9 +120,10 @@ class Session:
         return Result(status, f"already done: {record['reason']}", self.folder, record)
 
     def state(self) -> dict[str, np.ndarray] | None:
-        """Return the checkpoint to resume from, or None for a new run; call it before `begin`.
+        """Return the checkpoint to resume from, or None for a new run.
 
-        A checkpoint without a record is ignored, because its settings are unknown.
+        A checkpoint without a record is ignored, because its settings are unknown. Call this method before `begin`,
+        which writes a record.
         """
         return self.folder.read_checkpoint() if self.folder.read_record() else None
 
@@ -161,7 +162,10 @@ class Session:
 
         Args:
             finished: Last event of the run.
-            **product: Further entries of the record, about what the run has written.
+            **product: Further entries of the record that describe the written file, such as its height and width.
+
+        Returns:
+            The result of the run with its complete record.
         """
         self.record |= last_record(finished, self.record["device"]) | product
         self.folder.write_record(self.record)

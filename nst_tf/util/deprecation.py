@@ -1,4 +1,4 @@
-"""Names of the release before this one, which are still accepted with one line that says the new name."""
+"""Names from the previous release, which are still accepted with a message of one line that gives the new name."""
 
 import functools
 import logging

@@ -134,7 +134,7 @@ def test_torch_preprocessing_with_keras_weights_logs_a_warning(tiny, tiny_model,
         tiny(preprocessing="torch").extractor(["conv1_1"])
     expected = (
         "backbone.preprocessing=torch: Keras's imagenet weights of tiny were trained with caffe preprocessing. "
-        "Use torch for a file that was trained with it, or torch_on_caffe with these weights."
+        "Choose caffe or torch_on_caffe, or set backbone.weights to a file that was trained with torch."
     )
     assert expected in caplog.text
     caplog.clear()

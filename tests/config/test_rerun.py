@@ -152,7 +152,7 @@ def test_changed_weights_are_refused_until_they_are_typed(written, small_config,
     path = written(config, weights=config.backbone.identity())
     assert compose_config(f"rerun={path}") == as_used(config)
     file.write_bytes(b"others")
-    refuses(path, [], "weights.h5", "others now", "backbone.weights=")
+    refuses(path, [], "weights.h5", "have changed since", "backbone.weights=")
     assert compose_config(f"rerun={path}", f"backbone.weights={file}").backbone == config.backbone
     file.unlink()
     refuses(path, [], "weights.h5", "not found", "backbone.weights=NEWPATH")
@@ -164,7 +164,7 @@ def test_changed_feedforward_weights_are_refused(written, pictures, saved_model,
     path = written(config, weights=config.feedforward.identity())
     assert compose_config(f"rerun={path}").feedforward == config.feedforward
     path = written(config, weights=config.feedforward.identity() | {"sha256": "0"})
-    refuses(path, [], "others now", "feedforward.weights=")
+    refuses(path, [], "have changed since", "feedforward.weights=")
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_class_that_is_not_in_the_table_is_refused(written, small_config):
         pass
 
     path = written(small_config(losses={"mine": Unregistered(layers=["conv1_1"])}))
-    refuses(path, [], "losses.mine", "class that is not here", "gram")
+    refuses(path, [], "losses.mine", "class that nst_tf does not contain", "gram")
 
 
 def test_an_observer_that_is_not_in_the_table_can_be_replaced(written, small_config):
@@ -236,7 +236,8 @@ def test_a_run_folder_stands_for_its_picture(small_config, tmp_path):
 def test_the_picture_of_an_interrupted_run_gives_a_warning(written, small_config, caplog):
     path = written(small_config(), status="interrupted", steps=2)
     assert compose_config(f"rerun={path}").steps == 4
-    assert caplog.messages == ["rerun: that run was interrupted at step 2; this one goes on"]
+    expected = "the recorded run was interrupted at step 2. This run starts at step 0 and takes all its steps."
+    assert caplog.messages == [f"rerun={path}: {expected}"]
 
 
 def test_a_start_picture_that_has_changed_is_named(written, small_config, pictures, tmp_path):

@@ -91,7 +91,7 @@ def test_a_killed_run_under_joblib_leaves_the_others_unaffected(command_line):
     assert out.count(f"completed: {STEPS} steps\n") == 3
     lines = [line for line in error.splitlines() if line.startswith("error:")]
     assert lines == [
-        "error: run 1: its process was killed (SIGKILL); the same command goes on with it",
+        "error: run 1: its process was killed (SIGKILL); the same command continues it",
     ]
     assert "Traceback" not in error
     records = [record(folder) for folder in runs_of(command_line).values()]
