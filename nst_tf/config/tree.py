@@ -73,7 +73,7 @@ class Config:
         runtime: Device, precision, threads and determinism.
         tracking: Observers by name.
         evaluation: Whether and by which network the finished picture is scored.
-        feedforward: The network of ``method=feedforward``. Beside it, that method reads only content, styles, sizes
+        feedforward: The network of ``method=feedforward``. Besides it, that method reads only content, styles, sizes
             and colours.
         printed: Figures of a paper by name; a report shows them beside the measured ones.
 

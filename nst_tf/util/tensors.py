@@ -29,7 +29,7 @@ def reciprocal(x: tf.Tensor) -> tf.Tensor:
         x: Of any shape.
 
     Returns:
-        Of the shape and dtype of ``x``.
+        A tensor with the shape and dtype of ``x``.
     """
     return 1.0 / tf.where(x == 0, tf.ones_like(x), x)
 

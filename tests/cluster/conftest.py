@@ -35,7 +35,7 @@ class Sweep:
         return done
 
     def records(self):
-        """What `run.json` says, run after run."""
+        """Return the content of every `run.json`, in the order of the runs."""
         found = sorted((self.folder / "outputs" / "sweeps").glob("*/*/run.json"))
         return [json.loads(path.read_text()) for path in found]
 
@@ -50,12 +50,12 @@ class Sweep:
 
 
 def wait_until(condition, seconds=60):
-    """Until a condition holds; what it said last where it never does."""
+    """Call the condition until it is true, and return its value; fail after ``seconds``."""
     end = time.monotonic() + seconds
-    while not (said := condition()):
-        assert time.monotonic() < end, said
+    while not (value := condition()):
+        assert time.monotonic() < end, value
         time.sleep(0.2)
-    return said
+    return value
 
 
 def free_port():
@@ -66,7 +66,7 @@ def free_port():
 
 @pytest.fixture
 def needs():
-    """Skip where a program is not installed, and say how it comes."""
+    """Skip a test whose programs are not installed, and name the package that has them."""
 
     def check(programs, how):
         absent = [program for program in programs if shutil.which(program) is None]
@@ -78,5 +78,5 @@ def needs():
 
 @pytest.fixture
 def tools():
-    """What both clusters use of this file."""
+    """Return the helpers of this file that both clusters use."""
     return Sweep, wait_until, free_port

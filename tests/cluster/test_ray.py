@@ -35,9 +35,9 @@ def cluster(environment, tmp_path, tools):
 
     def status(workers):
         asked = [*command, "status", f"--address={address}"]
-        told = subprocess.run(asked, env=settings, capture_output=True, text=True)
-        assert all(node.poll() is None for node in nodes), told.stderr
-        return told.stdout if f"0.0/{workers}.0 CPU" in told.stdout else ""
+        result = subprocess.run(asked, env=settings, capture_output=True, text=True)
+        assert all(node.poll() is None for node in nodes), result.stderr
+        return result.stdout if f"0.0/{workers}.0 CPU" in result.stdout else ""
 
     try:
         port = address.partition(":")[2]

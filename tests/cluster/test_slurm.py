@@ -68,8 +68,10 @@ def slurm(tmp_path, needs, tools):
             daemons.append(subprocess.Popen([program, *command[1:]], **arguments))
 
     def idle():
-        told = subprocess.run(["sinfo", "-h", "-o", "%T"], env=os.environ | environment, capture_output=True, text=True)
-        return told.stdout.strip() == "idle"
+        result = subprocess.run(
+            ["sinfo", "-h", "-o", "%T"], env=os.environ | environment, capture_output=True, text=True
+        )
+        return result.stdout.strip() == "idle"
 
     try:
         start("munged", "--foreground", "--force", *munge)
@@ -94,8 +96,8 @@ def test_a_sweep_on_slurm(slurm, tmp_path, tools):
     command = ["squeue", "--states=all", "--array", "--format=%i %T %N %M"]
 
     def ended():
-        told = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True).stdout
-        return told if told.count("COMPLETED") == len(records) else ""
+        result = subprocess.run(command, env=os.environ | slurm, capture_output=True, text=True).stdout
+        return result if result.count("COMPLETED") == len(records) else ""
 
     print("$", *command)
     print(tools[1](ended))  # as Slurm itself has it
