@@ -11,7 +11,7 @@ from nst_tf.images import Canvas
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimizers import LBFGS, Optimizer
+from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.checks import at_least, choice
@@ -119,9 +119,10 @@ class Config:
         self._check_style_count()
         self._check_style_weights()
         if self.schedule.keep_state and not self.optimizer.supports_warm_start:
+            able = ", ".join(name for name, optimizer in OPTIMIZERS.items() if optimizer.supports_warm_start)
             raise InputError(
                 f"schedule.keep_state=true: {type(self.optimizer).__name__} cannot use at one size what it learned at "
-                "another. Set it to false, or choose optimizer=adam, sgd or rmsprop."
+                f"another. Set it to false, or choose an optimizer= out of {able}."
             )
 
     def _check_styles(self) -> None:

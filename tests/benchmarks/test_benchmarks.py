@@ -111,6 +111,7 @@ def test_both_sides_compute_the_same_loss_and_gradient(experiment, module, objec
 
 
 @pytest.mark.bench
+@pytest.mark.timeout(900)
 def test_a_small_benchmark_continues_after_an_interruption(tmp_path):
     """Every measurement runs at a size that takes seconds, the first two also alone."""
     code = (

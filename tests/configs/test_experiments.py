@@ -230,7 +230,16 @@ def test_every_experiment_has_its_formulas_here(request):
     assert set(PAPERS) == experiments - without_losses - {"demo"}
 
 
-LONG = ("gupta2019_resnet50", "gupta2019_resnet50_12", "gupta2019_inception_v3", "gupta2019_vgg16", "gatys_pytorch")
+LONG = (
+    "gupta2019",
+    "gupta2019_vgg19",
+    "crowsonkb",
+    "gupta2019_resnet50",
+    "gupta2019_resnet50_12",
+    "gupta2019_inception_v3",
+    "gupta2019_vgg16",
+    "gatys_pytorch",
+)
 """Deep networks to build, with formulas that others have too."""
 
 

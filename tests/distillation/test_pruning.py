@@ -57,6 +57,7 @@ def test_a_folded_head_keeps_distances_and_gram_distances():
         np.testing.assert_allclose(kept, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_pruned_student_predicts_the_teachers_features_of_unseen_crops(small):
     """The error is below 15 % of the energy everywhere, and below 25 % of the variance at the first four layers."""
     settings = small(start_pictures=24)

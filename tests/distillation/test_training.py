@@ -44,6 +44,7 @@ def trained(tmp_path_factory, small):
     return folder, distill(settings, folder), settings
 
 
+@pytest.mark.slow
 def test_a_training_leaves_weights_a_record_and_the_observers_files(trained):
     folder, result, _ = trained
     assert result.status == "completed"
@@ -86,6 +87,7 @@ def test_a_training_of_other_settings_is_refused_in_the_same_folder(trained, sma
         distill(small(seed=1), folder)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_feature_error(small):
     """The mean error over the layers, on crops of the training pictures, falls by at least a tenth."""
     settings = small(steps=100, half_stylised=0, learning_rate=5e-4, gram=0.0)
@@ -167,6 +169,7 @@ def test_a_checkpoint_with_a_missing_array_is_refused_with_its_name(small, tmp_p
         distill(small(), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_exported_taps_give_the_distances_of_the_heads(small, tmp_path):
     """Distances of features and Gram matrices agree in the heads' and in the exported channels."""
     settings = small()

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from nst_tf.cli.main import exit_code
+from nst_tf.losses import LOSSES
 
 SERVER = """
 import contextlib, io, json, sys
@@ -64,7 +65,7 @@ def refused(server, command_line):
         (["losses.styl.weight=3"], ["losses.styl", "did you mean 'style'"]),
         (
             ["+losses.extra={weight: 1}"],
-            ["extra", "+schema/loss@losses.NAME", "content, gram, mean_variance, moments, sliced_wasserstein"],
+            ["extra", "+schema/loss@losses.NAME", *LOSSES],
         ),
         (["losses.content.reference=style", "image.fit=height"], ["losses.content", "image.style_fit=content"]),
         (["schedule.step_shares=[.nan]"], ["schedule.step_shares", "nan"]),

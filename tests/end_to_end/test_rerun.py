@@ -55,6 +55,7 @@ def test_rerun_can_be_swept_over(made, command_line):
     assert (pixels(folders[1]) != pixels(made)).any()
 
 
+@pytest.mark.slow
 def test_a_moved_source_is_one_line_and_writes_nothing(made, command_line, tmp_path):
     source = tmp_path / "style.png"
     Image.new("RGB", (30, 30), "red").save(source)

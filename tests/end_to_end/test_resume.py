@@ -90,7 +90,8 @@ def test_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     assert_same_run(folder, command_line.folder / "whole")
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_has_a_picture_and_continues(number, command_line):
     command = [f"steps={STEPS}", "tracking.checkpoints.every=50", "tracking.snapshots.every=0"]
     process = command_line.start(*command, "hydra.run.dir=run")

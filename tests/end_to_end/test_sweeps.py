@@ -56,6 +56,7 @@ def test_an_interruption_ends_the_whole_sweep(command_line):
     assert reported_statuses(command_line) == {"0": "interrupted"}
 
 
+@pytest.mark.slow
 def test_a_sweep_of_refused_runs_writes_no_report(command_line):
     code, out, error = command_line("steps=1", "optimizer.learning_rate=-1,-2", "hydra.sweep.dir=sweep", "-m")
     assert (code, error.count("error:")) == (2, 2)
@@ -97,6 +98,7 @@ def test_the_printed_command_repeats_a_run_bit_for_bit(command_line):
         assert np.array_equal(np.asarray(repeated), np.asarray(original))
 
 
+@pytest.mark.slow
 def test_an_interruption_during_imports_prints_no_traceback(command_line):
     process = command_line.start("steps=1")
     time.sleep(0.7)  # importing
@@ -107,6 +109,7 @@ def test_an_interruption_during_imports_prints_no_traceback(command_line):
         assert "Traceback" not in error
 
 
+@pytest.mark.slow
 def test_a_run_folder_that_cannot_be_made_is_one_line(command_line):
     (command_line.folder / "file").write_text("")
     code, out, error = command_line("steps=1", "hydra.run.dir=file/run")

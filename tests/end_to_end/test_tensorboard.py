@@ -14,6 +14,8 @@ import pytest
 
 from nst_tf.runs.folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = ("1.0", "2.0")
 RATES = ("1e-12", "1.0")  # runs with the second one diverge
 

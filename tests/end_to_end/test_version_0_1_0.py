@@ -69,6 +69,7 @@ def test_a_run_of_0_1_0_continues_from_its_checkpoint(name, tmp_path, caplog):
     assert {key: result.record["final"][key] for key in expected} == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_runs_of_0_1_0_are_reported_beside_a_new_run(tmp_path):
     for name in RUNS:
         shutil.copytree(FIXTURES / name, tmp_path / name)
@@ -91,6 +92,7 @@ def test_runs_of_0_1_0_are_reported_beside_a_new_run(tmp_path):
     assert "optimizer.preconditioner_power=0.5" in rows["lbfgs"]["command"]
 
 
+@pytest.mark.slow
 def test_a_sweep_accepts_old_names_typed_and_in_a_file_of_the_user(command_line):
     (command_line.folder / "mine" / "sweep").mkdir(parents=True)
     (command_line.folder / "mine" / "sweep" / "powers.yaml").write_text(

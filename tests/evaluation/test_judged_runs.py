@@ -117,6 +117,7 @@ def test_a_failing_judge_gives_one_warning_and_a_completed_run(error, small_conf
     assert again.record["scores"]["judge"] == "vgg19, random"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_scored_again(small_config, tmp_path):
     first = stylize(small_config(evaluation=ON), tmp_path / "run").record["scores"]
     second = stylize(small_config(evaluation=ON, steps=9), tmp_path / "run").record["scores"]
@@ -173,6 +174,7 @@ def test_missing_weights_are_refused_before_the_run_starts(small_config, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_scores_of_every_run(small_config, tmp_path):
     for name, rate in {"1": 0.001, "2": 0.1}.items():
         stylize(small_config(optimizer=Adam(learning_rate=rate), evaluation=ON), tmp_path / "runs" / name)

@@ -141,6 +141,7 @@ def test_scales_and_averages_start_afresh_in_a_second_run(schedule, small_config
     assert_same(tmp_path / "second", tmp_path / "without_cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [SGD(learning_rate=1.0), LBFGS(first_step=1e30, clamp=False)], ids=str)
 def test_a_run_after_a_diverged_one_equals_a_run_without_cache(optimizer, small_config, tmp_path):
     """The diverged run may leave NaN in the solver's variables."""
@@ -152,6 +153,7 @@ def test_a_run_after_a_diverged_one_equals_a_run_without_cache(optimizer, small_
     assert_same(tmp_path / "tame", tmp_path / "without_cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adam", "lbfgs", "scipy_lbfgs"])
 def test_a_run_resumes_with_a_cache_that_another_run_has_used(name, small_config, tmp_path):
     cache = RunCache(keeps=True)

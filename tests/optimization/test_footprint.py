@@ -40,7 +40,7 @@ SETTINGS = {
 }
 """Arguments of `measure` in memory_growth.py."""
 
-FAST = ("vgg19_lite at 256", "vgg19 at 128")
+FAST = ("vgg19_lite at 256",)
 """Measurements that the fast tests make; the others are marked ``slow``."""
 
 OVERHEAD = 300

@@ -32,6 +32,7 @@ def table(text):
     return list(csv.DictReader(io.StringIO(text)))
 
 
+@pytest.mark.slow
 def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(small_config, tmp_path, pictures):
     folder = tmp_path / "run"
     stylize(small_config(), folder)
@@ -57,6 +58,7 @@ def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(smal
     assert judged == pytest.approx(scores, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_without_a_painting_has_no_style_scores(small_config, tmp_path):
     losses = {"content": ContentLoss(layers=["conv1_1"])}
     stylize(small_config(style=None, losses=losses, optimizer=SGD(learning_rate=1e-9)), tmp_path / "run")
@@ -67,6 +69,7 @@ def test_a_run_without_a_painting_has_no_style_scores(small_config, tmp_path):
     assert float(row["ssim"]) > 0.99
 
 
+@pytest.mark.slow
 def test_a_run_whose_photograph_has_changed_is_refused(small_config, tmp_path, pictures):
     mine = tmp_path / "mine.png"
     mine.write_bytes(Path(pictures[0]).read_bytes())
@@ -77,6 +80,7 @@ def test_a_run_whose_photograph_has_changed_is_refused(small_config, tmp_path, p
     assert "(content) is no longer the picture" in error
 
 
+@pytest.mark.slow
 def test_a_running_or_locked_run_is_refused(small_config, tmp_path):
     stylize(small_config(), tmp_path / "run")
     with FileLock(tmp_path / "run" / ".lock"):

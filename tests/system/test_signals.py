@@ -18,6 +18,15 @@ def test_the_first_signal_stops_the_work_at_the_next_check(number):
             request.raise_if_stopped()
 
 
+@pytest.fixture
+def usual_handler():
+    """Install Python's own SIGINT handler; a shell's background jobs ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_handler")
 def test_the_second_signal_has_its_usual_effect():
     request = StopRequest()
     with request.catch_signals():
