@@ -82,7 +82,7 @@ class Backbone:
     The end of a resolution is its last layer through which every path from the input passes.
     """
     homogeneous: ClassVar[bool] = False
-    """Whether the network has only convolutions, ReLUs and poolings, so that float16 features can be scaled down."""
+    """True if the network has only convolutions, ReLUs and poolings, so that float16 features can be scaled down."""
 
     def __post_init__(self) -> None:
         """Convert the names of choices to choices, and reject invalid settings."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import pooch
 from filelock import FileLock
 
 from nst_tf.util.errors import InputError
@@ -154,6 +153,8 @@ def _keep_as_corrupt(target: Path) -> None:
 
 def _download(target: Path, pretrained: Pretrained) -> None:
     """Download with pooch, which writes to a temporary name, verifies the checksum and then renames."""
+    import pooch
+
     timeout = (CONNECT_TIMEOUT, READ_TIMEOUT)
     pooch.retrieve(
         url=pretrained.url,

@@ -33,12 +33,13 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     try:
-        result = _run(from_hydra(config), folder, _typed_overrides(rerun))
+        settings = from_hydra(config)
+        result = _run(settings, folder, _typed_overrides(rerun))
     except InputError:
         folder.remove_if_empty()  # Hydra has made it
         raise
     print(f"{result.status}: {result.reason}")
-    for name, place in _places(result.folder).items():
+    for name, place in _places(result.folder, settings).items():
         print(f"  {name:<11}  {place}", flush=True)
     return result.status
 
@@ -60,9 +61,11 @@ def _run(settings: Any, folder: Any, overrides: list[str]) -> Any:
     return distill(settings, folder.path, overrides)
 
 
-def _places(folder: Any) -> dict[str, Any]:
+def _places(folder: Any, settings: Any) -> dict[str, Any]:
     """Return what a finished run leaves, by the names that are printed."""
-    product = {"weights": folder.weights} if folder.weights.exists() else {"picture": folder.picture}
+    from nst_tf.config.tree import Config
+
+    product = {"picture": folder.picture} if isinstance(settings, Config) else {"weights": folder.weights}
     logged = folder.tensorboard.exists()
     command = {"TensorBoard": f"tensorboard --logdir {folder.tensorboard}"} if logged else {}
     return product | {"run folder": folder.path} | command

@@ -80,16 +80,12 @@ def old_key(key: str) -> str:
 
 def current_value(key: str, value: Any) -> Any:
     """Return the current name of a value that may have its name from the previous release."""
-    return _renamed(value, {old: new for new, old in role_of(key).old_values})
+    return role_of(key).current_value(value)
 
 
 def old_value(key: str, value: Any) -> Any:
     """Return the name that a value had in the previous release."""
-    return _renamed(value, dict(role_of(key).old_values))
-
-
-def _renamed(value: Any, names: dict[str, str]) -> Any:
-    return names.get(value, value) if isinstance(value, str) else value
+    return role_of(key).old_value(value)
 
 
 def renamed_inside(key: str) -> dict[str, str]:
@@ -143,7 +139,7 @@ def _role(field: "Field[Any]") -> Role:
 
 
 def _restrict(group: Role, inner: Role) -> Role:
-    """Return the role of a setting, restricted by the group it lies in."""
+    """Return the role of a setting under the restrictions of its group."""
     switches = [field.name for field in fields(Role) if field.type is bool]
     restricted = {name: getattr(group, name) and getattr(inner, name) for name in switches}
     return replace(inner, method=group.method or inner.method, **restricted)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy import optimize
 
 from nst_tf.optimizers.solver import EvaluateFunction, Evaluation, Optimizer, Solver, Step
 from nst_tf.util.checks import at_least
 from nst_tf.util.errors import InputError
-from nst_tf.util.lazy import tf
+from nst_tf.util.lazy import LazyModule, tf
+
+if TYPE_CHECKING:
+    from scipy import optimize
+else:
+    optimize = LazyModule("scipy.optimize")  # half a second, which commands without this solver need not wait
 
 
 @dataclass

@@ -43,5 +43,5 @@ class Units(Enum):
         return gradient * self.scale
 
     def clamp(self, z: tf.Tensor) -> tf.Tensor:
-        """Return the nearest z whose picture lies in [0, 1]."""
+        """Return the nearest z whose picture is in [0, 1]."""
         return tf.clip_by_value(z, self.from_image(tf.zeros(3)), self.from_image(tf.ones(3)))

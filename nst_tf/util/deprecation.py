@@ -43,9 +43,7 @@ def _current(roles: dict[str, Role], named: dict[str, Any]) -> dict[str, Any]:
         if name in names:
             announce_renamed(name, names[name])
         name = names.get(name, name)
-        values = {old: new for new, old in roles[name].old_values} if name in roles else {}
-        if isinstance(value, str) and value in values:
-            announce_renamed(f"{name}={value}", f"{name}={values[value]}")
-            value = values[value]
-        current[name] = value
+        current[name] = roles[name].current_value(value) if name in roles else value
+        if current[name] != value:
+            announce_renamed(f"{name}={value}", f"{name}={current[name]}")
     return current

@@ -40,6 +40,18 @@ class Role:
     old_name: str | None = None
     old_values: tuple[tuple[str, str], ...] = ()
 
+    def current_value(self, value: Any) -> Any:
+        """Return the current name of a value that may have its name from the previous release."""
+        return _renamed(value, {old: new for new, old in self.old_values})
+
+    def old_value(self, value: Any) -> Any:
+        """Return the name that a value had in the previous release."""
+        return _renamed(value, dict(self.old_values))
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    return names.get(value, value) if isinstance(value, str) else value
+
 
 def role(**declared: Any) -> dict[str, Role]:
     """Return the ``metadata`` of a dataclass field that declares a `Role` with these attributes."""

@@ -67,7 +67,7 @@ OTHERS = [
 
 
 def matches(key, names):
-    """The rule of 0.1.0: a key is one of the names, or lies in a group of those that end in a dot."""
+    """Apply the rule of 0.1.0: a key is one of the names, or is inside a group whose name ends in a dot."""
     return key in names or key.startswith(tuple(name for name in names if name.endswith(".")))
 
 

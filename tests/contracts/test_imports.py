@@ -1,6 +1,7 @@
 """Who may import whom: the floors drawn in docs/architecture.md, held against every import in the code."""
 
 import ast
+import functools
 import graphlib
 import re
 import subprocess
@@ -47,9 +48,14 @@ def for_type_checkers(tree):
     return {id(child) for block in blocks for statement in block.body for child in ast.walk(statement)}
 
 
+@functools.cache
 def imported(path):
-    """Yield the full names a file imports, at its top and inside functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    """Return the full names a file imports, at its top and inside functions."""
+    return list(imported_names(path, ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def imported_names(path, tree):
+    """Yield the full names that a parsed file imports."""
     skipped = for_type_checkers(tree)
     for node in ast.walk(tree):
         if id(node) in skipped:
@@ -101,7 +107,7 @@ def test_modules_have_no_import_cycle_even_through_lazy_imports(imports):
 
 
 def is_package_of(package, module):
-    """Return whether a module lies in a package, whose ``__init__`` gathers it."""
+    """Return whether a package contains a module, which its ``__init__`` may import."""
     return module.startswith(f"{package}.")
 
 
