@@ -1,13 +1,13 @@
 # Commands for people. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-timing test-bench test-browser test-cluster coverage benchmark docs lint types format clean
+.PHONY: help demo test test-slow test-faults test-timing test-bench test-browser test-cluster coverage benchmark docs lint types format clean
 
 # The first Python interpreter on the path that this project supports.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
-FAST := -n 2 --dist loadscope -m "not slow and not timing and not bench and not browser and not cluster"
+FAST := -n 2 --dist worksteal -m "not slow and not timing and not bench and not browser and not cluster and not faults"
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: $(VENV)/dev.stamp  ## install the program and run the tests that need neit
 
 test-slow: $(VENV)/dev.stamp  ## run the tests that take minutes each; some need real weights (NST_TF_SHARED)
 	$(RUN) -m pytest -n 2 --dist loadscope -m slow
+
+test-faults: $(VENV)/dev.stamp  ## damage files and kill processes at random; every fault must end in one clear line
+	$(RUN) -m pytest -n 2 -m faults
 
 test-timing: $(VENV)/dev.stamp  ## measure the engine's overhead; the machine must be idle otherwise
 	$(RUN) -m pytest -s -m timing

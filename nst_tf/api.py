@@ -7,29 +7,39 @@ run folder, do the work, and write the result.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nst_tf.backbones import digest
-from nst_tf.config.rerun import COMPONENT_TABLES, picture_text
-from nst_tf.config.settings import recorded_settings, unused_overrides
+from nst_tf.config.effects import overrides_without_effect
+from nst_tf.config.recorded_text import COMPONENT_TABLES, picture_text
+from nst_tf.config.settings import recorded_settings
 from nst_tf.config.tree import Config, Method
-from nst_tf.distillation.building import TrainingPictures, build_trainer, export, read_training_pictures
+from nst_tf.distillation.building import (
+    TrainingPictures,
+    build_trainer,
+    export,
+    read_training_pictures,
+    training_execution,
+)
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.trainer import term_names as distillation_terms
 from nst_tf.evaluation.recording import record_scores
-from nst_tf.feedforward import ForwardPass
+from nst_tf.feedforward import ForwardPass, style_scale
 from nst_tf.images import Picture, read_picture, write_picture
 from nst_tf.observers import ordered_observers
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.engine import Engine, checkpoint_step
+from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.terms import active_losses, tapped_layers, term_names
-from nst_tf.runs.events import Event, Finished, Iterate, Progressed
+from nst_tf.runs.events import Alpha, Event, Finished, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
 from nst_tf.runs.session import Result, Session, run_lock
@@ -49,6 +59,7 @@ def stylize(
     folder: str | Path | None = None,
     overrides: Sequence[str] = (),
     cache: RunCache | None = None,
+    sweep: str | Path | None = None,
 ) -> Result:
     """Run one experiment in its run folder, and continue it there if it was interrupted.
 
@@ -58,6 +69,8 @@ def stylize(
         overrides: Overrides that led to this config, for the record.
         cache: Cache for several runs in one process, ``RunCache(keeps=True)``. A run that differs from the one before
             only in weights, learning rate or start then reuses its network, targets and compiled steps.
+        sweep: Folder of the sweep that the run belongs to. Its runs with ``runtime.precision=auto`` share one
+            precision.
 
     Returns:
         The result. Its folder holds a picture, even when the run was interrupted, diverged or failed.
@@ -71,27 +84,35 @@ def stylize(
         'completed'
     """
     config.evaluation.check()
-    device = _prepare_device(config.runtime)
-    if unused := unused_overrides(config, overrides):
-        log.info("Without effect with method=%s: %s", config.method.name, ", ".join(unused))
+    _check_network(config)
+    config = _with_pictures_read(config)
+    for reason, unread in overrides_without_effect(config, overrides).items():
+        log.warning("Without effect (%s): %s", reason, ", ".join(unread))
+    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    device = _prepare_device(config.runtime, run)
     if config.method is Method.feedforward:
         config = dataclasses.replace(config, steps=1)
-    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
-    problem, memory = _build(config, cache or RunCache(), device, run)
-    session = _open_session(config, overrides, device, run, problem, memory)
+    problem, plans = _build(config, cache or RunCache(), device, run, None if sweep is None else Path(sweep))
+    session = _open_session(config, overrides, device, run, problem, plans)
     with run_lock(run), session.record_failure():
         result = session.finished_result(run.picture) or _make_picture(config, session, problem)
         _judge(config, session, problem, result)
         return result
 
 
-def distill(settings: Distillation, folder: str | Path | None = None, overrides: Sequence[str] = ()) -> Result:
+def distill(
+    settings: Distillation,
+    folder: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    sweep: str | Path | None = None,
+) -> Result:
     """Train ``vgg19_lite`` in a run folder, and continue there if the training was interrupted.
 
     Args:
         settings: Settings of the training.
         folder: The run folder. Default ``outputs/distillations/NAME``.
         overrides: Overrides that led to these settings, for the record.
+        sweep: See `stylize`.
 
     Returns:
         The result. Its folder holds ``vgg19_lite.weights.h5``, a file for ``backbone.weights``.
@@ -99,20 +120,21 @@ def distill(settings: Distillation, folder: str | Path | None = None, overrides:
     Raises:
         InputError: The teacher cannot be loaded, a folder has no pictures, or the run folder holds another training.
     """
-    device = _prepare_device(settings.runtime)
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
+    device = _prepare_device(settings.runtime, run)
     pictures = read_training_pictures(settings)
     teacher = settings.teacher.identity()
-    recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher)
-    record = first_record(recorded, device, pictures.counts, teacher)
+    execution = training_execution(settings, run.read_record(), None if sweep is None else Path(sweep))
+    recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher, execution.precision)
+    record = first_record(recorded, device, pictures.counts, teacher) | {"execution": execution.record()}
     session = Session(recorded, ordered_observers(settings.tracking.values()), run, record)
     with run_lock(run):
-        return session.finished_result(run.weights) or _train(settings, session, pictures)
+        return session.finished_result(run.weights) or _train(settings, session, pictures, execution)
 
 
-def _prepare_device(runtime: Runtime) -> str:
+def _prepare_device(runtime: Runtime, run: RunFolder) -> str:
     """Configure TensorFlow, reset the peak memory, and return the device's name."""
-    device = runtime.prepare()
+    device = runtime.prepare(recorded_threads(run.read_record()))
     reset_peak_memory(device)
     return device
 
@@ -133,9 +155,28 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
         raise InputError("content is missing: give content=PATH or content=sample:NAME")
     if not config.styles and required - {"content"}:
         raise InputError("style is missing: give style=PATH or style=sample:NAME")
-    styles = [read_picture(style, role="style") for style in config.styles]
-    content = styles[0] if config.content is None else read_picture(config.content, role="content")
-    return content, styles
+    styles = [_read_style(config, style) for style in config.styles]
+    return styles[0] if config.content is None else _read_content(config), styles
+
+
+def _read_content(config: Config) -> Picture:
+    return read_picture(config.content, "content", config.image.limits, config.image.content_scale)
+
+
+def _read_style(config: Config, style: str | Picture) -> Picture:
+    scale = style_scale if config.method is Method.feedforward else config.image.style_size_scale
+    return read_picture(style, "style", config.image.limits, scale)
+
+
+def _with_pictures_read(config: Config) -> Config:
+    """Return a config that holds the pictures of content, styles and start in place of their paths.
+
+    Each file is then read once, and before TensorFlow is loaded.
+    """
+    content, styles = read_inputs(config)
+    style: Any = styles + config.style[len(styles) :] if isinstance(config.style, list) else next(iter(styles), None)
+    image = config.image.with_start_read() if config.method is Method.optimize else config.image
+    return dataclasses.replace(config, content=None if config.content is None else content, style=style, image=image)
 
 
 def _required_pictures(config: Config) -> set[str]:
@@ -147,35 +188,50 @@ def _required_pictures(config: Config) -> set[str]:
 
 
 def _input_record(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[str, str]]:
-    """Return the source and the SHA-256 of each picture: content, styles, and the files of the start."""
+    """Return the source, the SHA-256 and the path of each picture: content, styles, and those of the start."""
     pictures = {} if config.content is None else {"content": problem.content}
     pictures |= {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
-    files = config.image.start_files if config.method is Method.optimize else []
-    starts = (read_picture(name, role="image.start") for name in files)
+    starts = config.image.start_pictures if config.method is Method.optimize else []
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
-    return {role: {"source": picture.source, "sha256": picture.sha256} for role, picture in pictures.items()}
+    return {role: _picture_record(picture) for role, picture in pictures.items()}
+
+
+def _picture_record(picture: Picture) -> dict[str, str]:
+    path = {} if picture.path is None else {"path": picture.path}
+    return {"source": picture.source, "sha256": picture.sha256} | path
 
 
 # Problem, memory and record
 
 
-def build_problem(config: Config, cache: RunCache | None = None) -> Problem:
+def build_problem(
+    config: Config,
+    cache: RunCache | None = None,
+    record: Mapping[str, Any] | None = None,
+    sweep: Path | None = None,
+) -> Problem:
     """Return the problem that the engine optimises, with its pictures read and its network built.
 
     Args:
         config: An experiment with ``method=optimize``.
         cache: See `stylize`.
+        record: Content of `run.json` of the run that is resumed, which keeps its precision.
+        sweep: See `stylize`.
 
     Raises:
         InputError: A picture is missing or cannot be read, or the network cannot be built.
     """
     cache = cache or RunCache()
     content, styles = read_inputs(config)
+    layers = tapped_layers(config.losses)
+    size = config.image.shape(content)
+    execution = choose_execution(config.backbone, layers, config.runtime, size, record, sweep)
     return Problem(
-        extractor=cache.extractor(config.backbone, tapped_layers(config.losses), config.runtime),
+        extractor=cache.extractor(config.backbone, layers, config.runtime, execution),
+        execution=execution,
         losses=config.losses,
         optimizer=config.optimizer,
-        canvas=config.image,
+        canvas=config.image.with_start_read(),
         schedule=config.schedule,
         steps=config.steps,
         seed=config.seed,
@@ -187,9 +243,9 @@ def build_problem(config: Config, cache: RunCache | None = None) -> Problem:
 
 
 def _build(
-    config: Config, cache: RunCache, device: str, run: RunFolder
-) -> tuple[Problem | ForwardPass, dict[str, float]]:
-    """Return what makes the picture, and for the record its memory.
+    config: Config, cache: RunCache, device: str, run: RunFolder, sweep: Path | None
+) -> tuple[Problem | ForwardPass, dict[str, Any]]:
+    """Return what makes the picture, and for the record its memory and execution.
 
     A problem is reduced to a size that fits into memory if ``image.fit_memory`` asks for it. A resumed run keeps the
     size that it started with.
@@ -198,8 +254,10 @@ def _build(
         content, styles = read_inputs(config)
         return ForwardPass(config.image, content, styles, config.shares), {}
     cache.begin_run()
-    problem, plan = build_problem(config, cache).fit_memory(device, run.read_record().get("size_factor"))
-    return problem, plan.record()
+    record = run.read_record()
+    problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record.get("size_factor"))
+    read_as = {"layers_read_as": dict(counterparts)} if (counterparts := problem.extractor.counterparts) else {}
+    return problem, plan.record() | {"execution": problem.execution.record()} | read_as
 
 
 def _open_session(
@@ -208,16 +266,24 @@ def _open_session(
     device: str,
     run: RunFolder,
     problem: Problem | ForwardPass,
-    memory: Mapping[str, float],
+    plans: Mapping[str, Any],
 ) -> Session:
     """Return the session of a run, with its settings and its first record."""
     inputs = _input_record(config, problem)
     hashes = [picture["sha256"] for picture in inputs.values()]
-    precision = "float32" if config.method is Method.feedforward else None
+    precision = "float32" if isinstance(problem, ForwardPass) else problem.execution.precision
     weights = _weights_identity(config)
     settings = recorded_settings(config, overrides, hashes, weights, precision)
-    record = {**first_record(settings, device, inputs, weights), **memory}
+    record = {**first_record(settings, device, inputs, weights), **plans}
     return Session(settings, ordered_observers(config.tracking.values()), run, record)
+
+
+def _check_network(config: Config) -> None:
+    """Reject absent weights and unknown layers, as far as both are known before TensorFlow is loaded."""
+    if config.method is Method.feedforward:
+        config.feedforward.locate()
+    elif layers := tapped_layers(config.losses):
+        config.backbone.check(layers)
 
 
 def _weights_identity(config: Config) -> dict[str, str | None] | None:
@@ -227,11 +293,11 @@ def _weights_identity(config: Config) -> dict[str, str | None] | None:
     return config.backbone.identity() if tapped_layers(config.losses) else None
 
 
-def _log_memory(record: Mapping[str, Any]) -> None:
+def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:
     if record["size_factor"] < 1:
         log.warning("image.fit_memory: works at %.0f %% of the size asked for", 100 * record["size_factor"])
     needed, free = (record[key] / 1024 for key in ("needed_memory_mb", "free_memory_mb"))
-    log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, record["precision"])
+    log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, execution.describe())
 
 
 # The run itself
@@ -245,9 +311,19 @@ def _make_picture(config: Config, session: Session, problem: Problem | ForwardPa
     components = {name: getattr(config, name) for name in COMPONENT_TABLES}
     outcome = {"status": end.status, "steps": end.iterate.step}
     text = picture_text(session.settings.yaml, components, session.record | outcome)
-    alpha = problem.canvas.alpha(problem.content, height, width)
+    alpha = _content_alpha(problem)(height, width)
     write_picture(session.folder.picture, picture, alpha=alpha, text=text)
     return session.end(end, height=height, width=width)
+
+
+def _content_alpha(problem: Problem | ForwardPass) -> Alpha:
+    """Return the function that gives the content's transparency at the size of a saved picture."""
+    return functools.partial(problem.canvas.alpha, problem.content)
+
+
+def _largest_picture(problem: Problem | ForwardPass) -> int:
+    """Return the bytes of the picture's pixels with alpha, which a PNG hardly exceeds."""
+    return 4 * math.prod(problem.canvas.shape(problem.content))
 
 
 def _optimize(session: Session, problem: Problem) -> Finished:
@@ -255,10 +331,11 @@ def _optimize(session: Session, problem: Problem) -> Finished:
     state = session.state()
     events: Iterator[Event] = Engine(problem, session.periods, session.record["device"]).run(state)
     first = next(events)
-    _log_memory(session.record)
-    session.begin()
+    _log_plans(session.record, problem.execution)
+    session.begin(_largest_picture(problem))
     resumed_at = None if state is None else checkpoint_step(state)
-    return session.observe(itertools.chain([first], events), term_names(problem.losses), resumed_at)
+    events = itertools.chain([first], events)
+    return session.observe(events, term_names(problem.losses), resumed_at, _content_alpha(problem))
 
 
 def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Finished:
@@ -273,10 +350,11 @@ def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Fin
             seconds = time.perf_counter() - start
     except (tf.errors.OpError, MemoryError, RuntimeError, ValueError) as error:
         raise InputError(f"feedforward.weights: {describe_failure(error)}") from error
-    session.begin()
+    session.begin(_largest_picture(problem))
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
-    return session.observe(iter([Progressed(iterate), Finished("completed", "one forward pass", iterate)]), [], None)
+    events: list[Event] = [Progressed(iterate), Finished("completed", "one forward pass", iterate)]
+    return session.observe(iter(events), [], None, _content_alpha(problem))
 
 
 def _judge(config: Config, session: Session, problem: Problem | ForwardPass, result: Result) -> None:
@@ -295,11 +373,11 @@ def _judge(config: Config, session: Session, problem: Problem | ForwardPass, res
         log.warning("The picture was not judged: %s", reason)
 
 
-def _train(settings: Distillation, session: Session, pictures: TrainingPictures) -> Result:
+def _train(settings: Distillation, session: Session, pictures: TrainingPictures, execution: Execution) -> Result:
     """Train the student; nothing is written before the teacher and the checkpoint are loaded."""
     state = session.state()
     with tf.device(session.record["device"]):
-        trainer = build_trainer(settings, pictures, session.periods, state)
+        trainer = build_trainer(settings, pictures, session.periods, state, execution)
         session.begin()
         resumed_at = None if state is None else trainer.step
         end = session.observe(trainer.run(), distillation_terms(settings), resumed_at)

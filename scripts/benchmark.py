@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_tf.cli.arguments import OneLineParser, typed_command
-from nst_tf.cli.main import exit_code, report_errors
+from nst_tf.cli.errors import exit_code, report_errors
 from nst_tf.util.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,11 +1,17 @@
 """Fixtures of all tests: small pictures, a small experiment, and real weights and photographs where available."""
 
+import contextlib
+import gc
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 
 from nst_tf import Config
@@ -14,12 +20,91 @@ from nst_tf.config.settings import recorded_settings
 from nst_tf.images import Canvas, read_picture, write_picture
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS, Metrics, ordered_observers
+from nst_tf.optimization.cache import RunCache
 from nst_tf.optimizers import Adam
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
-from nst_tf.runs.session import Session
+from nst_tf.runs.session import Session, run_lock
+from nst_tf.system.measurement import CACHE_VARIABLE, MEASURE_VARIABLE
 from nst_tf.system.runtime import Precision, Runtime
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_measurements(tmp_path_factory):
+    """Keep all tests, and the commands that they start, from timing convolutions and from the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(MEASURE_VARIABLE, "0")
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_collections_and_composition():
+    """Leave TensorFlow's modules out of garbage collections, and let PyYAML parse configs in C if it can."""
+    gc.collect()
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        yield
+
+
+SERVER = """
+import contextlib, importlib, io, json, os, sys
+for line in sys.stdin:
+    function, arguments, words, folder = json.loads(line)
+    module, _, name = function.partition(":")
+    sys.argv = ["command", *words]
+    os.chdir(folder)
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            code = getattr(importlib.import_module(module), name)(*arguments)
+        except SystemExit as end:
+            code = end.code
+    print(json.dumps([code, out.getvalue(), error.getvalue()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """One process that runs many commands, so that TensorFlow is imported once; a line of JSON asks and answers."""
+    folder, pipe = tmp_path_factory.mktemp("server"), subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", SERVER], cwd=folder, stdin=pipe, stdout=pipe, text=True) as process:
+        yield process
+
+
+@pytest.fixture
+def in_server(server, tmp_path):
+    """Function that calls ``module:function`` in the server with a command line, in ``tmp_path``.
+
+    It returns exit code, stdout and stderr.
+    """
+
+    def run(function, *arguments, words=()):
+        server.stdin.write(json.dumps([function, arguments, [str(word) for word in words], str(tmp_path)]) + "\n")
+        server.stdin.flush()
+        return json.loads(server.stdout.readline())
+
+    return run
+
+
+class SharedCache(RunCache):
+    """A cache that keeps every network and compiled step; targets are computed for each run."""
+
+    def begin_run(self):
+        self._objectives.clear()
+
+
+@pytest.fixture(scope="module")
+def shared_cache():
+    return SharedCache(keeps=True)
+
+
+@pytest.fixture
+def compiled_once(shared_cache, monkeypatch):
+    """Let all runs of a module that are given no cache share one, so that each form of a run is compiled once."""
+    monkeypatch.setattr("nst_tf.api.RunCache", lambda: shared_cache)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +227,9 @@ def made_up_run(pictures):
         running = status == "running"
         end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", iterates[-1])
         session.observe(iter([*(Progressed(iterate) for iterate in iterates[:-1]), end]), list(terms_of(1.0)), None)
-        if not running:
+        if running:  # a process holds the lock of the folder
+            locks.enter_context(run_lock(run))
+        else:
             write_picture(run.picture, end.iterate.picture())
             session.end(end, **({"height": 24, "width": 32, "peak_memory_mb": 500} | (record or {})))
         return run
@@ -160,4 +247,5 @@ def made_up_run(pictures):
         ramp = np.linspace(0, 1, 24 * 32 * 3, dtype=np.float32).reshape(24, 32, 3)
         return lambda: (ramp + 0.13 * number) % 1.0
 
-    return write
+    with contextlib.ExitStack() as locks:
+        yield write

@@ -7,23 +7,30 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.api import build_problem
+from nst_tf.api import Result, build_problem
 from nst_tf.backbones import VGG19
-from nst_tf.images import Canvas, read_picture, read_text, resize
+from nst_tf.config.composing import compose_config
+from nst_tf.images import Canvas, read_picture, read_text, reading, resize
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
+from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS
+from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.observer_list import RunningObserver
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 def rows(folder):
@@ -93,7 +100,7 @@ def test_the_loss_falls_below_half_of_its_start(optimizer, steps, small_config, 
 
 def test_two_runs_of_one_config_give_the_same_bits(small_config, tmp_path):
     for name in ("one", "two"):
-        stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name)
+        stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name, cache=RunCache())
     assert (tmp_path / "one" / "stylized.png").read_bytes() == (tmp_path / "two" / "stylized.png").read_bytes()
 
 
@@ -279,6 +286,89 @@ def test_the_transparency_of_the_content_is_restored(small_config, tmp_path):
     np.testing.assert_array_equal(alpha[:, 16:], 1)
 
 
+def test_snapshots_have_the_transparency_of_the_content_at_their_own_size(small_config, tmp_path):
+    pixels = np.full((64, 64, 4), 255, np.uint8)
+    pixels[:, :32, 3] = 0
+    config = small_config(content=pixels, image=Canvas(size=64), schedule=Schedule(scales=[0.5, 1.0]), steps=2)
+    stylize(config, tmp_path / "run")
+    sizes = []
+    for path in sorted((tmp_path / "run" / "snapshots").iterdir()):
+        alpha = read_picture(str(path)).alpha
+        half = alpha.shape[1] // 2
+        np.testing.assert_allclose(alpha[:, : half - 3], 0, atol=0.01)
+        np.testing.assert_allclose(alpha[:, half + 3 :], 1, atol=0.01)
+        sizes.append(alpha.shape[1])
+    assert sizes == [32, 32, 64]
+
+
+def test_pictures_from_python_give_the_same_run_as_their_files(small_config, pictures, tmp_path):
+    content, style = (np.array(Image.open(path)) for path in pictures)
+    config = small_config(
+        content=content, style=[Image.fromarray(style)], image=Canvas(size=32, start=["content", style])
+    )
+    result = stylize(config, tmp_path / "arrays")
+    start = Canvas(size=32, start=["content", pictures[1]])
+    expected = stylize(small_config(style=[pictures[1]], image=start), tmp_path / "files")
+    assert result.record["final"] == expected.record["final"]
+    np.testing.assert_array_equal(np.array(result.picture), np.array(expected.picture))
+    inputs = result.record["inputs"]
+    assert [inputs[role]["source"] for role in ("content", "style:1", "start:1")] == ["<array 40x32>"] * 3
+    assert inputs["style:1"]["sha256"] == inputs["start:1"]["sha256"] != inputs["content"]["sha256"]
+    assert stylize(config, tmp_path / "arrays").reason.startswith("already done")
+
+
+def test_a_run_of_pictures_from_python_is_not_repeated_and_says_which_picture_is_missing(small_config, tmp_path):
+    pixels = np.full((32, 32, 3), 99, np.uint8)
+    stylize(small_config(content=pixels, steps=1), tmp_path / "run")
+    with pytest.raises(InputError, match=r"its content '<array 32x32>' cannot be read here.*content=NEWPATH") as caught:
+        compose_config(f"rerun={tmp_path / 'run'}")
+    assert "\n" not in str(caught.value)
+
+
+def test_each_picture_is_read_once(small_config, pictures, tmp_path, monkeypatch):
+    read = []
+
+    def counted(source, *arguments):
+        read.append(source)
+        return reading.read_bytes(source, *arguments)
+
+    monkeypatch.setattr("nst_tf.images.picture.read_bytes", counted)
+    Image.open(pictures[0]).save(tmp_path / "start.png")
+    losses = {"style": GramLoss(layers=["conv1_1"], balance="gradient"), "content": ContentLoss(layers=["conv1_1"])}
+    start = Canvas(size=32, start=str(tmp_path / "start.png"))
+    stylize(small_config(losses=losses, image=start, steps=1), tmp_path / "run")
+    assert sorted(read) == sorted([*pictures, str(tmp_path / "start.png")])
+
+
+def test_a_result_has_its_picture_its_losses_and_their_curves(small_config, tmp_path):
+    result = stylize(small_config(), tmp_path / "run")
+    assert (result.picture.size, result.picture.mode) == ((32, 26), "RGB")
+    assert result._repr_png_() == (tmp_path / "run" / "stylized.png").read_bytes()
+    table = result.metrics
+    assert table.step.tolist() == [0, 1, 2, 3, 4]
+    assert table.total.iloc[-1] == result.record["final"]["total"]
+    with mpl.rc_context({"backend": "agg"}):
+        axes = result.plot()
+    lines = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
+    assert list(lines) == ["total", "content", "style", "total_variation"]
+    np.testing.assert_array_equal(lines["style"], table["style"])
+    assert table["content"][0] == 0
+    assert np.ma.getmaskarray(lines["content"]).tolist() == [True] + [False] * 4  # 0 has no place on the scale
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale()) == ("step", "loss", "log")
+    assert result.plot(axes) is axes
+    plt.close(axes.figure)
+
+
+def test_a_result_without_picture_or_losses_says_so(tmp_path):
+    result = Result("failed", "", RunFolder(tmp_path), {})
+    assert result._repr_png_() is None
+    assert result.metrics.empty
+    with pytest.raises(InputError, match=r"has no picture stylized\.png"):
+        _ = result.picture
+    with pytest.raises(InputError, match="has no losses to plot"):
+        result.plot()
+
+
 def test_the_transparency_of_a_run_interrupted_at_a_coarse_scale_has_the_size_of_its_picture(
     small_config, tmp_path, monkeypatch
 ):
@@ -381,10 +471,11 @@ def test_content_reconstruction_needs_no_style(small_config, tmp_path):
     assert result.status == "completed"
 
 
-def test_a_run_continues_without_an_observer_that_fails(small_config, tmp_path, caplog):
-    blocked = tmp_path / "run" / "snapshots"
-    blocked.parent.mkdir()
-    blocked.write_text("a file where the folder should be")
+def test_a_run_continues_without_an_observer_that_fails(small_config, tmp_path, caplog, monkeypatch):
+    def fail(*arguments, **named):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("nst_tf.observers.snapshots.write_picture", fail)
     tracking = {"metrics": Metrics(every=1), "snapshots": Snapshots(every=1), "checkpoints": Checkpoints(every=1)}
     result = stylize(small_config(tracking=tracking), tmp_path / "run")
     assert result.status == "completed"

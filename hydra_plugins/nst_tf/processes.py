@@ -133,23 +133,13 @@ def _broken_pool() -> type[Exception]:
 
 
 def _start_worker() -> None:
-    """Ignore Ctrl-C between runs, and load TensorFlow; a run handles Ctrl-C itself."""
+    """Ignore Ctrl-C between runs; a run handles Ctrl-C itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _load_tensorflow()
 
 
 def begin_on_ray() -> None:
     """Change to the folder of the command, since a Ray cluster may have started the worker elsewhere."""
     os.chdir(os.environ["NST_TF_FOLDER"])
-    _load_tensorflow()
-
-
-def _load_tensorflow() -> None:
-    """Load TensorFlow without its output, before the unpickled settings of a run load it."""
-    from nst_tf.system.startup import load_tensorflow_quietly
-
-    with load_tensorflow_quietly():
-        pass
 
 
 def _run_in_worker(

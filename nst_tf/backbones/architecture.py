@@ -10,9 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from nst_tf.backbones.graph import is_input
+from nst_tf.backbones.graph import is_convolution, is_input
 from nst_tf.backbones.symbolic import class_key
-from nst_tf.util.lazy import keras
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -36,12 +35,11 @@ class Architecture:
     @classmethod
     def from_model(cls, model: Any) -> Architecture:
         """Describe a functional Keras model."""
-        convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
         operations = [operation for operation in model.operations if not is_input(operation)]
         with_weights = [operation for operation in operations if getattr(operation, "weights", None)]
         return cls(
             layers=tuple(operation.name for operation in operations),
-            convolutions=tuple(x.name for x in operations if isinstance(x, convolutions)),
+            convolutions=tuple(x.name for x in operations if is_convolution(x)),
             weights=tuple((x.name, tuple(tuple(w.shape) for w in x.weights)) for x in with_weights),
             class_keys=tuple(class_key(x) for x in with_weights),
         )

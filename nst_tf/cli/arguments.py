@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+COMMAND_NAMES = ("compare", "evaluate", "reproduction", "distill")
+"""Words that may follow ``nst-tf`` in place of settings."""
+
 
 class OneLineParser(argparse.ArgumentParser):
     """A parser that prints an error as one line, without the usage."""

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from nst_tf.cli import scoring
 from nst_tf.cli.arguments import OneLineParser, typed_command
-from nst_tf.cli.main import exit_code, report_errors
-from nst_tf.cli.main import main as run_hydra
 
 
 @dataclass(frozen=True)
@@ -55,15 +53,11 @@ def compare(arguments: argparse.Namespace) -> str:
 
 def make_reproduction_parser(prog: str) -> OneLineParser:
     """Return the parser of ``reproduction``."""
-    from nst_tf.reports.commands import SCRIPTS
-
-    docs = SCRIPTS.parent / "docs"
     parser = OneLineParser(prog=prog, description="Compare the papers' systems with runs of them, on a Markdown page.")
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run folder, a sweep, or a folder of these")
     parser.add_argument(
         "--output",
         type=Path,
-        default=docs / "reproduction.md" if docs.is_dir() and SCRIPTS.is_dir() else Path("reproduction.md"),
         help="page to write, with its pictures in gallery/ beside it (default: docs/reproduction.md of a checkout, "
         "else reproduction.md)",
     )
@@ -72,11 +66,13 @@ def make_reproduction_parser(prog: str) -> OneLineParser:
 
 def reproduction(arguments: argparse.Namespace) -> str:
     """Write the page and print its path."""
-    from nst_tf.reports.commands import program_words
+    from nst_tf.reports.commands import SCRIPTS, program_words
     from nst_tf.reports.reproduction import write_reproduction
 
+    docs = SCRIPTS.parent / "docs"
+    default = docs / "reproduction.md" if docs.is_dir() and SCRIPTS.is_dir() else Path("reproduction.md")
     command = typed_command(program_words("reproduction"), arguments.words)
-    print(f"  page         {write_reproduction(arguments.folders, arguments.output, command)}")
+    print(f"  page         {write_reproduction(arguments.folders, arguments.output or default, command)}")
     return "completed"
 
 
@@ -97,16 +93,15 @@ def run_command(name: str, words: Sequence[str], prog: str | None = None) -> int
         prog: Program name in messages of the parser. Default: the name.
 
     Returns:
-        The exit code, as `nst_tf.cli.main.EXIT_CODES` says.
+        The exit code, as `nst_tf.cli.errors.EXIT_CODES` says.
     """
     command = COMMANDS[name]
+    arguments = command.make_parser(prog or name).parse_args(words)
+    arguments.words = list(words)
 
-    def work() -> str:
-        arguments = command.make_parser(prog or name).parse_args(words)
-        arguments.words = list(words)
-        return command.run(arguments)
+    from nst_tf.cli.errors import exit_code, report_errors  # imports Hydra, which --help need not wait for
 
-    return exit_code([report_errors(work)])
+    return exit_code([report_errors(lambda: command.run(arguments))])
 
 
 def main() -> None:
@@ -114,6 +109,9 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in COMMANDS:
         sys.exit(run_command(name, sys.argv[2:], f"nst-tf {name}"))
+
+    from nst_tf.cli.main import main as run_hydra
+
     if name == "distill":
         del sys.argv[1]
         run_hydra("distill")

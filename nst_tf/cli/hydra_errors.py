@@ -3,8 +3,12 @@
 import difflib
 import re
 
-from omegaconf.errors import OmegaConfBaseException
+from hydra.errors import OverrideParseException
+from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError, OmegaConfBaseException
 
+from nst_tf.config.overrides import quoted
+from nst_tf.config.typed_values import line_to_type, shell_word
+from nst_tf.util.checks import SCALARS
 from nst_tf.util.errors import InputError
 
 EXTRAS = {"submitit_slurm": "slurm", "ray": "ray", "Search": "optuna"}
@@ -12,7 +16,15 @@ EXTRAS = {"submitit_slurm": "slurm", "ray": "ray", "Search": "optuna"}
 
 MISSING_PLUGIN = re.compile(r"Could not find 'hydra/\w+/(\w+)'|Unknown plugin class : '[\w.]*\.(\w+)'")
 MISSING_OPTION = re.compile(r"Could not find '([^'/]+)/([^']+)'")
+SEVERAL_VALUES = re.compile(r"Ambiguous value for argument '(.*)'\n1\. To use it as a list", re.DOTALL)
 MISSING_KEY = re.compile(r"Key '.*' (?:is )?not in ")
+WRONG_TYPE = re.compile(
+    r"Value '(?P<value>.*)' (?:of type '(?P<type>\w+)' could not be converted to|is not a valid) (?P<expected>\w+)"
+    r"(?: \(type (?P<bool_type>\w+)\))?"
+)
+EXPECTED_TYPES = {"Integer": int, "Float": float, "bool": bool}
+"""Types by their names in OmegaConf's messages."""
+
 DETAIL = re.compile(r"(\w+)(?:=|: )(.*)")
 
 
@@ -34,16 +46,30 @@ def one_line(error: BaseException) -> str:
     Messages of Hydra and OmegaConf have several lines. The lines after the first hold the key's full name and the list
     of options, which are kept.
     """
+    if isinstance(error, OverrideParseException):
+        return f"{_on_one_line(error.override)}: {line_to_type(error.override)}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, OmegaConfBaseException):
         return _omegaconf_line(cause)
     if extra := missing_extra(error):
         return str(extra)
     text = str(error)
+    if several := SEVERAL_VALUES.match(text):
+        return _several_values(several[1])
     if missing := MISSING_OPTION.search(text):
         group, option = missing.groups()
         return f"Unknown {group}={option!r}; available: {', '.join(_options(text))}"
+    return _on_one_line(text)
+
+
+def _on_one_line(text: str) -> str:
     return " ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _several_values(override: str) -> str:
+    key, _, value = override.partition("=")
+    as_list, as_text = (shell_word(f"{key}={typed}") for typed in (f"[{value}]", quoted(value)))
+    return f"{override}: has several values. For a list, type {as_list}; for one text, {as_text}; for a sweep, add -m"
 
 
 def _options(text: str) -> list[str]:
@@ -61,6 +87,15 @@ def _omegaconf_line(error: BaseException) -> str:
         return f"{key}: a backbone is chosen by backbone@{key}={details.get('value', 'NAME')}"
     if "is not a subclass of Loss" in first:
         return f"{key}: a new loss needs its kind: +schema/loss@losses.NAME=KIND, where KIND is one of {_loss_kinds()}"
+    if isinstance(error, InterpolationKeyError | InterpolationResolutionError):
+        if key.startswith("hydra."):
+            return f"{key}: {first}. A folder cannot have ${{ in its name; choose another"
+        return f"{key}: {first}. For a text with ${{, type \\${{ in its place, and quotes around the text"
+    if wrong := WRONG_TYPE.match(first):
+        value = repr(wrong["value"]) if "str" in (wrong["type"], wrong["bool_type"]) else wrong["value"]
+        return f"{key}={value}: must be {SCALARS[EXPECTED_TYPES[wrong['expected']]][0]}"
+    if first.endswith("is not Optional"):
+        return f"{key}=null: must have a value"
     return f"{key}: {first}" if key and key not in first else first
 
 

@@ -1,13 +1,18 @@
 """One job of the command line: a composed config is run, and its result printed."""
 
 import functools
+import logging
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from nst_tf.util.errors import InputError
+from nst_tf.util.paths import command_folder
+
+log = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -21,6 +26,9 @@ def run_cache() -> Any:
 def run_job(config: DictConfig, rerun: str = "") -> str:
     """Run one composed config, print where the results lie, and return the run's status.
 
+    The same sweep may run in several processes at once, which divide its runs among them: a run that another process
+    computes is left to that process, and its status here is ``claimed``.
+
     Args:
         config: The config as Hydra composed it.
         rerun: The typed ``rerun=PATH``; empty where none was typed.
@@ -28,13 +36,30 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
     Raises:
         InputError: A setting cannot be used. The run's folder is removed if nothing was written into it.
     """
+    from nst_tf.cli.announcement import announcement
     from nst_tf.config.composing import from_hydra
+    from nst_tf.config.overridden import overridden_choices
+    from nst_tf.runs.claims import claim_folder
     from nst_tf.runs.folder import RunFolder
+    from nst_tf.runs.session import RunClaimedError
 
     folder = RunFolder(Path(HydraConfig.get().runtime.output_dir))
     try:
-        settings = from_hydra(config)
-        result = _run(settings, folder, _typed_overrides(rerun))
+        if is_unnamed := _is_unnamed(config, folder):
+            folder = claim_folder(folder.path)
+        with command_folder(HydraConfig.get().runtime.cwd):
+            settings = from_hydra(config)
+            if is_unnamed:
+                settings.name = folder.path.name
+            for sentence in overridden_choices(HydraConfig.get()):
+                log.warning(sentence)
+            log.info(announcement(settings, folder.path))
+            result = _run(settings, folder, _typed_overrides(rerun))
+    except RunClaimedError:
+        if sweep_folder() is None or _is_search():  # a search needs the score of each of its runs
+            raise
+        print(f"claimed: another process computes this run\n  run folder   {folder.path}", flush=True)
+        return "claimed"
     except InputError:
         folder.remove_if_empty()  # Hydra has made it
         raise
@@ -44,11 +69,21 @@ def run_job(config: DictConfig, rerun: str = "") -> str:
     return result.status
 
 
+def _is_unnamed(config: DictConfig, folder: Any) -> bool:
+    """Return whether the folder of a single run is named after the time, because no name was given."""
+    settings: Any = OmegaConf.to_container(config, resolve=False)
+    name = settings["name"]
+    return sweep_folder() is None and str(name).startswith("${now:") and config.name == folder.path.name
+
+
 def _typed_overrides(rerun: str) -> list[str]:
     """Return the overrides of the run, with the picture's path where Hydra saw `RERUN`."""
     from nst_tf.config.composing import RERUN
 
-    return [rerun if text == RERUN else text for text in HydraConfig.get().overrides.task]
+    task = HydraConfig.get().overrides.task
+    raw: Any = OmegaConf.to_container(task, resolve=False)  # keeps the escapes of `${` in file names
+    texts = [typed if "\\${" in typed else text for typed, text in zip(raw, task, strict=True)]
+    return [rerun if text == RERUN else text for text in texts]
 
 
 def _run(settings: Any, folder: Any, overrides: list[str]) -> Any:
@@ -56,9 +91,26 @@ def _run(settings: Any, folder: Any, overrides: list[str]) -> Any:
     from nst_tf.api import distill, stylize
     from nst_tf.config.tree import Config
 
-    if isinstance(settings, Config):
-        return stylize(settings, folder.path, overrides, run_cache())
-    return distill(settings, folder.path, overrides)
+    sweep = sweep_folder()
+    if not isinstance(settings, Config):
+        return distill(settings, folder.path, overrides, sweep)
+
+    def compute() -> Any:
+        return stylize(settings, folder.path, overrides, run_cache(), sweep)
+
+    if sweep is None:
+        return compute()
+    from nst_tf.cli.equal_runs import run_once
+
+    return run_once(settings, folder, overrides, sweep, compute)
+
+
+def sweep_folder() -> Path | None:
+    """Return the folder of the sweep that the job belongs to; None if it is a single run."""
+    hydra = HydraConfig.get()
+    if hydra.mode is not RunMode.MULTIRUN:
+        return None
+    return Path(hydra.runtime.cwd, hydra.sweep.dir)
 
 
 def _places(folder: Any, settings: Any) -> dict[str, Any]:
@@ -71,10 +123,15 @@ def _places(folder: Any, settings: Any) -> dict[str, Any]:
     return product | {"run folder": folder.path} | command
 
 
+def _is_search() -> bool:
+    return bool(HydraConfig.get().sweeper.get("minimise"))
+
+
 def search_score() -> float | None:
     """Return the score of the finished run that a search minimises; None if the command is no search."""
-    if not (names := HydraConfig.get().sweeper.get("minimise")):
+    if not _is_search():
         return None
+    names = HydraConfig.get().sweeper.minimise
     from nst_tf.evaluation.search import score
     from nst_tf.runs.folder import RunFolder
 

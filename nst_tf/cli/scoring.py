@@ -1,16 +1,19 @@
 """The command ``evaluate``: score run folders and other pictures with a fixed judge."""
 
+from __future__ import annotations
+
 import argparse
 import csv
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nst_tf.cli.arguments import OneLineParser
-from nst_tf.runs.folder import RunFolder
-from nst_tf.system.startup import load_tensorflow_quietly
 from nst_tf.util.errors import InputError
+
+if TYPE_CHECKING:
+    from nst_tf.runs.folder import RunFolder
 
 WEIGHTS_HELP = (
     "weights of the judge: auto (VGG-19 where Keras has its weights in the cache, else vgg19_lite), embedded "
@@ -52,8 +55,7 @@ class ScoredPicture:
 
 def evaluate(arguments: argparse.Namespace) -> str:
     """Print a CSV table of scores with one row for each path."""
-    with load_tensorflow_quietly():
-        from nst_tf.evaluation import EvaluationConfig, Scores
+    from nst_tf.evaluation import EvaluationConfig, Scores
     from nst_tf.evaluation.recording import record_scores
     from nst_tf.runs.session import run_lock
 
@@ -78,6 +80,7 @@ def _find_picture(path: str, arguments: argparse.Namespace) -> ScoredPicture:
         InputError: The argument is a run that has not ended, or a picture without ``--content`` and ``--style``.
     """
     from nst_tf.config.settings import read_recorded_pictures
+    from nst_tf.runs.folder import RunFolder
 
     if not Path(path).is_dir():
         if not (arguments.content and arguments.style):
@@ -90,7 +93,7 @@ def _find_picture(path: str, arguments: argparse.Namespace) -> ScoredPicture:
     config = read_recorded_pictures(run.config)
     if run.read_record().get("status", "running") == "running":
         raise InputError(f"'{path}' is a run that is not over. Continue it, or score its snapshots as pictures.")
-    return ScoredPicture(str(run.picture), config.content, config.styles, config.shares, run)
+    return ScoredPicture(str(run.picture), config.content, [str(style) for style in config.styles], config.shares, run)
 
 
 def _read_pixels(scored: ScoredPicture) -> tuple[Any, Any, list[Any]]:

@@ -1,6 +1,7 @@
 """Files that a sweep leaves beside its runs: a report, and the columns of TensorBoard's table."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,17 +26,18 @@ def register_plugins() -> None:
 
 
 class OldNames(Callback):
-    """Replaces names of the previous release in the sweep of a YAML file (``hydra.sweeper.params``)."""
+    """Rewrites a sweep in YAML (``hydra.sweeper.params``) as if typed: current names, quotes where they are needed."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Rewrite the sweeper's parameters before Hydra makes the sweeper."""
-        from nst_tf.config.renames import current_overrides
+        from nst_tf.config.composing import typed_overrides
+        from nst_tf.config.overrides import escape_interpolations
 
         if not (params := config.hydra.sweeper.get("params")):
             return
-        overrides = current_overrides([f"{key}={value}" for key, value in params.items()])
+        overrides = typed_overrides([*(f"{key}={value}" for key, value in params.items()), "-m"])[:-1]
         with flag_override(config.hydra, ["readonly", "struct"], [False, False]):
-            config.hydra.sweeper.params = dict(text.split("=", 1) for text in overrides)
+            config.hydra.sweeper.params = dict(escape_interpolations(text).split("=", 1) for text in overrides)
 
 
 class SweepReport(Callback):
@@ -55,9 +57,11 @@ class SweepReport(Callback):
         folder = Path(config.hydra.sweep.dir)
         self.folders.append(folder)
         with contextlib.suppress(OSError):
-            write_hparams_config(
-                folder / "tensorboard", varied_keys(config), possible_losses(config), self._scores(config)
-            )
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):  # TensorFlow writes lines of its own about a folder that is read-only
+                write_hparams_config(
+                    folder / "tensorboard", varied_keys(config), possible_losses(config), self._scores(config)
+                )
 
     def _scores(self, config: DictConfig) -> list[str]:
         from nst_tf.reports.table import SCORES
@@ -67,12 +71,12 @@ class SweepReport(Callback):
     @classmethod
     def write(cls) -> None:
         """Write the reports that are due. An error is one line on stderr and leaves the command's status unchanged."""
-        from nst_tf.reports import write_report
-
         while cls.folders:
             folder = cls.folders.pop()
             if not any(folder.glob("*/run.json")):
                 continue
+            from nst_tf.reports import write_report
+
             try:
                 print(f"  report       {write_report([folder])}", flush=True)
             except Exception as error:

@@ -1,5 +1,6 @@
 """Composition: Hydra learns the schemas, composes a config, and the config becomes live objects."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from nst_tf.backbones import BACKBONES
+from nst_tf.config.config_store import share_config_store
 from nst_tf.config.overrides import override_keys, register_resolvers, split_override
 from nst_tf.config.renames import current_overrides
 from nst_tf.config.rerun import read_recorded_run
 from nst_tf.config.tree import Config
+from nst_tf.config.typed_values import quote_typed_values
 from nst_tf.distillation.settings import Distillation
 from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
@@ -26,6 +29,7 @@ from nst_tf.optimizers import OPTIMIZERS
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
+from nst_tf.util.paths import path_exists
 
 RERUN = "rerun=picture"
 """The override that Hydra sees in place of ``rerun=PATH``; the option ``picture`` holds the picture's settings."""
@@ -89,9 +93,15 @@ def compose_config(*overrides: str) -> Config:
         InputError: A value out of range. Hydra raises its own errors for unknown keys and options.
     """
     register_schemas()
-    arguments, _ = expand_rerun(current_overrides(overrides))
+    arguments, _ = expand_rerun(typed_overrides(overrides))
     with initialize_config_dir(str(configs_folder()), version_base="1.3"):
         return from_hydra(compose("config", overrides=["name=composed", *arguments]))
+
+
+def typed_overrides(arguments: Sequence[str]) -> list[str]:
+    """Return command-line arguments under their current names, and with quotes around the values that need them."""
+    groups = {folder.name for folder in configs_folder().iterdir() if folder.is_dir()}
+    return quote_typed_values(current_overrides(arguments), groups)
 
 
 def expand_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
@@ -123,7 +133,7 @@ def expand_rerun(arguments: Sequence[str]) -> tuple[list[str], str]:
 def _rerun_source(override: str) -> Any:
     """Return the value of ``rerun=``. An existing path needs no quotes, although run names hold ``=`` and commas."""
     _, text = split_override(override)
-    return text if Path(text).expanduser().exists() else OverridesParser.create().parse_override(override).value()
+    return text if path_exists(text) else OverridesParser.create().parse_overrides([override])[0].value()
 
 
 def configs_folder() -> Path:
@@ -133,8 +143,10 @@ def configs_folder() -> Path:
     return inside if inside.is_dir() else beside
 
 
+@functools.cache
 def register_schemas() -> None:
-    """Register the schemas of both trees, and those of every table under ``schema/GROUP/NAME``."""
+    """Register the schemas of both trees, and those of every table under ``schema/GROUP/NAME``, once per process."""
+    share_config_store()
     store = ConfigStore.instance()
     groups = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "feedforward")
     store.store(name="schema", node=_schema(Config, groups, by_name=("losses", "tracking")))

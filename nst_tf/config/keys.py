@@ -21,7 +21,11 @@ OTHER_ROLES: dict[str, Role] = {
     "rerun": Role(in_run_name=False),
     "launcher": Role(in_run_name=False, in_sweep_name=False, is_axis=False),
     "hydra": Role(is_axis=False),
-    "teacher.weights": Role(in_fingerprint=False),  # in run names, unlike `backbone.weights`: teachers are compared
+    "hydra.run.dir": Role(is_axis=False, takes="name"),
+    "hydra.sweep.dir": Role(is_axis=False, takes="name"),
+    "hydra.sweep.subdir": Role(is_axis=False, takes="name"),
+    # in run names, unlike `backbone.weights`: teachers are compared
+    "teacher.weights": Role(in_fingerprint=False, takes="path"),
 }
 """Roles of Hydra's groups that no field declares, and of keys whose role differs from what their field declares."""
 

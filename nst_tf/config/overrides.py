@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 
 from omegaconf import OmegaConf
@@ -13,6 +14,9 @@ MAX_RUN_NAME = 120
 
 MAX_READABLE = 60
 """Longest readable part of a sweep's name in bytes."""
+
+QUOTED = re.compile(r"'(?:\\.|[^\\'])*'", re.DOTALL)
+"""A whole value in single quotes."""
 
 
 def split_override(override: str) -> tuple[str, str]:
@@ -31,6 +35,34 @@ def override_keys(overrides: Sequence[str]) -> set[str]:
     return {override_key(text) for text in overrides if "=" in text}
 
 
+def quoted(text: str) -> str:
+    """Return a text in the quotes of Hydra's grammar, so that a config holds exactly this text.
+
+    A backslash is doubled where it would escape something: before a quote, before ``${``, and at the end.
+    """
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", escape_interpolations(text))
+    return "'" + re.sub(r"(\\+)$", r"\1\1", escaped) + "'"
+
+
+def escape_interpolations(text: str) -> str:
+    """Return a text in which OmegaConf finds no ``${…}``, and from which it reads back exactly the given text."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
+def unquoted(value: str) -> str:
+    """Return the text that `quoted` was given, and a value without such quotes unchanged."""
+    if not QUOTED.fullmatch(value):
+        return value
+    plain = re.sub(r"(\\+)$", _half, value[1:-1])
+    plain = re.sub(r"(\\*)\\'", lambda match: f"{_half(match)}'", plain)
+    return re.sub(r"(\\*)\\\$\{", lambda match: f"{_half(match)}${{", plain)
+
+
+def _half(match: re.Match[str]) -> str:
+    """Return half of the backslashes of a match."""
+    return match[1][: len(match[1]) // 2]
+
+
 def folder_name(overrides: Sequence[str], length: int = MAX_RUN_NAME) -> str:
     """Return overrides as a folder's name, the same under every launcher.
 
@@ -40,9 +72,16 @@ def folder_name(overrides: Sequence[str], length: int = MAX_RUN_NAME) -> str:
         overrides: The overrides in the order they were typed.
         length: Longest name in bytes.
     """
-    distinguishing = [text for text in overrides if role_of(override_key(text)).in_run_name]
-    name = ",".join(distinguishing).replace("/", "_").encode()[:length]
-    return name.decode(errors="ignore").rstrip(",")
+    distinguishing = [_without_quotes(text) for text in overrides if role_of(override_key(text)).in_run_name]
+    name = ",".join(distinguishing).replace("/", "_").replace("${", "{")  # Hydra would resolve an interpolation
+    name_bytes = name.encode(errors="surrogateescape")[:length]
+    return name_bytes.decode(errors="ignore").rstrip(",")
+
+
+def _without_quotes(override: str) -> str:
+    """Return an override without the quotes of a path or name, which `nst_tf.config.typed_values` adds."""
+    key, equals, value = override.partition("=")
+    return f"{key}{equals}{unquoted(value)}" if role_of(override_key(override)).takes else override
 
 
 def sweep_name(name: str, default: str, overrides: Sequence[str]) -> str:
@@ -59,7 +98,7 @@ def sweep_name(name: str, default: str, overrides: Sequence[str]) -> str:
     if name != default:
         return name
     deciding = sorted(text for text in overrides if role_of(override_key(text)).in_sweep_name)
-    digest = hashlib.sha256("\n".join(deciding).encode()).hexdigest()[:8]
+    digest = hashlib.sha256("\n".join(deciding).encode(errors="surrogateescape")).hexdigest()[:8]
     chosen = [value for key, value in map(split_override, overrides) if key == "sweep"]
     readable = ",".join(text for text in (*chosen, folder_name(overrides, MAX_READABLE)) if text)
     return f"{readable or 'sweep'}-{digest}"

@@ -11,20 +11,25 @@ from yaml import YAMLError
 
 from nst_tf.backbones import BACKBONES
 from nst_tf.config.keys import old_key, old_value, role_of
-from nst_tf.config.overrides import override_key
-from nst_tf.config.rerun import registered_name
+from nst_tf.config.recorded_text import registered_name
 from nst_tf.config.tree import Config
 from nst_tf.distillation.settings import Distillation
 from nst_tf.optimizers import OPTIMIZERS
 from nst_tf.runs.record import RecordedSettings
 from nst_tf.util.errors import InputError
+from nst_tf.util.paths import printable
 
 PlainValue = str | bool | int | float
 
 
 def to_yaml(config: Config | Distillation) -> str:
     """Return the config as YAML that can be read back."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return OmegaConf.to_yaml(_structured(config))
+
+
+def _structured(config: Config | Distillation) -> Any:
+    """Return OmegaConf's form of a config, with a text in place of each picture in memory."""
+    return OmegaConf.structured(config.with_source_texts() if isinstance(config, Config) else config)
 
 
 def read_recorded_pictures(path: Path) -> Config:
@@ -49,13 +54,8 @@ def flatten(config: Config | Distillation) -> dict[str, PlainValue]:
 
     Settings that the method does not read and those with ``in_hparams=False`` in their role are left out.
     """
-    container = OmegaConf.to_container(OmegaConf.structured(config))
+    container = OmegaConf.to_container(_structured(config))
     return {key: value for key, value in _leaves("", container) if role_of(key).in_hparams and _is_read(config, key)}
-
-
-def unused_overrides(config: Config, overrides: Sequence[str]) -> list[str]:
-    """Return those of the overrides that set what the method does not read: settings, or whole groups of them."""
-    return [text for text in overrides if not _is_read(config, override_key(text))]
 
 
 def _is_read(config: Config | Distillation, key: str) -> bool:
@@ -89,6 +89,10 @@ def _plain(value: Any) -> Any:
     return value.name if isinstance(value, Enum) else value
 
 
+def _writable(value: PlainValue) -> PlainValue:
+    return printable(value) if isinstance(value, str) else value
+
+
 def recorded_settings(
     config: Config | Distillation,
     overrides: Sequence[str],
@@ -110,19 +114,25 @@ def recorded_settings(
         name=config.name,
         steps=config.steps,
         yaml=to_yaml(config),
-        flat=flatten(config) | component_names(config),
+        flat={key: _writable(value) for key, value in flatten(config).items()} | component_names(config),
         fingerprint=fingerprint(config, [*hashes, str(weights and weights["sha256"]), precision]),
         precision=precision,
         overrides=overrides,
     )
 
 
+def _is_implied(key: str, value: PlainValue) -> bool:
+    """Return whether a setting has the value that versions without it computed with."""
+    return value == role_of(key).implied_value
+
+
 def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:
     """Return the SHA-256 over everything that decides the result of a run.
 
     These are the settings with ``in_fingerprint`` in their role, the hashes of inputs and weights, and the precision.
-    The number of steps is left out where a picture has one scale, so that a finished run can be prolonged. Settings
-    are spelled with the names of the previous release, so that its run folders can be continued.
+    A setting with its ``implied_value`` is left out. The number of steps is left out where a picture has one scale, so
+    that a finished run can be prolonged. Settings are spelled with the names of the previous release, so that its run
+    folders can be continued.
 
     Args:
         config: The settings.
@@ -132,6 +142,6 @@ def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:
     deciding = sorted(
         f"{old_key(key)}={old_value(key, value)}"
         for key, value in flatten(config).items()
-        if role_of(key).in_fingerprint and not (prolongable and key == "steps")
+        if role_of(key).in_fingerprint and not (prolongable and key == "steps") and not _is_implied(key, value)
     )
-    return hashlib.sha256("\n".join([*deciding, *hashes]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*deciding, *hashes]).encode(errors="surrogateescape")).hexdigest()

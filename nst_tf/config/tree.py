@@ -1,20 +1,21 @@
 """Settings of one experiment: the root of the tree that Hydra composes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
 from nst_tf.backbones import Backbone, VGG19Lite
 from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
-from nst_tf.images import Canvas
+from nst_tf.images import Canvas, Picture
+from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
-from nst_tf.util.checks import at_least, choice
+from nst_tf.util.checks import at_least, convert_fields, wrong_type
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import WATCHING, role
@@ -47,7 +48,7 @@ class Method(Enum):
 LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
 """Hydra's groups that set several losses together."""
 
-_KNOWN_BY_HASH = role(in_fingerprint=False, in_run_name=False, in_objective=False)
+_KNOWN_BY_HASH = role(in_fingerprint=False, in_run_name=False, in_objective=False, takes="path")
 _OF_OPTIMIZATION = role(in_objective=False, method="optimize")
 
 
@@ -57,8 +58,10 @@ class Config:
     """Settings of one experiment.
 
     Attributes:
-        content: A path or ``sample:NAME``. None if no loss compares with it; then the first style sets the shape.
-        style: A path or ``sample:NAME``, or a list of these. None if no loss compares with a style.
+        content: A path or ``sample:NAME``; from Python also an array or a Pillow image, which
+            `nst_tf.images.in_memory.as_source` describes. None if no loss compares with it; then the first style sets
+            the shape.
+        style: The same, or a list of these. None if no loss compares with a style.
         style_weights: One share for each style; they are divided by their sum. None for equal shares.
         style_count: Number of styles that are used, from the first on; None for all.
         method: ``optimize`` or ``feedforward``, as a name or a `Method`.
@@ -81,7 +84,7 @@ class Config:
         InputError: A value is out of range, or two values contradict each other.
     """
 
-    content: str | None = field(default=None, metadata=_KNOWN_BY_HASH)
+    content: Any = field(default=None, metadata=_KNOWN_BY_HASH)
     style: Any = field(default=None, metadata=_KNOWN_BY_HASH)
     style_weights: list[float] | None = None
     style_count: int | None = None
@@ -90,7 +93,7 @@ class Config:
     )
     name: str = field(
         default="stylized",
-        metadata=role(in_fingerprint=False, in_run_name=False, is_axis=False, in_objective=False),
+        metadata=role(in_fingerprint=False, in_run_name=False, is_axis=False, in_objective=False, takes="name"),
     )
     steps: int = field(default=200, metadata=_OF_OPTIMIZATION)
     seed: int = field(default=0, metadata=_OF_OPTIMIZATION)
@@ -112,9 +115,10 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        self.method = choice("method", self.method, Method)
+        convert_fields(self, skip=("content", "style"))
         at_least("steps", self.steps, 1)
         at_least("seed", self.seed, 0)
+        self._check_content()
         self._check_styles()
         self._check_style_count()
         self._check_style_weights()
@@ -125,9 +129,17 @@ class Config:
                 f"another. Set it to false, or choose an optimizer= out of {able}."
             )
 
+    def _check_content(self) -> None:
+        content = str(self.content) if isinstance(self.content, int | float) else self.content
+        source = as_source("content", content)
+        if source is None and content is not None:
+            raise wrong_type("content", content, "a path or sample:NAME")
+        self.content = source
+
     def _check_styles(self) -> None:
-        if not isinstance(self.style, str | list | None) or not all(isinstance(s, str) for s in self._given_styles):
-            raise InputError(f"style={self.style!r}: must be a path, sample:NAME, or a list of these")
+        self.style = as_sources("style", self.style)
+        if not all(isinstance(style, str | Picture) for style in self._given_styles):
+            raise wrong_type("style", self.style, "a path, sample:NAME, or a list of these")
 
     def _check_style_weights(self) -> None:
         if self.style_weights is None:
@@ -137,7 +149,7 @@ class Config:
                 f"style_weights={self.style_weights}: has {len(self.style_weights)} entries for "
                 f"{len(self._given_styles)} style(s). Give one for each style, or null for equal shares."
             )
-        if min(self.style_weights) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
+        if min(self.style_weights, default=0) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
             raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
 
     def _check_style_count(self) -> None:
@@ -150,15 +162,23 @@ class Config:
             )
 
     @property
-    def _given_styles(self) -> list[str]:
+    def _given_styles(self) -> list[str | Picture]:
         if self.style is None:
             return []
-        return [self.style] if isinstance(self.style, str) else list(self.style)
+        return list(self.style) if isinstance(self.style, list) else [self.style]
 
     @property
-    def styles(self) -> list[str]:
-        """Paths or sample names of the styles that are used; empty without styles."""
+    def styles(self) -> list[str | Picture]:
+        """Styles that are used, each a path, a sample or a picture in memory; empty without styles."""
         return self._given_styles[: self.style_count]
+
+    def with_source_texts(self) -> "Config":
+        """Return a config that holds the source of each picture in memory in its place, as records show it."""
+        settings = (self.content, self.style, self.image.start)
+        content, style, start = map(source_text, settings)
+        if (content, style, start) == settings:
+            return self
+        return replace(self, content=content, style=style, image=replace(self.image, start=start))
 
     @property
     def shares(self) -> list[float]:

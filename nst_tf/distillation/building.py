@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from nst_tf.distillation.pruning import prune
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import TAPS, Student
 from nst_tf.distillation.trainer import Trainer
+from nst_tf.optimization.execution import Execution, choose_execution
 from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ def build_trainer(
     pictures: TrainingPictures,
     periods: Sequence[int],
     state: Mapping[str, np.ndarray] | None = None,
+    execution: Execution | None = None,
 ) -> Trainer:
     """Build the trainer with a student that starts from the pruned teacher, or from a checkpoint.
 
@@ -76,12 +79,14 @@ def build_trainer(
         pictures: Pictures to train on.
         periods: Numbers of steps at whose multiples the trainer yields an iterate.
         state: State of a checkpoint; None starts from the first step.
+        execution: How the networks compute. Default: `training_execution`.
 
     Raises:
         InputError: The teacher cannot be loaded or lacks a layer, or the state belongs to another training.
     """
-    precision = settings.runtime.policy()
-    teacher = settings.teacher.extractor(TAPS, precision)
+    execution = execution or training_execution(settings)
+    precision = execution.precision
+    teacher = settings.teacher.extractor(TAPS, precision, transposed=execution.transposed_conv)
     student = Student(_teacher_channels(settings), precision)
     if state is None:
         explained = prune(student, settings.teacher, _start_batches(settings, pictures), precision)
@@ -93,6 +98,14 @@ def build_trainer(
     if state is not None:
         trainer.restore(state)
     return trainer
+
+
+def training_execution(
+    settings: Distillation, record: Mapping[str, Any] | None = None, sweep: Path | None = None
+) -> Execution:
+    """Choose how the networks compute, by the teacher's convolutions, see `choose_execution`."""
+    size = (settings.size, settings.size)
+    return choose_execution(settings.teacher, TAPS, settings.runtime, size, record, sweep)
 
 
 def export(student: Student, path: Path) -> None:

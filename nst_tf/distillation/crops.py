@@ -1,13 +1,13 @@
 """Square crops of photographs and paintings at many scales."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from nst_tf.images import SAMPLES, read_picture, to_bytes
 from nst_tf.util.errors import InputError
+from nst_tf.util.paths import user_path
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MIRRORED_SHARE, TRANSPOSED_SHARE = 0.5, 0.1
@@ -29,7 +29,7 @@ def read_folder(folder: str, exclude: Sequence[str] = (), role: str = "pictures"
     Raises:
         InputError: The folder does not exist, contains no picture, or contains a broken one.
     """
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if not path.is_dir():
         raise InputError(f"{role}={folder}: no such folder; choose a folder with pictures in it")
     files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES and file.stem not in exclude]

@@ -14,6 +14,7 @@ from nst_tf.distillation.crops import Crops
 from nst_tf.distillation.matching import COMPARED_LAYERS, CONTENT_LAYER, apply_head, style_grams, transfer_loss
 from nst_tf.distillation.settings import GROUP_SIZE
 from nst_tf.distillation.student import Student, fold
+from nst_tf.util.compilation import forget_custom_gradients
 from nst_tf.util.lazy import tf
 
 STEPS_PER_ROUND = 15
@@ -46,6 +47,7 @@ class HalfStylisedPool:
         self._pictures, self._contents, self._styles = (np.zeros((count, size, size, 3), np.float16) for _ in range(3))
         self._weights = np.zeros(count, np.float32)
         self._rounds = np.zeros(count, np.int64)  # rounds left; a picture with 0 is replaced
+        self._compiled_optimize = tf.function(self._optimize)
 
     def advance(self, number: int, generator: np.random.Generator) -> None:
         """Optimise one group by `STEPS_PER_ROUND` steps, after replacing its pictures that have no rounds left.
@@ -61,7 +63,10 @@ class HalfStylisedPool:
             factor.assign(fold(self._student.heads[tap].numpy()))
         arrays = (self._pictures, self._contents, self._styles, self._weights)
         rate = np.exp(generator.uniform(*np.log(LEARNING_RATES)))
-        optimised = self._optimize(*(tf.constant(x[group], tf.float32) for x in arrays), tf.constant(rate, tf.float32))
+        with forget_custom_gradients():
+            optimised = self._compiled_optimize(
+                *(tf.constant(x[group], tf.float32) for x in arrays), tf.constant(rate, tf.float32)
+            )
         self._pictures[group] = optimised.numpy()
         self._rounds[group] -= 1
 
@@ -89,7 +94,6 @@ class HalfStylisedPool:
         self._weights[index] = np.exp(generator.uniform(*np.log(CONTENT_WEIGHTS)))
         self._rounds[index] = generator.integers(*ROUNDS_PER_PICTURE)
 
-    @tf.function
     def _optimize(
         self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor, rate: tf.Tensor
     ) -> tf.Tensor:

@@ -6,7 +6,7 @@ from nst_tf.backbones import VGG19, Backbone
 from nst_tf.images import SAMPLES
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.system.runtime import Precision, Runtime
-from nst_tf.util.checks import above, at_least
+from nst_tf.util.checks import above, at_least, convert_fields
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import WATCHING, role
 
@@ -43,8 +43,8 @@ class Distillation:
         tracking: Observers by name.
     """
 
-    photographs: str | None = field(default=None, metadata=role(in_fingerprint=False))
-    paintings: str | None = field(default=None, metadata=role(in_fingerprint=False))
+    photographs: str | None = field(default=None, metadata=role(in_fingerprint=False, takes="path"))
+    paintings: str | None = field(default=None, metadata=role(in_fingerprint=False, takes="path"))
     exclude: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
     name: str = field(default="vgg19_lite", metadata=role(in_fingerprint=False))
@@ -68,6 +68,7 @@ class Distillation:
     )
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         for key in ("steps", "batch", "move_every", "start_pictures"):
             at_least(key, getattr(self, key), 1)
         for key in ("seed", "half_stylised", "gram", "direction"):

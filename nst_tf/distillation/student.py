@@ -8,7 +8,6 @@ import numpy as np
 
 from nst_tf.backbones import VGG19Lite
 from nst_tf.backbones.preprocessing import caffe
-from nst_tf.backbones.surgery import clone_with_weights
 from nst_tf.backbones.vgg19_lite import narrow_layer, vgg19_lite
 from nst_tf.util.lazy import keras, tf
 
@@ -35,6 +34,8 @@ class Student:
     """
 
     def __init__(self, channels: Mapping[str, int], precision: str) -> None:
+        from nst_tf.backbones.surgery import clone_with_weights  # imports Keras
+
         lite = VGG19Lite()
         self._layers = {tap: narrow_layer(lite.resolve(tap)) for tap in TAPS}
         lite_model = vgg19_lite()

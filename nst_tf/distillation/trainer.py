@@ -26,6 +26,7 @@ from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import checkpoint_errors
 from nst_tf.system.signals import Interrupted, StopRequest
+from nst_tf.util.compilation import forget_custom_gradients
 from nst_tf.util.lazy import keras, tf
 
 WARM_UP_STEPS = 100
@@ -74,6 +75,7 @@ class Trainer:
         self._averages = [tf.Variable(variable.value) for variable in student.variables]
         self._step, self._seconds, self._request = 0, 0.0, StopRequest()
         self._row = dict.fromkeys(["total", "gradient_norm", *term_names(settings)], float("nan"))
+        self._compiled_train = tf.function(self._train)
 
     @property
     def step(self) -> int:
@@ -124,7 +126,8 @@ class Trainer:
         crops = settings.batch - settings.half_stylised
         photographs = self._photographs.draw(crops - crops // 2, generator)
         batch = np.concatenate([half_stylised, photographs, self._paintings.draw(crops // 2, generator)])
-        row = self._train(tf.constant(batch), *(tf.constant(goal) for goal in goals))
+        with forget_custom_gradients():
+            row = self._compiled_train(tf.constant(batch), *(tf.constant(goal) for goal in goals))
         self._step += 1
         self._row = {name: float(value) for name, value in row.items()}
         self._seconds += time.perf_counter() - start
@@ -132,7 +135,6 @@ class Trainer:
     def _generator(self, step: int) -> np.random.Generator:
         return np.random.default_rng([self._settings.seed, step % 2**32])
 
-    @tf.function
     def _train(self, image: tf.Tensor, content: tf.Tensor, style: tf.Tensor, weight: tf.Tensor) -> dict[str, tf.Tensor]:
         """Take one step of Adam and return the losses of the step by name.
 

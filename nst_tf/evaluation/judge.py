@@ -13,6 +13,7 @@ from nst_tf.backbones import VGG19, Backbone
 from nst_tf.backbones.weights import WEIGHT_KEYWORDS
 from nst_tf.evaluation.measures import histogram, histogram_distance, ssim, total_variation
 from nst_tf.images import Canvas, Fit, Picture
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import gram, positions, reciprocal
@@ -100,7 +101,7 @@ class Judge:
         self._extractor = backbone.extractor([CONTENT_LAYER, *STYLE_LAYERS])
         self._references: dict[tuple[str, ...], Reference] = {}
         any_size = tf.TensorSpec([1, None, None, 3], tf.float32)
-        self._compiled_features = tf.function(self._content_and_grams, input_signature=[any_size], autograph=False)
+        self._compiled_features = compile_function(self._content_and_grams, input_signature=[any_size])
 
     def scores(
         self,

@@ -1,11 +1,13 @@
 """Settings of the judge that scores a run's picture (config group ``evaluation``)."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nst_tf.backbones import BACKBONES, VGG19, Backbone, VGG19Lite
 from nst_tf.evaluation.judge import Judge
+from nst_tf.util.checks import convert_fields
 from nst_tf.util.errors import InputError
+from nst_tf.util.roles import role
 
 AUTO = "auto"
 """Value of ``evaluation.weights`` that chooses among the weights at hand and downloads nothing."""
@@ -24,9 +26,10 @@ class EvaluationConfig:
     """
 
     enabled: bool = False
-    weights: str = AUTO
+    weights: str = field(default=AUTO, metadata=role(takes="path"))
 
     def __post_init__(self) -> None:
+        convert_fields(self, "evaluation.")
         if not self.weights:
             raise InputError(
                 f"evaluation.weights is empty: must be {AUTO}, embedded, imagenet, random or the path of a weights file"

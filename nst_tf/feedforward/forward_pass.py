@@ -7,9 +7,15 @@ import numpy as np
 
 from nst_tf.feedforward.network import StyleNetwork
 from nst_tf.images import Canvas, Picture, StyleFit
+from nst_tf.util.errors import InputError
 
 STYLE_SIZE = 256
 """Side in pixels of the style pictures that the network was trained on."""
+
+
+def style_scale(height: int, width: int) -> float:
+    """Return the factor at which a style of this height and width in pixels is used."""
+    return STYLE_SIZE / min(height, width)
 
 
 @dataclass
@@ -36,11 +42,17 @@ class ForwardPass:
 
         Returns:
             Picture ``(1, H, W, 3)`` float32 in [0, 1], of the canvas's size.
+
+        Raises:
+            InputError: The network cannot compute a picture of finite values.
         """
         content = self.canvas.content(self.content)
         vectors = [network.predict(square) for square in self.style_squares(content)]
         blend = sum(np.float32(share) * vector for share, vector in zip(self.shares, vectors, strict=True))
-        return self.canvas.finish(network.transfer(content, np.asarray(blend)), self.content)
+        picture = network.transfer(content, np.asarray(blend))
+        if not np.isfinite(picture).all():
+            raise InputError("feedforward.weights: the network computes NaN or infinity; download it again")
+        return self.canvas.finish(picture, self.content)
 
     def style_squares(self, content: np.ndarray) -> list[np.ndarray]:
         """Return the middle square of each style, recoloured as the canvas says.

@@ -57,7 +57,9 @@ def flatten(pixels: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
     if alpha is None:
         return pixels
     a = alpha[..., None]
-    return (a * pixels + (1 - a)).astype(np.float32)
+    flat = (a * pixels).astype(np.float32, copy=False)
+    flat += 1 - a
+    return flat
 
 
 def _refuse_planar_16_bit(image: Image.Image) -> None:
@@ -141,4 +143,6 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _to_unit_range(image: Image.Image) -> np.ndarray:
-    return np.asarray(image, dtype=np.float32) / np.float32(255)
+    values = np.array(image, dtype=np.float32)
+    values /= np.float32(255)  # in place: a second array would double the memory of a large picture
+    return values

@@ -2,16 +2,18 @@
 
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.PngImagePlugin import PngInfo
 
 from nst_tf.util.errors import InputError
-from nst_tf.util.files import write_atomically
+from nst_tf.util.files import open_regular_file, write_atomically
+from nst_tf.util.paths import printable, user_path
 
 WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".png": ("PNG", {}),
@@ -82,7 +84,7 @@ def write_picture(
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read the text that a PNG carries.
+    """Read the text that a PNG carries before its pixels, where a run writes it. The pixels are not decoded.
 
     Args:
         path: Path of the picture; ``~`` is expanded.
@@ -93,15 +95,19 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     Raises:
         InputError: The file is missing or is not a PNG.
     """
-    path = Path(path).expanduser()
+    remedy = "give a PNG file that a run wrote"
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            assert isinstance(image, PngImageFile)
-            return {str(key): str(value) for key, value in image.text.items()}
+        with open_regular_file(user_path(path)) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the pixels are not decoded
+                image = Image.open(file, formats=["PNG"])
+            return {str(key): str(value) for key, value in image.info.items() if isinstance(value, str)}
     except FileNotFoundError:
-        raise InputError(f"No such picture: {str(path)!r}; give a PNG file that a run wrote") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise InputError(f"Not a readable PNG: {str(path)!r}; give a PNG file that a run wrote") from None
+        raise InputError(f"No such picture: {str(path)!r}; {remedy}") from None
+    except InputError as error:
+        raise InputError(f"{error}; {remedy}") from None
+    except (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError):
+        raise InputError(f"Not a readable PNG: {str(path)!r}; {remedy}") from None
 
 
 def _with_alpha(image: Any, alpha: np.ndarray | None) -> np.ndarray:
@@ -121,6 +127,6 @@ def _text_chunks(text: Mapping[str, str]) -> PngInfo:
     for key, value in text.items():
         if not 1 <= len(key.encode("latin-1")) <= 79 or "\0" in key:
             raise ValueError(f"PNG text key {key!r} must have 1 to 79 characters and no null")
-        # A lone surrogate, as in a badly encoded file name, must not stop the picture from being written.
-        chunks.add_itxt(key, value.encode("utf-8", "replace").decode())
+        # A file name that is not UTF-8 has lone surrogates. In JSON, such an escape means the surrogate itself.
+        chunks.add_itxt(key, printable(value))
     return chunks

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple, TypeAlias
 
-from nst_tf.util.checks import at_least, coerce_choices
+from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.lazy import tf
 
 Features: TypeAlias = "Mapping[str, tf.Tensor]"
@@ -51,7 +51,7 @@ class Loss(ABC):
     """True if the loss compares position by position, so that its references need the picture's own shape."""
 
     def __post_init__(self) -> None:
-        coerce_choices(self)
+        convert_fields(self)
         at_least("weight", self.weight, 0)
 
     def static_config(self) -> Loss:

@@ -32,6 +32,8 @@ class RunningCheckpoints(RunningObserver):
         every: See `Checkpoints`.
     """
 
+    survives_disk_errors = True
+
     def __init__(self, folder: RunFolder, every: int) -> None:
         self._folder, self._every = folder, every
 

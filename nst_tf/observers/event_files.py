@@ -7,11 +7,15 @@ be there twice, and readers that use `EventAccumulator` do not purge scalars and
 
 from __future__ import annotations
 
+import os
+import platform
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 
 from nst_tf.util.files import write_atomically
 from nst_tf.util.lazy import tf
@@ -26,6 +30,24 @@ REWRITTEN_TAGS = (
 def event_files(folder: Path) -> list[Path]:
     """Return the event files in a folder, sorted by name; none if the folder is missing."""
     return sorted(folder.glob("events.out.tfevents.*"))
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Write an event file with one summary at step 0, without TensorFlow.
+
+    Args:
+        folder: Folder of the event file; it is created if it is missing.
+        summary: The summary.
+    """
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    now = time.time()
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"events.out.tfevents.{now:.0f}.{platform.node()}.{os.getpid()}.0.v2"
+    with (folder / name).open("wb") as file:
+        records = RecordWriter(file)
+        for event in (Event(wall_time=now, file_version="brain.Event:2"), Event(wall_time=now, summary=summary)):
+            records.write(event.SerializeToString())
 
 
 def truncate_events(folder: Path, step: int) -> None:
@@ -59,7 +81,7 @@ def _filter(path: Path, keeps: Callable[[Event], bool]) -> None:
     # The copy is in another folder, because TensorBoard reads every event file next to the original.
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "events"
-        with tf.io.TFRecordWriter(str(copy)) as writer:
+        with tf.io.TFRecordWriter(os.fsencode(copy)) as writer:
             for record in kept:
                 writer.write(record)
         write_atomically(path, copy.read_bytes())
@@ -68,7 +90,7 @@ def _filter(path: Path, keeps: Callable[[Event], bool]) -> None:
 def _records(path: Path) -> Iterator[bytes]:
     """Return the whole records of a file; the last one of a killed run can be incomplete."""
     try:
-        for record in tf.data.TFRecordDataset(str(path)):
+        for record in tf.data.TFRecordDataset(os.fsencode(path)):
             yield record.numpy()
     except tf.errors.DataLossError:
         return

@@ -1,6 +1,7 @@
 """The table that TensorBoard's HParams page shows of runs: settings, losses, costs, scores and status.
 
-Importing this module imports TensorFlow.
+The columns of a sweep are written by the process that launches it, which need not import TensorFlow. TensorBoard's
+``hparams.api`` and ``hparams.summary`` import it, ``hparams.summary_v2`` does not.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tensorboard.plugins.hparams import api as hparams
-from tensorboard.plugins.hparams import api_pb2, summary
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary_v2 as hparams
 
-from nst_tf.observers.event_files import event_files, remove_tags
+from nst_tf.observers.event_files import event_files, remove_tags, write_summary
 from nst_tf.util.lazy import tf
+from nst_tf.util.paths import printable
 
 COST_PREFIX = "cost/"
 """First part of the tags of `COSTS`."""
@@ -41,11 +43,13 @@ def write_session_start(settings: Mapping[str, Any], name: str) -> None:
         settings: Dotted keys and plain values.
         name: Name of the run's row in the table.
     """
-    hparams.hparams(dict(settings), trial_id=name)
+    hparams.hparams(dict(settings), trial_id=printable(name))
 
 
 def write_session_end(status: str) -> None:
     """Write the status of a run, a key of `SESSION_STATUSES`, to the current default writer."""
+    from tensorboard.plugins.hparams import summary
+
     end = summary.session_end_pb(SESSION_STATUSES[status])
     tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=0)
 
@@ -66,10 +70,7 @@ def write_hparams_config(
     tags = ["loss/total", *(f"{kind}/{name}" for kind in ("weighted", "raw") for name in losses)]
     tags += [f"{SCORE_PREFIX}{name}" for name in scores] + [f"{COST_PREFIX}{name}" for name in COSTS]
     columns = hparams.hparams_config_pb([hparams.HParam(key) for key in varied], [hparams.Metric(tag) for tag in tags])
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default():
-        tf.summary.experimental.write_raw_pb(columns.SerializeToString(), step=0)
-    writer.close()
+    write_summary(folder, columns)
 
 
 def write_scores(folder: Path, step: int, scores: Mapping[str, float | str | None]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from nst_tf.observers.observer import Observer, RunningObserver, is_due
 from nst_tf.runs.events import Finished, Iterate, Started
 from nst_tf.runs.folder import METRICS_COUNTERS
-from nst_tf.util.files import write_text
+from nst_tf.util.files import append_line, write_text
 
 
 @dataclass
@@ -40,6 +40,8 @@ class RunningMetrics(RunningObserver):
         every: See `Metrics`.
     """
 
+    survives_disk_errors = True
+
     def __init__(self, event: Started, every: int) -> None:
         self._every = every
         self._path = event.folder.metrics
@@ -63,8 +65,7 @@ class RunningMetrics(RunningObserver):
             return
         counters = (iterate.step, iterate.evaluations, round(iterate.seconds, 3), iterate.total)
         row = dict(zip(METRICS_COUNTERS, counters, strict=True)) | dict(iterate.terms)
-        with self._path.open("a", encoding="utf-8", newline="") as file:
-            file.write(_csv_text([[row[column] for column in self._columns]]))
+        append_line(self._path, _csv_text([[row[column] for column in self._columns]]))
         self._last_step = iterate.step
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nst_tf.runs.events import Iterate, Started
 from nst_tf.runs.observer_list import RunningObserver
-from nst_tf.util.checks import at_least
+from nst_tf.util.checks import at_least, convert_fields
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Observer:
     every: int = 10
 
     def __post_init__(self) -> None:
+        convert_fields(self)
         for key, period in self._periods_by_key().items():
             at_least(key, period, 0)
 

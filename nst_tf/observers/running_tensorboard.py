@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
+import numpy as np
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 
@@ -29,10 +31,10 @@ class RunningTensorBoard(RunningObserver):
 
     def __init__(self, event: Started, every: int, pictures_every: int) -> None:
         self._every, self._pictures_every = every, pictures_every
-        self._device = event.device
+        self._device, self._alpha = event.device, event.alpha
         self._last_step = -1 if event.resumed_at is None else event.resumed_at
         truncate_events(event.folder.tensorboard, self._last_step)
-        self._writer = tf.summary.create_file_writer(str(event.folder.tensorboard))
+        self._writer = tf.summary.create_file_writer(os.fsencode(event.folder.tensorboard))
         with self._writer.as_default():
             tf.summary.text("config", f"```yaml\n{event.config}\n```", step=0)
             layout = custom_scalar.pb(chart_layout(event.columns)).SerializeToString()
@@ -45,7 +47,7 @@ class RunningTensorBoard(RunningObserver):
             self._write_scalars(iterate)
         if is_due(iterate, self._pictures_every):
             with self._writer.as_default(step=iterate.step):
-                tf.summary.image("picture", iterate.picture()[None])
+                tf.summary.image("picture", self._with_alpha(iterate.picture())[None])
         self._writer.flush()
 
     def finished(self, event: Finished) -> None:
@@ -58,6 +60,10 @@ class RunningTensorBoard(RunningObserver):
             tf.summary.text("end", f"{event.status}: {event.reason}")
             write_session_end(event.status)
         self._writer.close()
+
+    def _with_alpha(self, picture: np.ndarray) -> np.ndarray:
+        alpha = self._alpha(*picture.shape[:2])
+        return picture if alpha is None else np.dstack([picture, alpha])
 
     def _costs(self, iterate: Iterate) -> dict[str, float]:
         memory = peak_memory_mb(self._device)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nst_tf.images import write_picture
 from nst_tf.observers.observer import Observer, RunningObserver, is_due
-from nst_tf.runs.events import Iterate, Started
+from nst_tf.runs.events import Alpha, Iterate, Started
 from nst_tf.runs.folder import RunFolder
 
 
@@ -20,7 +20,7 @@ class Snapshots(Observer):
 
     def start(self, event: Started) -> RunningObserver:
         """Return the writer of one run's snapshots."""
-        return RunningSnapshots(event.folder, self.every)
+        return RunningSnapshots(event.folder, self.every, event.alpha)
 
 
 class RunningSnapshots(RunningObserver):
@@ -29,12 +29,16 @@ class RunningSnapshots(RunningObserver):
     Args:
         folder: Run folder.
         every: See `Snapshots`.
+        alpha: See `Started.alpha`.
     """
 
-    def __init__(self, folder: RunFolder, every: int) -> None:
-        self._folder, self._every = folder, every
+    survives_disk_errors = True
+
+    def __init__(self, folder: RunFolder, every: int, alpha: Alpha) -> None:
+        self._folder, self._every, self._alpha = folder, every, alpha
 
     def progressed(self, iterate: Iterate) -> None:
         """Write the picture if it is due."""
         if is_due(iterate, self._every):
-            write_picture(self._folder.snapshot(iterate.step), iterate.picture())
+            picture = iterate.picture()
+            write_picture(self._folder.snapshot(iterate.step), picture, alpha=self._alpha(*picture.shape[:2]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from nst_tf.backbones import Backbone, Extractor
 from nst_tf.losses import Loss
+from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
@@ -20,14 +23,17 @@ from nst_tf.util.lazy import tf
 
 Value = TypeVar("Value")
 
+_LOOPS_IN_MEMORY: weakref.WeakSet[CompiledLoop] = weakref.WeakSet()
+"""Every compiled loop that was built and is still in memory."""
+
 
 class RunCache:
     """Builds networks, targets and compiled loops, and keeps them for the next run in the same process.
 
     The runs of a sweep most often differ in a weight, a learning rate or a start. These are tensors that the compiled
     step takes as arguments, so one compiled step serves all such runs. A run with a cache gives the same bits as a run
-    without one. Values that a run does not use are dropped as soon as it builds a new one. The cache serves one run at
-    a time.
+    without one. Values that a run does not use are dropped and freed before it builds a new one. The cache serves one
+    run at a time.
 
     Args:
         keeps: Whether anything is kept. Without, every run builds everything itself. Default off.
@@ -37,24 +43,33 @@ class RunCache:
         self._extractors: Cache[Extractor] = Cache(keeps)
         self._objectives: Cache[Objective] = Cache(keeps)
         self._loops: Cache[CompiledLoop] = Cache(keeps)
+        self._caches = (self._extractors, self._objectives, self._loops)
 
     def begin_run(self) -> None:
         """Mark the current entries as belonging to earlier runs."""
-        for cache in (self._extractors, self._objectives, self._loops):
+        for cache in self._caches:
             cache.begin_run()
 
     def clear(self) -> None:
         """Drop targets and compiled loops with their pictures, for a run that is short of memory."""
         self._objectives.clear()
         self._loops.clear()
+        self._free_dropped_loops()
 
-    def extractor(self, backbone: Backbone, layers: Sequence[str], runtime: Runtime) -> Extractor:
+    def extractor(self, backbone: Backbone, layers: Sequence[str], runtime: Runtime, execution: Execution) -> Extractor:
         """Return `Backbone.extractor` for these layers, the kept one for equal settings, weights and runtime."""
         weights = tuple(backbone.identity().items()) if layers else ()
-        key = (repr(backbone), weights, tuple(layers), repr(runtime))
+        how = (execution.precision, execution.transposed_conv)
+        key = (repr(backbone.static_config()), weights, tuple(layers), repr(runtime), how)
         if (found := self._extractors.find(key)) is not None:
             return found
-        return self._extractors.put(key, backbone.extractor(layers, runtime.policy(), runtime.recompute))
+        for cache in self._caches:
+            cache.drop_unused()
+        self._free_dropped_loops()
+        extractor = backbone.extractor(
+            layers, execution.precision, runtime.recompute, transposed=execution.transposed_conv
+        )
+        return self._extractors.put(key, extractor)
 
     def objective(
         self,
@@ -75,6 +90,7 @@ class RunCache:
         key = (id(extractor), static_configs(losses), pictures, tuple(shares))
         if (found := self._objectives.find(key)) is not None:
             return found.with_weights(losses)
+        self._objectives.drop_unused()
         style_images = [tf.constant(style) for style in styles]
         prepared = Objective.prepare(extractor, losses, tf.constant(content), style_images, shares)
         return self._objectives.put(key, prepared)
@@ -107,15 +123,25 @@ class RunCache:
         if (found := self._loops.find(key)) is not None:
             found.reset(optimizer, start, [objective.inputs], schedule.growth, raise_if_stopped)
             return found
+        if self._loops.drop_unused():
+            self._free_dropped_loops()
         solver, evaluate = optimizer.solver(start), objective.evaluator()
         loop = CompiledLoop(solver, evaluate, schedule.growth, raise_if_stopped, schedule.average, [objective.inputs])
+        _LOOPS_IN_MEMORY.add(loop)
         return self._loops.put(key, loop)
+
+    def _free_dropped_loops(self) -> None:
+        """Collect garbage if there are compiled loops of ended runs.
+
+        A loop and its compiled step refer to each other. Python's garbage collector alone frees them, and it does not
+        know that they hold the memory of graphs and pictures.
+        """
+        if len(_LOOPS_IN_MEMORY) > len(self._loops):
+            gc.collect()
 
 
 class Cache(Generic[Value]):
     """Values by the settings that determine them.
-
-    A value that is missing makes room before it is built: all values that the present run has not used are dropped.
 
     Args:
         keeps: Whether `put` keeps anything.
@@ -130,14 +156,23 @@ class Cache(Generic[Value]):
         """Mark the current entries as belonging to earlier runs."""
         self._used.clear()
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def clear(self) -> None:
         """Drop all values."""
         self._values.clear()
 
+    def drop_unused(self) -> bool:
+        """Drop the values that the present run has not used, and return whether there were any."""
+        kept = {key: value for key, value in self._values.items() if key in self._used}
+        dropped = len(kept) < len(self._values)
+        self._values = kept
+        return dropped
+
     def find(self, key: Hashable) -> Value | None:
-        """Return the value of a key and mark it as used; if there is none, drop unused values and return None."""
+        """Return the value of a key and mark it as used, or return None."""
         if key not in self._values:
-            self._values = {key: self._values[key] for key in self._used if key in self._values}
             return None
         self._used.add(key)
         return self._values[key]

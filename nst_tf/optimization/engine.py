@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from nst_tf.images import resize
-from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, column, loop_arrays
+from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, StepRecord, column, loop_arrays
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
 from nst_tf.runs.events import Failed, Finished, Iterate, Progressed, Scaled
@@ -129,10 +130,7 @@ class Engine:
         """Return how the scale ends at this step, or None if it continues."""
         schedule, record = self._problem.schedule, level.record
         if not record.healthy:
-            return (
-                "diverged",
-                f"the loss became {record.total:.6g} at step {level.step}; kept the picture of the lowest",
-            )
+            return "diverged", f"{_divergence(record)} at step {level.step}; kept the picture of the lowest loss"
         if record.stalled:
             return "converged", f"the solver found nothing lower at step {level.step}"
         if level.step % schedule.stop_period == 0 and level.rule(level.step, record.total):
@@ -231,6 +229,13 @@ class PyramidLevel:
             "engine/evaluations": np.array(self.evaluations_before),
             "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
         }
+
+
+def _divergence(record: StepRecord) -> str:
+    """Return the quantity that made a record unhealthy, and its value, in words."""
+    if math.isfinite(record.total) and not math.isfinite(record.gradient_norm):
+        return f"the norm of the gradient became {record.gradient_norm:.6g}"
+    return f"the loss became {record.total:.6g}"
 
 
 def checkpoint_step(state: Mapping[str, np.ndarray]) -> int:

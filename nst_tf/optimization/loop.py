@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.optimizers import Evaluation, Optimizer, Solver, Step
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import squared_sum
 
@@ -32,7 +33,7 @@ class StepRecord(NamedTuple):
         gradient_norm: Euclidean norm of ∂total/∂picture.
         terms: Named parts of the loss.
         stalled: Whether the solver found no lower loss.
-        healthy: Whether the loss is finite and below the bound of divergence.
+        healthy: Whether picture, loss and gradient are finite, and the loss is below the bound of divergence.
     """
 
     step: int
@@ -51,9 +52,9 @@ NO_RECORD = StepRecord(0, 0, math.nan, math.nan, {}, stalled=False, healthy=Fals
 class CompiledLoop:
     """A solver and its objective, compiled into ``advance(n)``.
 
-    The loop ends early when the loss is not finite, when it exceeds ``growth`` times the loss of the start, or when
-    the solver stalls. It keeps the picture of the lowest loss with its record. With ``average``, the exponential
-    moving average of the pictures is the picture that is reported and saved.
+    The loop ends early when the picture, its loss or its gradient is not finite, when the loss exceeds ``growth`` times
+    the loss of the start, or when the solver stalls. It keeps the picture of the lowest loss with its record. With
+    ``average``, the exponential moving average of the pictures is the picture that is reported and saved.
 
     Attributes:
         solver: The solver.
@@ -81,9 +82,9 @@ class CompiledLoop:
     ) -> None:
         self.solver, self._growth, self._raise_if_stopped, self._decay = solver, growth, raise_if_stopped, average
         self._inputs = inputs
-        self._compiled_objective = tf.function(objective, autograph=False)
+        self._compiled_objective = compile_function(objective)
         self._objective = objective if solver.compiled else self._interruptible_objective
-        self._advance = tf.function(self._take_steps, autograph=False) if solver.compiled else self._take_steps
+        self._advance = compile_function(self._take_steps) if solver.compiled else self._take_steps
         image = solver.image()
         self.shape = (int(image.shape[1]), int(image.shape[2]))
         self._best_image = tf.Variable(image, trainable=False)
@@ -120,9 +121,10 @@ class CompiledLoop:
 
     def begin(self) -> StepRecord:
         """Evaluate the start picture and return its record, step 0."""
-        evaluation = self._evaluate(self.solver.image())
+        image = self.solver.image()
+        evaluation = self._evaluate(image)
         self.solver.begin(evaluation)
-        row = _record_row(evaluation, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
+        row = _record_row(evaluation, image, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
         total = evaluation.total.numpy()
         bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
         self._assign_rows(list(evaluation.terms), row.numpy(), row.numpy(), bound)
@@ -148,7 +150,8 @@ class CompiledLoop:
             return record
         if self._mean_record.step != record.step:
             step, evaluations, stalled = tf.unstack(self._row[:, :3], axis=1)
-            row = _record_row(self._evaluate(self._mean_image.read_value()), step, evaluations, stalled)
+            mean = self._mean_image.read_value()
+            row = _record_row(self._evaluate(mean), mean, step, evaluations, stalled)
             self._mean_record = self._step_record(row)._replace(healthy=record.healthy)
         return self._mean_record
 
@@ -205,8 +208,13 @@ class CompiledLoop:
     def _step_record(self, row: tf.Tensor | tf.Variable) -> StepRecord:
         values = dict(zip([*RECORD_COUNTERS, *self._term_names], row.numpy()[0].tolist(), strict=True))
         step, evaluations, stalled, total, gradient_norm = (values.pop(name) for name in RECORD_COUNTERS)
-        healthy = math.isfinite(total) and total <= self._bound.numpy()[0]
-        return StepRecord(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), bool(healthy))
+        healthy = bool(self._is_healthy(row)[0])
+        return StepRecord(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), healthy)
+
+    def _is_healthy(self, rows: Any) -> tf.Tensor:
+        """Return `StepRecord.healthy` of record rows ``(B, n)``, ``(B,)``."""
+        total = column(rows, "total")
+        return tf.math.is_finite(total) & tf.math.is_finite(column(rows, "gradient_norm")) & (total <= self._bound)
 
     def _evaluate(self, image: tf.Tensor) -> Evaluation:
         return self._compiled_objective(image, *self._inputs)
@@ -225,9 +233,7 @@ class CompiledLoop:
             return (index + 1,)
 
         def may_continue(index: tf.Tensor) -> tf.Tensor:
-            total, stalled = column(self._row, "total"), column(self._row, "stalled")
-            healthy = tf.math.is_finite(total) & (total <= self._bound)
-            return (index < steps) & tf.reduce_all(healthy & (stalled == 0))
+            return (index < steps) & tf.reduce_all(self._is_healthy(self._row) & (column(self._row, "stalled") == 0))
 
         tf.while_loop(may_continue, body, [tf.constant(0, tf.int64)], parallel_iterations=1)
 
@@ -235,10 +241,10 @@ class CompiledLoop:
         """Update the rows, the best picture and the moving average after a step."""
         previous = self._row.read_value()
         evaluations = column(previous, "evaluations") + tf.cast(step.evaluations, tf.float64)
-        row = _record_row(step.evaluation, column(previous, "step") + 1, evaluations, step.stalled)
-        lower = column(row, "total") < column(self._best_row, "total")  # (B,); false for NaN
-        self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
         image = self.solver.image()
+        row = _record_row(step.evaluation, image, column(previous, "step") + 1, evaluations, step.stalled)
+        lower = self._is_healthy(row) & (column(row, "total") < column(self._best_row, "total"))  # (B,)
+        self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
         self._best_image.assign(tf.where(lower[:, None, None, None], image, self._best_image))
         if self._mean_image is not None:
             self._mean_image.assign_add(self._newest_share(column(row, "step")) * (image - self._mean_image))
@@ -268,8 +274,16 @@ def column(rows: Any, counter: str) -> Any:
     return rows[:, RECORD_COUNTERS.index(counter)]
 
 
-def _record_row(evaluation: Evaluation, step: tf.Tensor, evaluations: tf.Tensor, stalled: tf.Tensor) -> tf.Tensor:
-    """Return `RECORD_COUNTERS` and terms of each picture, ``(B, n)`` float64."""
-    gradient_norm = tf.sqrt(squared_sum(evaluation.gradient))
-    values = [step, evaluations, stalled, evaluation.total, gradient_norm, *evaluation.terms.values()]
+def _record_row(
+    evaluation: Evaluation, image: tf.Tensor, step: tf.Tensor, evaluations: tf.Tensor, stalled: tf.Tensor
+) -> tf.Tensor:
+    """Return `RECORD_COUNTERS` and terms of each picture, ``(B, n)`` float64.
+
+    The loss of a picture that is not finite is NaN. A network does not always give NaN for such a picture, because the
+    ReLU that oneDNN fuses with a convolution turns NaN into 0. The norm of the gradient is computed in float64, so that
+    it is finite if every value of the gradient is.
+    """
+    total = tf.where(tf.reduce_all(tf.math.is_finite(image), [1, 2, 3]), evaluation.total, float("nan"))
+    gradient_norm = tf.sqrt(squared_sum(tf.cast(evaluation.gradient, tf.float64)))
+    values = [step, evaluations, stalled, total, gradient_norm, *evaluation.terms.values()]
     return tf.stack([tf.broadcast_to(tf.cast(v, tf.float64), evaluation.total.shape) for v in values], axis=1)

@@ -9,6 +9,7 @@ from nst_tf.losses import Balance, LayerLoss, Loss
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
 from nst_tf.optimization.terms import Term, TermInputs, active_losses
 from nst_tf.optimizers import Evaluation
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import squared_sum
 
@@ -122,7 +123,7 @@ class Objective:
         """
         term_names = [f"{name}/{layer}" for name, layer in self.gradient_balanced]
 
-        @tf.function(autograph=False)
+        @compile_function
         def gradient_norm(image: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(image)

@@ -11,6 +11,7 @@ from nst_tf.backbones import Extractor
 from nst_tf.images import Canvas, Noise, Picture
 from nst_tf.losses import Loss
 from nst_tf.optimization.cache import RunCache
+from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.footprint import Footprint, MemoryPlan, check_fits, fits_easily, fitting_factor
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
@@ -24,6 +25,7 @@ class Problem:
 
     Attributes:
         extractor: The network: picture to the features that the losses compare.
+        execution: How the network computes.
         losses: Named losses.
         optimizer: Settings of the optimiser.
         canvas: Sizes, colours and start.
@@ -37,6 +39,7 @@ class Problem:
     """
 
     extractor: Extractor
+    execution: Execution
     losses: Mapping[str, Loss]
     optimizer: Optimizer
     canvas: Canvas

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from nst_tf.losses import Blend, Features, LayerLoss, Loss, Representation, Temperatures
 from nst_tf.optimization.terms import Term, TermInputs, WeightedTarget
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
@@ -124,7 +125,7 @@ def _measure_picture(
     if not measures:
         return {}
 
-    @tf.function(autograph=False)
+    @compile_function
     def run(image: tf.Tensor) -> dict[str, Representation]:
         features = extract_features(extractor, image)
         return {name: dict(measure(features)) for name, measure in measures.items()}

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from nst_tf.util.checks import above, at_least, fraction
+from nst_tf.util.checks import above, at_least, convert_fields, fraction
 from nst_tf.util.errors import InputError
 
 
@@ -38,6 +38,7 @@ class Schedule:
     keep_state: bool = False
 
     def __post_init__(self) -> None:
+        convert_fields(self, "schedule.")
         rising = all(low < high for low, high in pairwise([0.0, *self.scales]))  # false for NaN
         if not (rising and self.scales and self.scales[-1] == 1):
             raise InputError(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from nst_tf.optimizers.units import Units
-from nst_tf.util.checks import coerce_choices
+from nst_tf.util.checks import convert_fields
 from nst_tf.util.lazy import tf
 
 TERM_PREFIX = "term/"
@@ -162,7 +162,7 @@ class Optimizer(ABC):
     """True if a solver of the next, larger scale can continue with the state of this one, see `Solver.warm_start`."""
 
     def __post_init__(self) -> None:
-        coerce_choices(self, "optimizer.")
+        convert_fields(self, "optimizer.")
 
     @property
     @abstractmethod

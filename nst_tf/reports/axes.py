@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import PurePath
 
 from nst_tf.config.keys import role_of
-from nst_tf.config.overrides import split_override
+from nst_tf.config.overrides import split_override, unquoted
 from nst_tf.reports.reading import Run
 
 UNSET = "default"
@@ -158,6 +158,6 @@ def _sorted(values: dict[str, None]) -> list[str]:
 
 
 def short_value(value: str) -> str:
-    """Return a value for a heading: without Hydra's escapes, and only the file name of a path."""
-    plain = re.sub(r"\\(.)", r"\1", value)
+    """Return a value for a heading: without Hydra's quotes and escapes, and only the file name of a path."""
+    plain = unquoted(value) if value.startswith("'") else re.sub(r"\\(.)", r"\1", value)
     return PurePath(plain).name if "/" in plain and not plain.startswith("[") else plain

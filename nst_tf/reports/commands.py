@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from nst_tf.config.overrides import split_override
+from nst_tf.config.overrides import quoted, split_override, unquoted
 from nst_tf.reports.reading import Run
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -66,7 +66,8 @@ def _with_new_name(override: str, label: str) -> str:
     if key != "name":
         return override
     number = label.rpartition("/")[2]
-    return f"name={value}_{number if number.isdecimal() else 'again'}"
+    new = f"{unquoted(value)}_{number if number.isdecimal() else 'again'}"
+    return f"name={new if unquoted(value) == value else quoted(new)}"
 
 
 def _single_run_mode(overrides: Sequence[str]) -> list[str]:

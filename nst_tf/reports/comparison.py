@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
+from nst_tf.reports.csv_text import csv_text
 from nst_tf.reports.documents import MARKDOWN_ESCAPES
 from nst_tf.reports.reading import Run
 from nst_tf.runs.published import Measure, PublishedFigure
@@ -129,7 +130,7 @@ def write_comparisons(folder: Path, comparisons: Sequence[FigureComparison], nam
         return
     columns = ["figure", "run", *FIGURE_COLUMNS]
     rows = [[one.figure, names[one.run], *one.numbers] for one in comparisons]
-    write_text(csv_path, pandas.DataFrame(rows, columns=columns).to_csv(index=False, lineterminator="\n"))
+    write_text(csv_path, csv_text(pandas.DataFrame(rows, columns=columns)))
     rounded = [[one.figure, names[one.run], *map(figure_text, one.numbers)] for one in comparisons]
     texts = pandas.DataFrame(rounded, columns=columns).map(lambda text: text.translate(MARKDOWN_ESCAPES))
     texts.columns = [name.replace("_", " ") for name in columns]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas
 
+from nst_tf.reports.csv_text import csv_text
 from nst_tf.reports.table import Column, Table, formatter
 from nst_tf.util.files import write_text
 
@@ -17,7 +18,7 @@ def write_documents(table: Table, folder: Path) -> None:
     The CSV has every number as it was recorded, and also the run's folder and command. The other two have the rounded
     numbers of the page, with the best values in bold. The LaTeX table needs the package ``booktabs``.
     """
-    write_text(folder / "table.csv", table.frame.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "table.csv", csv_text(table.frame))
     write_text(folder / "table.md", _markdown(table))
     write_text(folder / "table.tex", _latex(table))
 
@@ -36,7 +37,13 @@ def _markdown(table: Table) -> str:
             texts.loc[row, column.name] = f"**{texts.loc[row, column.name]}**"
     texts.columns = [str(name).translate(MARKDOWN_ESCAPES) for name in texts.columns]
     alignments = ["right" if _is_numeric(table, column) else "left" for column in table.columns]
-    return str(texts.to_markdown(index=False, disable_numparse=True, colalign=alignments)) + "\n"
+    rows = str(texts.to_markdown(index=False, disable_numparse=True, colalign=alignments)) + "\n"
+    return rows + (f"\n{_precision_note(table)}\n" if table.precisions else "")
+
+
+def _precision_note(table: Table) -> str:
+    counts = ", ".join(f"{name} ({count})".translate(MARKDOWN_ESCAPES) for name, count in table.precisions.items())
+    return f"The runs computed in several precisions: {counts}. Losses and times differ for this reason too."
 
 
 def _latex(table: Table) -> str:

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas
-import yaml
 
 from nst_tf.config.renames import current_override, current_settings
-from nst_tf.runs.folder import METRICS_COUNTERS, RunFolder
+from nst_tf.runs.folder import RunFolder
+from nst_tf.runs.metrics import read_metrics
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
+
+KILLED = "its process ended without recording its end; the same command continues it"
+"""Reason of a run whose record says ``running`` although no process holds the lock of its folder."""
 
 SUCCESSFUL = ("completed", "converged")
 """Statuses of runs that can be the best run."""
@@ -47,7 +50,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Status of the run; ``running`` while it is active, and also after its process was killed."""
+        """Status of the run; ``killed`` if its process is gone and has not recorded its end."""
         return str(self.record["status"])
 
     @property
@@ -89,6 +92,7 @@ def find_runs(folders: Sequence[str | Path]) -> list[Run]:
     Raises:
         InputError: A folder is missing, or none of them contains a run.
     """
+    require_folders(folders)
     found = {str(folder): _run_folders(Path(folder)) for folder in folders}
     runs = _read_runs(list(dict.fromkeys(path for paths in found.values() for path in paths)))
     if not runs:
@@ -96,6 +100,13 @@ def find_runs(folders: Sequence[str | Path]) -> list[Run]:
     for folder in (folder for folder, paths in found.items() if not paths):
         log.warning("No run in '%s'. The folder is left out.", folder)
     return runs
+
+
+def require_folders(folders: Sequence[str | Path]) -> None:
+    """Raise `InputError` unless all folders exist."""
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise InputError(f"No such folder: '{folder}'. Give run folders, or folders that contain them.")
 
 
 def _read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -111,7 +122,9 @@ def _read_folder(folder: RunFolder) -> dict[str, Any] | None:
     except (InputError, OSError) as error:
         log.warning("%s. The run is left out.", str(error).rstrip("."))
         return None
-    config = current_settings(_read_config(folder.config))
+    if record["status"] == "running" and not folder.is_locked():
+        record |= {"status": "killed", "reason": KILLED}
+    config = current_settings(folder.read_config())
     printed = _read_figures(config.pop("printed", None))
     settings = dict(_flatten("", config))
     if any(key.startswith("teacher.") for key in settings):
@@ -130,22 +143,12 @@ def _read_folder(folder: RunFolder) -> dict[str, Any] | None:
 
 def _run_folders(folder: Path) -> list[Path]:
     """Return all folders with a `run.json` in natural order, without searching inside a run folder."""
-    if not folder.is_dir():
-        raise InputError(f"No such folder: '{folder}'. Give run folders, or folders that contain them.")
     found = []
     for parent, children, files in os.walk(folder):
         if "run.json" in files:
             children.clear()
             found.append(Path(parent))
     return sorted(found, key=natural_key)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return config if isinstance(config, dict) else {}
 
 
 def _read_figures(entries: Any) -> dict[str, PublishedFigure]:
@@ -164,19 +167,6 @@ def _flatten(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _flatten(f"{prefix}.{key}" if prefix else str(key), child)
     elif prefix:
         yield prefix, "null" if value is None else str(value)
-
-
-def read_metrics(path: Path) -> pandas.DataFrame:
-    """Read the complete rows of a `metrics.csv`; return an empty frame where there are none."""
-    empty = pandas.DataFrame(columns=list(METRICS_COUNTERS))
-    try:
-        frame = pandas.read_csv(path, on_bad_lines="skip")
-    except (OSError, ValueError):  # missing, empty, or not a text
-        return empty
-    if not set(METRICS_COUNTERS) <= set(frame.columns):
-        return empty
-    numbers = frame.apply(pandas.to_numeric, errors="coerce")
-    return numbers.dropna(subset=["step", "evaluations", "seconds"]).reset_index(drop=True)
 
 
 def natural_key(path: Path) -> list[tuple[int, float, str]]:

@@ -1,6 +1,7 @@
 """The report of several runs: read the run folders, then write tables, figures and the page."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nst_tf.reports.axes import Layout, build_layout
@@ -10,10 +11,15 @@ from nst_tf.reports.curves import curve_data, draw_losses
 from nst_tf.reports.documents import write_documents
 from nst_tf.reports.page import write_page
 from nst_tf.reports.page_data import PageData, StepPicture
-from nst_tf.reports.pictures import Gallery
-from nst_tf.reports.reading import Run, find_runs
+from nst_tf.reports.pictures import FOLDER, Gallery
+from nst_tf.reports.reading import Run, find_runs, require_folders
 from nst_tf.reports.table import Table, build_table
 from nst_tf.util.errors import InputError
+from nst_tf.util.files import remove_partial_files
+from nst_tf.util.locks import LockedError, hold_lock
+
+PATIENCE = 600.0
+"""Seconds for which a process waits until another one has written the same report."""
 
 
 def write_report(folders: Sequence[str | Path], destination: str | Path | None = None, best: str | None = None) -> Path:
@@ -37,16 +43,37 @@ def write_report(folders: Sequence[str | Path], destination: str | Path | None =
         InputError: A folder is missing, no folder contains a run, ``best`` is not a column of numbers, or the report
             cannot be written.
     """
-    runs = find_runs(folders)
-    layout = build_layout(runs)
-    table = build_table(runs, layout, best)
     folder = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
+    require_folders(folders)
     try:
-        return _write_files(folder, _title(folders), runs, layout, table)
+        with _only_writer(folder):
+            runs = find_runs(folders)
+            layout = build_layout(runs)
+            table = build_table(runs, layout, best)
+            return _write_files(folder, _title(folders), runs, layout, table)
     except OSError as error:
         raise InputError(
             f"Cannot write the report '{folder}': {error.strerror or error}. Choose another folder."
         ) from error
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Let one process at a time read the runs and write their report, so that the last report has all runs.
+
+    The folder is removed again if nothing is written into it.
+    """
+    lock = folder / ".lock"
+    try:
+        with hold_lock(lock, PATIENCE, remove=True):
+            for written in (folder, folder / FOLDER):
+                remove_partial_files(written)
+            yield
+    except LockedError as error:
+        raise InputError(f"Another process is writing the report '{folder}'. Wait for it.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _write_files(folder: Path, title: str, runs: Sequence[Run], layout: Layout, table: Table) -> Path:

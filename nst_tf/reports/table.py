@@ -32,6 +32,9 @@ NUMERIC_GROUPS = ("Losses, weighted", "Losses, raw", "Judged", "Cost")
 JUDGE = "judged/judge"
 """Column of the judge's name."""
 
+PRECISION = "precision"
+"""Column of the precision in which the network of an optimisation computed, as the run recorded it."""
+
 INTEGER_COLUMNS = ("steps_taken", "evaluations", "peak_memory_mb", "height", "width")
 """Columns of integers."""
 
@@ -77,6 +80,12 @@ class Table:
         names = self.frame[JUDGE].dropna().unique() if JUDGE in self.frame else []
         return str(names[0]) if len(names) == 1 else None
 
+    @property
+    def precisions(self) -> dict[str, int]:
+        """Number of runs by the precision that they computed in, if there are several; else empty."""
+        counts = self.frame[PRECISION].value_counts()
+        return {str(name): int(count) for name, count in counts.items()} if len(counts) > 1 else {}
+
     def best_rows(self, column: Column) -> set[int]:
         """Return the rows with the best value among successful runs; none where all values are equal."""
         values = self.frame.loc[self.frame.status.isin(SUCCESSFUL), column.name].dropna()
@@ -118,8 +127,15 @@ def _row(run: Run, point: dict[str, str]) -> dict[str, Any]:
         | {"steps_taken": run.count("steps")}
         | counts
         | {name: run.record.get(name) for name in recorded}
+        | {PRECISION: _precision(run)}
         | {"folder": str(run.folder.path), "command": rerun_command(run)}
     )
+
+
+def _precision(run: Run) -> str | None:
+    """Return the precision of an optimisation; None for a feed-forward run and for a record without one."""
+    precision = run.record.get("precision")
+    return str(precision) if precision and run.settings.get("method") != "feedforward" else None
 
 
 def is_summary(loss: str) -> bool:
@@ -152,6 +168,8 @@ def _columns(runs: Sequence[Run], layout: Layout, frame: pandas.DataFrame) -> It
     names = [str(name) for name in frame]
     yield from (Column("Run", "run"), Column("Run", "status"))
     yield from (Column("Parameters", axis.name) for axis in layout.axes)
+    if frame[PRECISION].nunique() > 1:
+        yield Column("Parameters", PRECISION)
     for name in (name for name in names if name.startswith("loss/")):
         yield Column("Losses, weighted", name, "lowest" if name == "loss/total" and not varied else None)
     for name in (name for name in names if name.startswith("raw/")):
@@ -179,6 +197,8 @@ def _varied_keys(runs: Sequence[Run]) -> set[str]:
 
 def _objective(run: Run) -> dict[str, str]:
     kept = {key: value for key, value in run.settings.items() if role_of(key).in_objective}
+    if precision := _precision(run):
+        kept[PRECISION] = precision
     inputs = run.record.get("inputs")
     return kept | ({key: str(value.get("sha256")) for key, value in inputs.items()} if isinstance(inputs, dict) else {})
 

@@ -41,6 +41,15 @@ class Iterate:
         return self.evaluations / self.seconds if self.seconds else 0.0
 
 
+Alpha = Callable[[int, int], np.ndarray | None]
+"""Function from height and width to an alpha channel ``(H, W)`` in [0, 1]; None stands for an opaque picture."""
+
+
+def opaque(height: int, width: int) -> np.ndarray | None:
+    """Return None, the alpha channel of a picture without transparency."""
+    return None
+
+
 @dataclass(frozen=True)
 class Started:
     """Event before the first step of a run, or before the first step after it is resumed.
@@ -53,6 +62,7 @@ class Started:
         config: Resolved config as YAML text.
         settings: Resolved config as dotted keys and plain values, for example ``backbone.pooling``.
         device: TensorFlow's name of the device.
+        alpha: The content's transparency at the size of a picture, which every saved picture keeps.
     """
 
     folder: RunFolder
@@ -62,6 +72,7 @@ class Started:
     config: str
     settings: Mapping[str, Any]
     device: str = "/CPU:0"
+    alpha: Alpha = opaque
 
 
 @dataclass(frozen=True)

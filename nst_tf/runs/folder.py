@@ -1,11 +1,10 @@
 """The run folder: the paths of its files, and how they are read and written."""
 
 import contextlib
-import io
 import json
+import logging
 import math
-import zipfile
-import zlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,25 @@ from typing import Any
 import numpy as np
 import yaml
 
+from nst_tf.runs.checkpoint_file import read_arrays, write_arrays
+from nst_tf.runs.record_fields import checked_record
 from nst_tf.util.errors import InputError
-from nst_tf.util.files import write_atomically, write_text
+from nst_tf.util.files import name_in_error, read_regular_file, remove_partial_files, write_text
+from nst_tf.util.locks import is_locked, remove_locked_folder
+from nst_tf.util.parsing import LARGEST_TEXT, parse_json, parse_yaml
+
+log = logging.getLogger(__name__)
 
 FINAL = ("completed", "converged", "diverged")
 """Statuses of a run that is not run again by the same command."""
 
 STATUSES = (*FINAL, "interrupted", "failed", "killed")
 """Statuses of a run that has ended; ``killed`` is recorded by the process that started it."""
+
+_ANOTHER_NAME = "choose another name="
+
+RECORD_RESERVE = 2**18
+"""Bytes of the reserve beyond the picture: enough for the text in the picture and for `run.json`."""
 
 METRICS_COUNTERS = ("step", "evaluations", "seconds", "total")
 """First columns of `metrics.csv`: steps, evaluations, seconds of optimisation and total loss; the terms follow."""
@@ -80,6 +90,11 @@ class RunFolder:
         return self.path / ".lock"
 
     @property
+    def reserve(self) -> Path:
+        """Path of a file that keeps disk space free for the end of the run, while the run is active."""
+        return self.path / ".reserve"
+
+    @property
     def config(self) -> Path:
         """Path of the resolved config."""
         return self.path / ".hydra" / "config.yaml"
@@ -109,15 +124,55 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"Cannot create the run folder '{self.path}': {error.strerror}; choose another") from error
 
+    def check_entries(self) -> None:
+        """Check before a run that nothing stands where the run writes its files and folders.
+
+        Raises:
+            InputError: There is a folder in place of a file, or a file in place of a folder.
+        """
+        files = (self.picture, self.weights, self.metrics, self.record, self.lock, self.reserve)
+        for path in (*files, self.checkpoint, self.config, self.overrides):
+            if path.is_dir():
+                raise InputError(f"'{path}' is a folder, and the run writes a file there: move it, or {_ANOTHER_NAME}")
+        for path in (self.tensorboard, self.snapshots, self.checkpoint.parent, self.config.parent):
+            if path.exists() and not path.is_dir():
+                raise InputError(f"'{path}' is no folder, and the run writes into it: move it, or {_ANOTHER_NAME}")
+
     def remove_if_empty(self) -> None:
-        """Remove the folder if it contains nothing but the lock file."""
+        """Remove the folder if it contains nothing but the lock file, which no other process may hold."""
+        remove_locked_folder(self.lock)
+
+    def is_locked(self) -> bool:
+        """Return whether a process is running in this folder; True where that cannot be found out."""
+        return is_locked(self.lock)
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files of killed processes. The caller holds the lock of the folder."""
+        for folder in (self.path, self.config.parent, self.checkpoint.parent, self.snapshots, self.tensorboard):
+            remove_partial_files(folder)
+
+    def reserve_space(self, size: int) -> None:
+        """Reserve disk space, so that a disk that becomes full cannot prevent the last record of the run.
+
+        Args:
+            size: Number of bytes of the run's product; `RECORD_RESERVE` is added.
+
+        Raises:
+            OSError: The disk has not so much free space.
+        """
+        self.make()
+        with name_in_error(self.reserve), self.reserve.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size + RECORD_RESERVE)
+
+    def release_space(self) -> None:
+        """Release the reserved space."""
         with contextlib.suppress(OSError):
-            if [path.name for path in self.path.iterdir()] == [self.lock.name]:
-                self.lock.unlink()
-            self.path.rmdir()
+            self.reserve.unlink(missing_ok=True)
 
     def read_record(self) -> dict[str, Any]:
-        """Return the content of `run.json`, or an empty dictionary if there is no such file.
+        """Return the valid entries of `run.json`, or an empty dictionary if there is no such file.
+
+        An entry of a wrong type is left out, with a warning in the log.
 
         Raises:
             InputError: The file is not the record of a run.
@@ -125,12 +180,13 @@ class RunFolder:
         if not self.record.exists():
             return {}
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-        except ValueError:  # neither JSON nor UTF-8
-            record = None
-        if not isinstance(record, dict) or not {"status", "fingerprint"} <= record.keys():
-            raise InputError(f"'{self.record}' is not the record of a run: delete it, or choose another name=")
-        return record
+            record = parse_json(read_regular_file(self.record, LARGEST_TEXT).decode("utf-8"))
+            valid, problems = checked_record(record if isinstance(record, dict) else {})
+        except ValueError as error:  # neither JSON nor UTF-8, or without what every record has
+            raise InputError(f"'{self.record}' is not the record of a run: delete it, or {_ANOTHER_NAME}") from error
+        for problem in problems:
+            log.warning("'%s': %s. The entry is left out.", self.record, problem)
+        return valid
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write `run.json`."""
@@ -142,11 +198,19 @@ class RunFolder:
 
     def read_overrides(self) -> list[str]:
         """Return the overrides; an empty list if the file is missing or damaged, or the run was started from Python."""
-        try:
-            overrides = yaml.safe_load(self.overrides.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            return []
+        overrides = self._read_yaml(self.overrides)
         return [text for text in overrides if isinstance(text, str)] if isinstance(overrides, list) else []
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved config as plain values; an empty dictionary if the file is missing or damaged."""
+        config = self._read_yaml(self.config)
+        return config if isinstance(config, dict) else {}
+
+    def _read_yaml(self, path: Path) -> Any:
+        try:
+            return parse_yaml(read_regular_file(path, LARGEST_TEXT).decode("utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
         """Replace the checkpoint.
@@ -154,9 +218,7 @@ class RunFolder:
         Args:
             state: Named arrays, from `Iterate.state`.
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **state)
-        write_atomically(self.checkpoint, buffer.getbuffer())
+        write_arrays(self.checkpoint, state)
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
         """Return the named arrays of the checkpoint, or None if there is no such file.
@@ -167,9 +229,10 @@ class RunFolder:
         if not self.checkpoint.exists():
             return None
         try:
-            with self.checkpoint.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return dict(arrays)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            return read_arrays(self.checkpoint)
+        except InputError as error:
+            raise InputError(f"{error}: delete it to begin again") from error
+        except (OSError, ValueError) as error:
             raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
 
 
@@ -182,5 +245,5 @@ def checkpoint_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"the checkpoint does not fit this run ({error}): delete it to begin again") from error

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from nst_tf.util.checks import above, at_least, coerce_choices
+from nst_tf.util.checks import above, at_least, convert_fields
 
 
 class Measure(Enum):
@@ -37,7 +37,7 @@ class PublishedFigure:
     relative: bool = False
 
     def __post_init__(self) -> None:
-        coerce_choices(self)
+        convert_fields(self)
         at_least("step", self.step, 0)
         if self.value is not None:
             above("value", self.value, 0)

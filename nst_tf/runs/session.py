@@ -7,52 +7,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 
-from nst_tf.runs.events import Event, Failed, Finished, Started
+from nst_tf.runs.events import Alpha, Event, Failed, Finished, Started, opaque
 from nst_tf.runs.folder import FINAL, RunFolder
 from nst_tf.runs.observer_list import ObserverList, ObserverSettings
 from nst_tf.runs.record import RecordedSettings, last_record
+from nst_tf.runs.result import Result
 from nst_tf.system.failures import describe_failure, is_out_of_memory
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import write_text
+from nst_tf.util.locks import LockedError, hold_lock
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Result:
-    """The end of a run.
-
-    Attributes:
-        status: ``completed``, ``converged``, ``diverged``, ``interrupted`` or ``failed``.
-        reason: Why the run ended, as text for the user.
-        folder: Run folder.
-        record: Content of `run.json`.
-    """
-
-    status: str
-    reason: str
-    folder: RunFolder
-    record: dict[str, Any]
+class RunClaimedError(InputError):
+    """Another process is running in the run folder."""
 
 
 @contextlib.contextmanager
 def run_lock(folder: RunFolder) -> Iterator[None]:
     """Create the folder of a run and lock it during the block, so that no other process writes into it.
 
+    The temporary files of processes that were killed in this folder are removed.
+
     Raises:
-        InputError: Another process has locked the folder, or it cannot be created.
+        RunClaimedError: Another process has locked the folder.
+        InputError: The folder cannot be created or written, or a folder stands where the run writes a file.
     """
     folder.make()
-    try:
-        with filelock.FileLock(folder.lock, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise InputError(
-            f"Another process is running in '{folder.path}': wait for it, or choose another name="
-        ) from error
+    folder.check_entries()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(folder.lock))
+        except LockedError as error:
+            raise RunClaimedError(
+                f"Another process is running in '{folder.path}': wait for it, or choose another name="
+            ) from error
+        except OSError as error:
+            raise InputError(
+                f"Cannot write into the run folder '{folder.path}': {error.strerror or error}; choose another name="
+            ) from error
+        folder.remove_leftovers()
+        yield
 
 
 @dataclass
@@ -90,9 +88,12 @@ class Session:
         except InputError:
             raise
         except Exception as error:
+            self.folder.release_space()
             with contextlib.suppress(OSError):
                 self.folder.write_record(self.record | {"status": "failed", "reason": describe_failure(error)})
             raise
+        finally:
+            self.folder.release_space()
 
     def finished_result(self, product: Path) -> Result | None:
         """Return the result of an earlier run of the same settings, or None if there is still something to run.
@@ -114,10 +115,12 @@ class Session:
                 "choose another name=, or delete the folder"
             )
         status = record["status"]
-        finished = status in FINAL and (status != "completed" or record["steps"] >= self.settings.steps)
+        finished = status in FINAL and (status != "completed" or record.get("steps", 0) >= self.settings.steps)
         if not (finished and product.exists()):
+            if status == "running":
+                log.info("The process of this run ended without recording its end")
             return None
-        return Result(status, f"already done: {record['reason']}", self.folder, record)
+        return Result(status, f"already done: {record.get('reason', '')}", self.folder, record)
 
     def state(self) -> dict[str, np.ndarray] | None:
         """Return the checkpoint to resume from, or None for a new run.
@@ -127,19 +130,27 @@ class Session:
         """
         return self.folder.read_checkpoint() if self.folder.read_record() else None
 
-    def begin(self) -> None:
-        """Write the config, the overrides and the first record."""
+    def begin(self, product_size: int = 0) -> None:
+        """Reserve disk space for the end of the run, and write the config, the overrides and the first record.
+
+        Args:
+            product_size: Largest size in bytes of the picture or the weights that the run will write.
+        """
+        self.folder.reserve_space(product_size)
         write_text(self.folder.config, self.settings.yaml)
         self.folder.write_overrides(self.settings.overrides)
         self.folder.write_record(self.record)
 
-    def observe(self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None) -> Finished:
+    def observe(
+        self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None, alpha: Alpha = opaque
+    ) -> Finished:
         """Run to the end, and pass every event to the observers.
 
         Args:
             events: Events of the run; the last one is a `Finished`.
             columns: Keys of `Iterate.terms` in this run.
             resumed_at: Step of the checkpoint from which the run is resumed; None for a new run.
+            alpha: See `Started.alpha`.
 
         Returns:
             The last event.
@@ -147,14 +158,17 @@ class Session:
         settings, device = self.settings, self.record["device"]
         if resumed_at is not None:
             log.info("Continues from its checkpoint at step %d", resumed_at)
-        started = Started(self.folder, settings.steps, resumed_at, columns, settings.yaml, settings.flat, device)
+        started = Started(self.folder, settings.steps, resumed_at, columns, settings.yaml, settings.flat, device, alpha)
         observers = ObserverList(self.observers, started)
         event: Event | None = None
         for event in events:
             observers.notify(event)
         assert isinstance(event, Finished)
+        if observers.errors:
+            self.record["observer_errors"] = observers.errors
         if isinstance(event, Failed) and not is_out_of_memory(event.error):
             log.error("The run failed at step %d", event.iterate.step, exc_info=event.error)
+        self.folder.release_space()
         return event
 
     def end(self, finished: Finished, **product: Any) -> Result:

@@ -1,5 +1,7 @@
 """The machine and its processor, as Linux describes them."""
 
+import hashlib
+import os
 import platform
 from pathlib import Path
 
@@ -23,6 +25,22 @@ def processor_name() -> str:
 def instruction_sets() -> set[str]:
     """Return the names of the processor's instruction sets, such as ``avx2``; the empty set outside Linux."""
     return {word for key, value in _cpuinfo_pairs() if key in ("flags", "features") for word in value.split()}
+
+
+def processor_identity() -> dict[str, str]:
+    """Return the processor's model and a digest of its instruction sets.
+
+    Virtual machines with different instruction sets may name the same model.
+    """
+    digest = hashlib.sha256(" ".join(sorted(instruction_sets())).encode()).hexdigest()
+    return {"processor": processor_name(), "architecture": platform.machine(), "instruction_sets": digest[:16]}
+
+
+def usable_cpus() -> int:
+    """Return the number of logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpuinfo_pairs() -> list[tuple[str, str]]:

@@ -6,8 +6,6 @@ import resource
 import sys
 from pathlib import Path
 
-import psutil
-
 from nst_tf.util.lazy import tf
 
 MB = 2**20
@@ -59,6 +57,8 @@ def available_mb(device: str) -> float:
         limits = [local.memory_limit for local in device_lib.list_local_devices() if local.device_type == "GPU"]
         used = tf.config.experimental.get_memory_info(device.lstrip("/"))["current"]
         return (limits[int(device.rpartition(":")[2])] - used) / MB
+    import psutil  # takes a tenth of a second, which a refused command need not wait for
+
     return min(psutil.virtual_memory().available, _container_bytes()) / MB
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nst_tf.system import hardware
-from nst_tf.util.checks import coerce_choices
+from nst_tf.system.threads import fastest_threads
+from nst_tf.util.checks import convert_fields
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.roles import role
@@ -17,7 +18,8 @@ from nst_tf.util.roles import role
 class Precision(Enum):
     """Dtype of the network's features and weights. Losses, Gram matrices, picture and optimiser stay in float32.
 
-    - ``auto``: the fastest on the device, see `fastest_precision`.
+    - ``auto``: the fastest on the device. On a CPU, float32 and bfloat16 are measured, see
+      `nst_tf.optimization.execution`; elsewhere and without a measurement, `expected_precision` decides.
     - ``float32``: everything in float32.
     - ``mixed_bfloat16``: features and weights in bfloat16.
     - ``mixed_float16``: features in float16, scaled so that features and gradients stay in its range.
@@ -33,13 +35,13 @@ BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
 """Linux's names of instruction sets with bfloat16 arithmetic, on x86 and on ARM."""
 
 
-def fastest_precision(device: str) -> Precision:
-    """Return the precision in which a device computes fastest.
+def expected_precision(device: str) -> Precision:
+    """Return the precision in which a device should compute fastest, by its properties alone.
 
-    A CPU with bfloat16 instructions (AMX, AVX512-BF16, ARM's) gets ``mixed_bfloat16``: docs/benchmarks.md measures
-    more than twice the speed of float32. Without these instructions bfloat16 is slower. A GPU gets what its tensor
-    cores support: ``mixed_bfloat16`` from compute capability 8.0, ``mixed_float16`` from 7.0. Every other device gets
-    ``float32``.
+    A CPU with bfloat16 instructions (AMX, AVX512-BF16, ARM's) gets ``mixed_bfloat16``. Processors with AVX512-BF16
+    but without AMX may compute it more slowly than float32, so that a measurement overrules this. A GPU gets what its
+    tensor cores support: ``mixed_bfloat16`` from compute capability 8.0, ``mixed_float16`` from 7.0. Every other
+    device gets ``float32``.
 
     Args:
         device: ``/CPU:0`` or ``/GPU:N``.
@@ -59,17 +61,23 @@ class Runtime:
 
     Attributes:
         precision: Dtype of the network, see `Precision`. Default ``auto``.
+        transposed_conv: Whether wide convolutions are computed as the transpose of a convolution, in float32 on a CPU.
+            None, the default, measures which way is faster. The results differ by rounding alone.
         recompute: Whether the backward pass computes most features again instead of keeping them. That costs a third
             more time and saves memory, see docs/benchmarks.md. Default off.
         device: ``cpu``, ``gpu:N``, or ``auto`` for the first GPU if there is one and else the CPU. Default ``auto``.
         threads: Number of threads that TensorFlow computes with, fixed for the whole process. None, the default,
-            leaves the number to TensorFlow.
+            takes the number of processors, or measures which number is the fastest where there are fewer cores or a
+            container has a limit, see `nst_tf.system.threads`.
         deterministic: Whether TensorFlow uses only ops that give the same bits in every run. They are slower on a GPU
             and cost nothing on the CPU. Once on, it stays on for the process. Default off.
         memory_growth: Whether TensorFlow takes GPU memory as it is needed, instead of all at once. Default on.
     """
 
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
+    transposed_conv: bool | None = field(
+        default=None, metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, method="optimize")
+    )
     recompute: bool = field(default=False, metadata=role(method="optimize"))
     device: str = field(default="auto", metadata=role(in_run_name=False, in_sweep_name=False))
     threads: int | None = field(default=None, metadata=role(in_run_name=False, in_sweep_name=False))
@@ -77,20 +85,27 @@ class Runtime:
     memory_growth: bool = True
 
     def __post_init__(self) -> None:
-        coerce_choices(self, "runtime.")
+        convert_fields(self, "runtime.")
         if not re.fullmatch(r"auto|cpu|gpu:\d+", self.device):
             raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N (gpu:0 is the first GPU)")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null for TensorFlow's choice")
 
-    def prepare(self) -> str:
+    def prepare(self, recorded_threads: int | None = None) -> str:
         """Configure TensorFlow and return its name of the device, ``/CPU:0`` or ``/GPU:N``.
+
+        Args:
+            recorded_threads: Number of threads of the run that is resumed; None for a new run. ``threads`` overrules
+                it.
 
         Raises:
             InputError: There is no such GPU, or the process already computes with another number of threads.
         """
         if self.threads is not None:
             _set_threads(self.threads)
+        elif self.device_name() == "/CPU:0":
+            with contextlib.suppress(InputError):  # the process computes already, and keeps its threads
+                _set_threads(recorded_threads or fastest_threads())
         if self.memory_growth:
             for gpu in tf.config.list_physical_devices("GPU"):
                 with contextlib.suppress(RuntimeError):  # the GPU is in use: it keeps its policy
@@ -100,8 +115,8 @@ class Runtime:
         return self.device_name()
 
     def policy(self) -> str:
-        """Return Keras's name of the precision, with ``auto`` resolved for the device."""
-        return (fastest_precision(self.device_name()) if self.precision is Precision.auto else self.precision).value
+        """Return Keras's name of the precision, with ``auto`` resolved by `expected_precision`."""
+        return (expected_precision(self.device_name()) if self.precision is Precision.auto else self.precision).value
 
     def device_name(self) -> str:
         """Return TensorFlow's name of the device, ``/CPU:0`` or ``/GPU:N``.
@@ -120,9 +135,14 @@ class Runtime:
         return f"/GPU:{number}"
 
 
+def used_threads() -> int:
+    """Return the number of threads with which TensorFlow computes in this process."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or hardware.usable_cpus()
+
+
 def _set_threads(threads: int) -> None:
     config = tf.config.threading
-    if config.get_intra_op_parallelism_threads() == threads:
+    if used_threads() == threads:
         return
     try:
         config.set_intra_op_parallelism_threads(threads)

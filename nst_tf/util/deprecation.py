@@ -44,6 +44,6 @@ def _current(roles: dict[str, Role], named: dict[str, Any]) -> dict[str, Any]:
             announce_renamed(name, names[name])
         name = names.get(name, name)
         current[name] = roles[name].current_value(value) if name in roles else value
-        if current[name] != value:
+        if current[name] is not value:
             announce_renamed(f"{name}={value}", f"{name}={current[name]}")
     return current

@@ -1,8 +1,16 @@
-"""Atomic file writes."""
+"""Atomic file writes, and reads of files that others may have put there."""
 
+import contextlib
 import os
 import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+
+from nst_tf.util.errors import InputError
+
+PARTIAL_SUFFIX = ".partial"
+"""Suffix of the temporary names under which files are written. A killed process can leave such a file."""
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -11,19 +19,113 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     Args:
         path: The file; a missing folder is created.
         content: The bytes to write.
+
+    Raises:
+        OSError: The file cannot be written; its ``filename`` is ``path``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.partial")  # a name that no pattern of ours matches
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with name_in_error(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")  # a name that no pattern of ours matches
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text atomically, encoded in UTF-8; see `write_atomically`."""
-    write_atomically(path, text.encode("utf-8"))
+    r"""Write text atomically, encoded in UTF-8; see `write_atomically`.
+
+    Lone surrogates, which a file name that is not UTF-8 has, become ``\udc80`` … ``\udcff``. JSON reads them back.
+    """
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append a text to a file as a whole or not at all, encoded in UTF-8.
+
+    Args:
+        path: The file.
+        line: The text, with its line break.
+
+    Raises:
+        OSError: The text cannot be written. What a full disk has taken of it is removed again.
+    """
+    with name_in_error(path), path.open("ab", buffering=0) as file:
+        content, length = line.encode("utf-8", "backslashreplace"), file.tell()
+        try:
+            if file.write(content) != len(content):  # the disk is full
+                file.write(content)  # raises the error
+        except OSError:
+            file.truncate(length)
+            raise
+
+
+@contextlib.contextmanager
+def name_in_error(path: Path) -> Iterator[None]:
+    """Add a path to an `OSError` that the block raises without one, as a write to a full disk does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or not str(error.filename or PARTIAL_SUFFIX).endswith(PARTIAL_SUFFIX):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a folder.
+
+    Args:
+        folder: A folder that no other process writes into; it may be missing.
+    """
+    for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def read_regular_file(path: Path, largest: int) -> bytes:
+    """Read a file that may come from elsewhere, without waiting for a pipe or a device.
+
+    Args:
+        path: The file.
+        largest: Largest size in bytes.
+
+    Returns:
+        The content.
+
+    Raises:
+        InputError: The path is no regular file, or the file is larger than ``largest``.
+        OSError: The file is missing or cannot be read.
+    """
+    with open_regular_file(path) as descriptor:
+        content = bytearray()
+        while len(content) <= largest and (chunk := os.read(descriptor, largest + 1 - len(content))):
+            content += chunk
+    if len(content) > largest:
+        raise InputError(f"'{path}' is larger than {largest / 2**20:g} MiB, the limit for such a file")
+    return bytes(content)
+
+
+@contextlib.contextmanager
+def open_regular_file(path: Path) -> Iterator[int]:
+    """Open a regular file for reading, and give its descriptor to the block.
+
+    Raises:
+        InputError: The path is a pipe, a device, a socket or a folder.
+        OSError: The file is missing or cannot be opened.
+    """
+    _require_regular(path, path.stat())  # opening a device can have an effect
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _require_regular(path, os.fstat(descriptor))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _require_regular(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"'{path}' is not a regular file")

@@ -8,7 +8,11 @@ Modules therefore write ``from nst_tf.util.lazy import keras, tf``, so that thei
 """
 
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from nst_tf.util.quiet_import import import_quietly
 
 
 class LazyModule:
@@ -16,13 +20,14 @@ class LazyModule:
 
     Args:
         name: Full name of the module.
+        load: Function that imports the module of that name.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, load: Callable[[str], ModuleType] = importlib.import_module) -> None:
+        self._name, self._load = name, load
 
     def __getattr__(self, attribute: str) -> Any:
-        value = getattr(importlib.import_module(self._name), attribute)
+        value = getattr(self._load(self._name), attribute)
         setattr(self, attribute, value)
         return value
 
@@ -34,6 +39,6 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 else:
-    keras, tf = LazyModule("keras"), LazyModule("tensorflow")
+    keras, tf = LazyModule("keras", import_quietly), LazyModule("tensorflow", import_quietly)
 
 __all__ = ["LazyModule", "keras", "tf"]

@@ -5,7 +5,7 @@ A field of a settings dataclass declares its role once, ``field(default=…, met
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 ROLE = "role"
 """Key of the `Role` in a field's metadata."""
@@ -25,6 +25,10 @@ class Role:
         in_hparams: Whether TensorBoard's HParams show the setting.
         method: The only method that reads the setting, ``optimize`` or ``feedforward``; None if both read it.
         groups: Hydra's config groups that set it, beside the group of the same name.
+        takes: ``path`` for the path of an existing file or folder, or a list of these; ``name`` for the name of a file
+            or folder that may be new; None for any other value. Such a value may be typed without Hydra's quotes.
+        implied_value: Value of the setting in versions that did not have it. The fingerprint leaves it out, so that
+            their runs can be continued. None for a setting that all versions have.
         old_name: Name in the previous release, still accepted.
         old_values: Pairs of a value's name and its name in the previous release, still accepted.
     """
@@ -37,6 +41,8 @@ class Role:
     in_hparams: bool = True
     method: str | None = None
     groups: tuple[str, ...] = ()
+    takes: Literal["path", "name"] | None = None
+    implied_value: Any = None
     old_name: str | None = None
     old_values: tuple[tuple[str, str], ...] = ()
 

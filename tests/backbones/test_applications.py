@@ -18,6 +18,8 @@ NETWORKS = {name: network for name, network in BACKBONES.items() if network.__mo
 LIGHT = ("resnet50", "mobilenet", "mobilenet_v3_large")
 EACH = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
 """Every network; those that take long to build are slow tests."""
+HEAVY = ("inception_resnet_v2", "convnext_tiny", "densenet121")
+"""Networks whose layers alone take seconds to create."""
 
 TAPS = {  # Keras's own model has no outputs inside the nested models
     "convnext_tiny": ("convnext_tiny_stage_0_block_0_gelu", "convnext_tiny_stage_3_block_2_identity", "stage4"),
@@ -105,7 +107,9 @@ def test_files_written_by_keras_give_the_features_that_keras_computes(name, tmp_
         assert all(np.array_equal(*pair) for pair in zip(arrays, written[layer], strict=True))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in NETWORKS]
+)
 def test_a_stage_is_the_last_cut_point_before_the_resolution_is_halved(name):
     network, side = NETWORKS[name], 320
     model = symbolic_model(network.application)

@@ -11,6 +11,8 @@ from nst_tf.backbones.download import Pretrained
 from nst_tf.backbones.symbolic import symbolic_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "backbones.md"
+HEAVY = ("inception_resnet_v2", "convnext_tiny", "densenet121")
+"""Networks that take seconds to build; their tests are slow tests."""
 
 
 def rows(name):
@@ -19,7 +21,9 @@ def rows(name):
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in BACKBONES]
+)
 def test_the_tables_of_the_page_agree_with_every_backbone(name):
     backbone = BACKBONES[name]()
     architecture = backbone.architecture()

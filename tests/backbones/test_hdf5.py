@@ -1,6 +1,7 @@
 """Layouts of weights files, and errors for files that do not fit."""
 
 import dataclasses
+import os
 
 import h5py
 import numpy as np
@@ -115,7 +116,7 @@ def test_a_kernel_without_bias_is_an_error(skeleton, refused):
 def test_an_html_page_is_an_error(tmp_path, refused):
     path = tmp_path / "page.h5"
     path.write_text("<html>\nNot found\n</html>")
-    with refused(f"Weights file '{path}' cannot be read as HDF5", "download or export it again"):
+    with refused(f"Weights file '{path}' is a web page or XML; download the file itself"):
         VGG19(weights=str(path)).extractor(["conv1_1"])
 
 
@@ -141,4 +142,98 @@ def test_a_layer_that_is_listed_but_absent_is_an_error(tiny, tiny_model, tmp_pat
     with h5py.File(path, "r+") as file:
         del file["block2_conv1"]
     with refused(f"Weights file '{path}' cannot be read as HDF5", "block2_conv1"):
+        tiny(weights=str(path)).extractor(["conv1_1"])
+
+
+def link_to_another_file(file, path):
+    os.mkfifo(path.with_name("pipe"))  # following the link would wait for ever
+    file["layers/block1_conv1/vars/0"] = h5py.ExternalLink("pipe", "/data")
+
+
+def link_to_another_place(file, path):
+    file["layers/block1_conv1/vars/0"] = h5py.SoftLink("/layers/block2_conv1/vars/0")
+
+
+def group_that_contains_itself(file, path):
+    file["layers/block1_conv1/layers"] = file["layers"]
+
+
+def data_in_another_file(file, path):
+    external = [(str(path.with_name("raw")), 0, h5py.h5f.UNLIMITED)]
+    file["layers/block1_conv1/vars"].create_dataset("0", (3, 3, 3, 4), "float32", external=external)
+
+
+def virtual_data(file, path):
+    layout = h5py.VirtualLayout((3, 3, 3, 4), "float32")
+    layout[:] = h5py.VirtualSource(str(path.with_name("other.h5")), "data", (3, 3, 3, 4))
+    file["layers/block1_conv1/vars"].create_virtual_dataset("0", layout)
+
+
+def text(file, path):
+    file["layers/block1_conv1/vars/0"] = np.full((3, 3, 3, 4), "a", dtype=h5py.string_dtype())
+
+
+def integers(file, path):
+    file["layers/block1_conv1/vars/0"] = np.ones((3, 3, 3, 4), "int32")
+
+
+def group_instead_of_array(file, path):
+    file.create_group("layers/block1_conv1/vars/0")
+
+
+def nothing(file, path):
+    file["layers/block1_conv1/vars/0"] = h5py.Empty("f4")
+
+
+def terabytes(file, path):
+    """A declared size needs no space in the file."""
+    file["layers/block1_conv1/vars"].create_dataset("0", (1 << 40,), "float32", chunks=(1 << 10,))
+
+
+def huge_chunks(file, path):
+    group = file["layers/block1_conv1/vars"]
+    group.create_dataset("0", (3, 3, 3, 4), "float32", chunks=(1 << 9, 1 << 8, 1 << 8, 4), maxshape=(None,) * 4)
+
+
+@pytest.mark.parametrize(
+    ("replace", "words"),
+    [
+        (link_to_another_file, "has a link to another file at '0'"),
+        (link_to_another_place, "has a link to another place at"),
+        (group_that_contains_itself, "nests models more than 16 deep"),
+        (data_in_another_file, "keeps the data of '0' in another file, which is not read"),
+        (virtual_data, "keeps the data of '0' in another file, which is not read"),
+        (text, "holds object values at '0' instead of floating-point numbers"),
+        (integers, "holds int32 values at '0' instead of floating-point numbers"),
+        (group_instead_of_array, "has no array at '0'"),
+        (nothing, "has no array at '0'"),
+        (terabytes, "holds 1099511627776 and 4 for layer block1_conv1 instead of 3×3×3×4 and 4"),
+        (huge_chunks, "has chunks of (512, 256, 256, 4) values"),
+    ],
+)
+def test_a_file_with_more_than_arrays_of_numbers_is_an_error(replace, words, tiny, tiny_model, tmp_path, refused):
+    path = tmp_path / "tiny.weights.h5"
+    hdf5.write(path, {layer.name: layer.get_weights() for layer in tiny_model.layers if layer.weights})
+    with h5py.File(path, "r+") as file:
+        del file["layers/block1_conv1/vars/0"]
+        replace(file, path)
+    with refused(f"Weights file '{path}' {words}"):
+        tiny(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_links_of_legacy_files_are_not_followed(tiny, tiny_model, tmp_path, refused):
+    path = tmp_path / "tiny.h5"
+    save_legacy(tiny_model, path)
+    with h5py.File(path, "r+") as file:
+        del file["block2_conv1"]
+        file["block2_conv1"] = h5py.ExternalLink("elsewhere.h5", "/")
+    with refused("has a link to another file at 'block2_conv1', which is not followed"):
+        tiny(weights=str(path)).extractor(["conv1_1"])
+
+
+def test_an_attribute_of_another_type_is_an_error(tiny, tmp_path, refused):
+    path = tmp_path / "tiny.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = 5
+    with refused(f"Weights file '{path}' cannot be read as HDF5"):
         tiny(weights=str(path)).extractor(["conv1_1"])

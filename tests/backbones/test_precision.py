@@ -1,5 +1,7 @@
 """Float16 stays within its range, and recomputed features give the same gradients."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -9,32 +11,50 @@ from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG
 from nst_tf.backbones.float16 import FEATURE_DIVISOR
 from nst_tf.backbones.segments import choose_cuts, split_into_segments
 from nst_tf.optimization.footprint import needed_mb
+from nst_tf.util.compilation import compile_function
 
 LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]
 PICTURE = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 32, 48, 3)), tf.float32)
-NETWORKS = [VGG19(weights="random"), VGG19(weights="random", pooling="average", padding="reflect"), VGG19Lite()]
+NETWORKS = {
+    "vgg19": VGG19(weights="random"),
+    "average and reflect": VGG19(weights="random", pooling="average", padding="reflect"),
+    "vgg19_lite": VGG19Lite(),
+}
 
 
-def loss_and_gradient(extractor, factor=1.0):
-    """Return the mean squares of all features, per picture, and the gradient, computed with the loss times a factor."""
+@pytest.fixture(scope="module")
+def loss_and_gradient():
+    """Function that returns the mean squares of all features, per picture, and their gradient.
 
-    @tf.function(autograph=False)
-    def run():
-        with tf.GradientTape() as tape:
-            tape.watch(PICTURE)
-            squares = [tf.square(tf.cast(x, tf.float32)) for x in extractor(PICTURE).values()]
-            loss = factor * tf.add_n([tf.reduce_mean(square, [1, 2, 3]) for square in squares])
-        return loss / factor, tape.gradient(loss, PICTURE) / factor
+    Each network is compiled once for each precision and way of keeping features. The loss is multiplied by a factor
+    before its gradient is computed, and both are divided by it afterwards.
+    """
 
-    return [x.numpy() for x in run()]
+    @functools.cache
+    def compiled(name, precision, recompute):
+        extractor = NETWORKS[name].extractor(LAYERS, precision, recompute)
+
+        def run(factor):
+            with tf.GradientTape() as tape:
+                tape.watch(PICTURE)
+                squares = [tf.square(tf.cast(x, tf.float32)) for x in extractor(PICTURE).values()]
+                loss = factor * tf.add_n([tf.reduce_mean(square, [1, 2, 3]) for square in squares])
+            return loss / factor, tape.gradient(loss, PICTURE) / factor
+
+        return compile_function(run)
+
+    def evaluate(name, precision="float32", recompute=False, factor=1.0):
+        return [x.numpy() for x in compiled(name, precision, recompute)(tf.constant(factor))]
+
+    return evaluate
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=["vgg19", "average and reflect", "vgg19_lite"])
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("factor", [1e-20, 1.0, 1e15])
 @pytest.mark.parametrize("recompute", [False, True])
-def test_float16_is_near_float32_for_losses_from_1e_minus_20_to_1e15(network, factor, recompute):
-    exact = loss_and_gradient(network.extractor(LAYERS))
-    rough = loss_and_gradient(network.extractor(LAYERS, "mixed_float16", recompute), factor)
+def test_float16_is_near_float32_for_losses_from_1e_minus_20_to_1e15(name, factor, recompute, loss_and_gradient):
+    exact = loss_and_gradient(name)
+    rough = loss_and_gradient(name, "mixed_float16", recompute, factor)
     np.testing.assert_allclose(rough[0], exact[0], rtol=0.01)
     for ours, true in zip(rough[1], exact[1], strict=True):
         assert np.linalg.norm(ours - true) < 0.05 * np.linalg.norm(true)
@@ -59,11 +79,11 @@ def test_features_of_1e5_are_finite_in_float16():
     assert features.mean() == pytest.approx(1e5, rel=0.01)
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=["vgg19", "average and reflect", "vgg19_lite"])
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_recomputed_features_and_gradients_are_the_same(network, precision):
-    kept = loss_and_gradient(network.extractor(LAYERS, precision))
-    again = loss_and_gradient(network.extractor(LAYERS, precision, True))
+def test_recomputed_features_and_gradients_are_the_same(name, precision, loss_and_gradient):
+    kept = loss_and_gradient(name, precision)
+    again = loss_and_gradient(name, precision, True)
     np.testing.assert_array_equal(again[0], kept[0])
     np.testing.assert_allclose(again[1], kept[1], rtol=1e-4, atol=1e-5 * np.abs(kept[1]).max())
 

@@ -37,8 +37,8 @@ def test_vgg19_resolves_names_of_papers_and_keras(layer, keras_name):
 
 def test_vgg16_has_three_convolutions_in_its_deep_blocks(refused):
     assert VGG16().resolve("conv:13") == VGG16().resolve("stage5") == "block5_conv3"
-    with refused("Unknown layer 'conv3_4' for vgg16"):
-        VGG16().resolve("conv3_4")
+    with refused("Unknown layer 'conv:14' for vgg16"):
+        VGG16().resolve("conv:14")
 
 
 def test_an_unknown_layer_is_an_error_that_lists_the_available_layers(refused):

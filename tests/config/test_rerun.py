@@ -1,7 +1,9 @@
 """The texts in a picture lead back to the run that made it: settings, classes, inputs, weights."""
 
 import dataclasses
+import itertools
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image
 from nst_tf import stylize
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.config.composing import compose_config, expand_rerun
-from nst_tf.config.rerun import COMPONENT_TABLES, CONFIG, RUN, VERSIONS, picture_text
+from nst_tf.config.recorded_text import COMPONENT_TABLES, CONFIG, RUN, VERSIONS, picture_text
 from nst_tf.config.settings import to_yaml
 from nst_tf.images import Canvas, read_picture, read_text, write_picture
 from nst_tf.losses import GramLoss
@@ -32,6 +34,7 @@ def written(tmp_path, pictures):
             for role, source in sources.items()
             if source
         }
+        inputs |= record.pop("starts", {})
         record = {"inputs": inputs, "weights": None, "precision": "float32", "size_factor": 1.0} | record
         text = picture_text(to_yaml(config), {name: getattr(config, name) for name in COMPONENT_TABLES}, record)
         path = tmp_path / "made, by=this one.png"
@@ -207,6 +210,132 @@ def test_damaged_text_is_refused_in_one_line(damage, written, small_config):
     refuses(path, [], "damaged")
 
 
+def with_text(path, keyword, edit):
+    """Replace one text of a picture by what ``edit`` makes of it."""
+    text = read_text(path)
+    write_picture(path, np.zeros((20, 20, 3)), text=text | {keyword: edit(text[keyword])})
+    return path
+
+
+HYDRA = """
+hydra:
+  callbacks: {{x: {{_target_: nst_tf.util.files.write_text, path: {victim}, text: written}}}}
+  run: {{dir: {victim}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("appended", "words"),
+    [
+        (HYDRA, "'hydra' is no setting of a run"),
+        ("hydra.run.dir: {victim}", "'hydra.run.dir' is no setting of a run"),
+        ("defaults: [{{override /hydra/job_logging: none}}]", "'defaults' is no setting of a run"),
+        ("_target_: nst_tf.util.files.write_text", "'_target_' is no setting of a run"),
+        ("steps@_global_: 3", "is no setting of a run"),
+        ("unknown: 1", "'unknown' is no setting of a run"),
+        ("seed: !!python/object/apply:os.system [ls]", "it is not YAML"),
+        ("a: &a [x]\nb: *a", "anchors"),
+        ("seed: 2020-01-01", "no plain data (date)"),
+        ("7: 1", "no plain data"),
+        ("printed: {{_target_: {{value: 1}}}}", "'_target_' is no name of a loss"),
+        ("printed: {{'a@hydra.run': {{value: 1}}}}", "is no name of a loss"),
+        ("style_count: many", "style_count is no integer"),
+    ],
+)
+def test_a_text_that_sets_more_than_a_run_has_is_refused_and_executes_nothing(
+    appended, words, written, small_config, tmp_path
+):
+    victim = tmp_path / "victim"
+    path = written(small_config())
+    refuses(with_text(path, CONFIG, lambda text: text + appended.format(victim=victim)), [], "damaged", words)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "  learning_rate: 0.02",
+            "  learning_rate: 0.02\n  _target_: os.system",
+            "its optimizer has settings that Adam",
+        ),
+        ("  learning_rate: 0.02", "  learning_rate: -1", "optimizer.learning_rate"),
+        ("  learning_rate: 0.02", "  learning_rate: [1]", "optimizer.learning_rate"),
+        ("optimizer:", "optimizer: 3\nmistaken:", "is no setting of a run"),
+        ("  pooling: max", "  pooling: ???", "missing value"),
+        ("  style:\n    weight: 10.0", "  _target_:\n    weight: 10.0", "the classes of losses do not belong"),
+    ],
+)
+def test_a_value_that_its_class_does_not_take_is_refused(old, new, words, written, small_config):
+    def edit(text):
+        assert text.count(old) == 1
+        return text.replace(old, new)
+
+    refuses(with_text(written(small_config()), CONFIG, edit), [], words)
+
+
+def test_a_text_of_great_size_or_depth_is_refused_at_once(written, small_config):
+    path = written(small_config())
+    deep, long = "style: " + "[" * 1000, "name: " + "x" * 2**20
+    refuses(with_text(path, CONFIG, lambda _: deep), [], "damaged")
+    refuses(with_text(path, CONFIG, lambda _: long), [], "at most 1048576 are read")
+    bomb = "a: &a [x,x]\n" + "".join(f"{b}: &{b} [*{a},*{a}]\n" for a, b in itertools.pairwise("abcdefghijklmnop"))
+    refuses(with_text(path, CONFIG, lambda _: bomb), [], "anchors")
+    refuses(with_text(path, RUN, lambda _: '{"a":' * 9000), [], "damaged")
+
+
+def test_settings_that_disagree_with_the_recorded_hashes_are_refused(written, small_config, pictures, tmp_path):
+    start = tmp_path / "start.png"
+    start.write_bytes(Path(pictures[1]).read_bytes())
+    known, other = '"content": {"source"', '"extra": {"source": "a", "sha256": "b"}, '
+    edits = {
+        "content": (CONFIG, pictures[0], "/etc/hostname"),
+        "style": (CONFIG, pictures[1], pictures[0]),
+        "start": (CONFIG, "start: content", f"start: {start}"),
+        "weights": (CONFIG, "weights: random", "weights: /etc/hostname"),
+        "extra": (RUN, known, other + known),
+    }
+    for role, (keyword, old, new) in edits.items():
+        config = small_config()
+        path = written(config, weights=config.backbone.identity())
+        assert read_text(path)[keyword].count(old) == 1
+        edited = with_text(path, keyword, lambda text, old=old, new=new: text.replace(old, new))
+        refuses(edited, [], role, "of which a hash was recorded")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda run: run | {"kinds": run["kinds"] | {"losses": "gram"}},
+        lambda run: run | {"kinds": run["kinds"] | {"optimizer": {"a": "adam"}}},
+        lambda run: run | {"kinds": run["kinds"] | {"optimizer": 3}},
+        lambda run: run | {"precision": "hydra"},
+        lambda run: run | {"size_factor": 0},
+        lambda run: run | {"size_factor": "1"},
+        lambda run: run | {"inputs": {"content": {"source": 3, "sha256": ""}}},
+        lambda run: run | {"inputs": ["content"]},
+        lambda run: run | {"weights": {"weights": "random"}},
+        lambda run: run | {"status": 3},
+    ],
+)
+def test_facts_of_a_wrong_type_are_refused(edit, written, small_config):
+    path = written(small_config())
+    refuses(with_text(path, RUN, lambda text: json.dumps(edit(json.loads(text)))), [], "damaged")
+
+
+def test_a_version_of_endless_digits_is_no_newer_version_of_another_kind(written, small_config):
+    path = with_text(written(small_config()), VERSIONS, lambda _: "nst_tf " + "9" * 5000)
+    refuses(path, [], "newer than this one")
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_or_a_device_is_no_picture(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for path in (tmp_path / "pipe.png", "/dev/zero"):
+        with pytest.raises(InputError, match="is not a regular file; give a PNG file"):
+            compose_config(f"rerun={path}")
+
+
 def test_pictures_of_another_kind_are_refused(tmp_path, pictures):
     refuses(pictures[0], [], "does not say how it was made")
     refuses(tmp_path, [], "no stylized.png in that folder")
@@ -244,7 +373,7 @@ def test_a_start_picture_that_has_changed_is_named(written, small_config, pictur
     start = tmp_path / "start.png"
     start.write_bytes(Path(pictures[1]).read_bytes())
     config = small_config(image=Canvas(size=32, start=str(start)))
-    path = written(config, inputs={"start:1": {"source": str(start), "sha256": read_picture(str(start)).sha256}})
+    path = written(config, starts={"start:1": {"source": str(start), "sha256": read_picture(str(start)).sha256}})
     assert compose_config(f"rerun={path}").image == config.image
     Image.new("RGB", (20, 20)).save(start)
     refuses(path, [], "start.png", "has changed since", "image.start=NEWPATH")

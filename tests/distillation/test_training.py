@@ -4,9 +4,6 @@ import contextlib
 import csv
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +19,6 @@ from nst_tf.observers import OBSERVERS
 from nst_tf.runs.events import Finished
 from nst_tf.util.errors import InputError
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "distill.py"
-
 
 def rows(folder):
     with (folder / "metrics.csv").open() as file:
@@ -35,11 +30,11 @@ def trained(tmp_path_factory, small):
     """A finished training with every observer: folder, result and settings."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     settings = small(
-        steps=24,
+        steps=6,
         half_stylised=2,
-        move_every=4,
+        move_every=2,
         direction=0.1,
-        tracking={name: kind(every=8) for name, kind in OBSERVERS.items() if name != "progress"},
+        tracking={name: kind(every=2) for name, kind in OBSERVERS.items() if name != "progress"},
     )
     return folder, distill(settings, folder), settings
 
@@ -50,11 +45,11 @@ def test_a_training_leaves_weights_a_record_and_the_observers_files(trained):
     assert result.status == "completed"
     record = json.loads((folder / "run.json").read_text())
     assert record == result.record
-    assert (record["steps"], record["inputs"]) == (24, {"photographs": 3, "paintings": 1})
+    assert (record["steps"], record["inputs"]) == (6, {"photographs": 3, "paintings": 1})
     assert (record["weights"]["name"], record["precision"]) == ("vgg19", "float32")
     assert list((folder / "tensorboard").glob("events*"))
     shown = [path.name for path in sorted((folder / "snapshots").iterdir())]
-    assert shown == [f"step_{n:06d}.png" for n in (8, 16, 24)]
+    assert shown == [f"step_{n:06d}.png" for n in (2, 4, 6)]
     names = list(rows(folder)[0])
     assert names[4:6] == ["features", "features/raw"]
     assert names[-2:] == ["direction", "direction/raw"]
@@ -210,13 +205,12 @@ def test_equal_weights_give_equal_files(small, tmp_path):
         ([], "photographs is missing"),
     ],
 )
-def test_bad_input_is_refused_in_one_line_and_leaves_no_folder(arguments, message, photographs, tmp_path):
+def test_bad_input_is_refused_in_one_line_and_leaves_no_folder(arguments, message, photographs, tmp_path, in_server):
     (tmp_path / "empty").mkdir()
     filled = [text.format(empty=tmp_path / "empty", photographs=photographs) for text in arguments]
-    command = [sys.executable, str(SCRIPT), *filled, f"hydra.run.dir={tmp_path}/run"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
+    code, _, error = in_server("nst_tf.cli.main:main", "distill", words=[*filled, f"hydra.run.dir={tmp_path}/run"])
+    assert code == 2, error
+    assert error.count("\n") == 1
+    assert error.startswith("error: ")
+    assert message in error
     assert not (tmp_path / "run").exists()

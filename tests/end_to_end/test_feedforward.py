@@ -6,12 +6,13 @@ import json
 import pytest
 
 
-def test_a_feedforward_run_ignores_settings_of_the_optimisation(command_line, saved_model):
-    content, style = command_line.small[:2]
-    command_line.small = [content, style, "image.size=32", f"feedforward.weights={saved_model}"]
-    code, out, error = command_line("experiment=library_one_style", "steps=300", "name=one")
+def test_a_feedforward_run_ignores_settings_of_the_optimisation(command_line, saved_model, in_server):
+    words = [*command_line.small[:2], "image.size=32", f"feedforward.weights={saved_model}"]
+    code, out, error = in_server(
+        "nst_tf.cli.main:main", words=[*words, "experiment=library_one_style", "steps=300", "name=one"]
+    )
     assert (code, error) == (0, "")
-    assert out.startswith("Without effect with method=feedforward: steps=300\n")
+    assert "\nWithout effect (method=feedforward): steps=300\n" in out
     assert "completed: one forward pass\n  picture " in out
     assert "outputs/runs/one/stylized.png\n" in out
     record = json.loads((command_line.folder / "outputs" / "runs" / "one" / "run.json").read_text())

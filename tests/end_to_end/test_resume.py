@@ -64,12 +64,10 @@ KILLED = {
 """Overrides of a run, and the step at which it is killed."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "kill_at"),
-    [
-        pytest.param(*case, marks=[pytest.mark.slow] if name != "lbfgs" else [], id=name)
-        for name, case in KILLED.items()
-    ],
+    [pytest.param(*case, id=name) for name, case in KILLED.items()],
 )
 def test_killed_run_continues_bit_for_bit(overrides, kill_at, command_line):
     command = [*overrides, f"steps={STEPS}", "tracking.checkpoints.every=7", "tracking.snapshots.every=0"]

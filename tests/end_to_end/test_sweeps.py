@@ -28,7 +28,7 @@ def test_a_refused_run_does_not_stop_the_others_and_sets_the_exit_code(launcher,
     if launcher:
         pytest.importorskip("joblib")
     values = "optimizer.learning_rate=0.1,-1,0.2"
-    code, out, error = command_line("steps=1", values, "hydra.sweep.dir=sweep", *launcher, "-m")
+    code, out, error = command_line("steps=1", values, "runtime.threads=1", "hydra.sweep.dir=sweep", *launcher, "-m")
     assert code == 2, error
     assert out.count("completed: 1 step\n") == 2
     assert error.count("error: run 1: optimizer.learning_rate=-1.0: must be above 0") == 1

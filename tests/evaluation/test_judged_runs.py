@@ -22,6 +22,7 @@ from nst_tf.system.signals import Interrupted
 from nst_tf.util.errors import InputError
 
 ON = EvaluationConfig(enabled=True, weights="random")
+pytestmark = pytest.mark.usefixtures("compiled_once")
 NUMBERS = ("content", "style", "style_ratio", "ssim", "histogram_distance", "total_variation")
 
 

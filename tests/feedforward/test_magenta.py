@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import os
 import shutil
 import tarfile
 import threading
@@ -59,6 +60,36 @@ def test_the_archive_is_downloaded_once(cache, hub, tiny_styliser):
     style = np.full((1, 8, 8, 3), 0.4, np.float32)
     np.testing.assert_allclose(Magenta().network().predict(style), tiny_styliser.predict(style), rtol=1e-5)
     assert [path.name for path in cache.iterdir() if path.is_dir()] == [folder.name]
+
+
+def test_a_downloaded_model_must_stay_that_of_its_first_use(cache, hub):
+    folder = Magenta().locate()
+    Magenta().network()
+    assert (cache / f"{folder.name}.sha256").read_text().startswith(Magenta().identity()["sha256"])
+    data = next((folder / "variables").glob("*.data*"))
+    data.write_bytes(data.read_bytes() + b"!")
+    with pytest.raises(InputError, match=r"has changed since its first use.*Delete .* if you replaced it yourself"):
+        Magenta().network()
+
+
+def test_a_pipe_among_the_files_is_refused_and_not_opened(tmp_path, saved_model):
+    folder = shutil.copytree(saved_model, tmp_path / "copy")
+    os.mkfifo(folder / "variables" / "variables.pipe")
+    with pytest.raises(InputError, match=r"variables\.pipe' is not a regular file; remove it"):
+        Magenta(weights=str(folder)).identity()
+    pair = tmp_path / "pair"
+    pair.mkdir()
+    for name in ("a.tflite", "b.tflite"):
+        os.mkfifo(pair / name)
+    with pytest.raises(InputError, match=r"must be a folder with"):
+        Magenta(weights=str(pair)).identity()
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(cache, hub, monkeypatch):
+    monkeypatch.setattr(magenta, "LARGEST_NETWORK", 10)
+    with pytest.raises(InputError, match=r"Cannot unpack .*more than 0 MiB in it"):
+        Magenta().locate()
+    assert not any(entry.is_dir() for entry in cache.iterdir())
 
 
 def test_the_archive_comes_from_tensorflow_hub():

@@ -102,7 +102,7 @@ def test_overrides_without_effect_are_logged_in_one_line(feedforward_config, tmp
         stylize(feedforward_config(), tmp_path / "run", typed)
     (line,) = [line for line in caplog.messages if line.startswith("Without effect")]
     assert line == (
-        "Without effect with method=feedforward: steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys"
+        "Without effect (method=feedforward): steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys"
     )
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from nst_tf.feedforward import ForwardPass, Magenta
+from nst_tf.feedforward import ForwardPass, Magenta, tflite, tflite_trial
 from nst_tf.feedforward.tflite import apply_at_fixed_size, read_pair
 from nst_tf.images import Canvas, read_picture, resize
 from nst_tf.util.errors import InputError
@@ -75,6 +75,23 @@ def test_a_file_that_is_not_a_model_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match=r"a\.tflite' is not a TFLite model") as error:
         read_pair([path, path], None)
     assert "\n" not in str(error.value)
+
+
+def test_magentas_known_pair_is_not_tried_and_another_pair_is(shared, tflite_pair, monkeypatch):
+    tried = []
+    monkeypatch.setattr(tflite, "try_file", lambda program, path, subject: tried.append(path.name))
+    network_of(shared / "weights" / "magenta")
+    assert tried == []
+    network_of(tflite_pair(24))
+    assert tried == ["style_predict.tflite", "style_transfer.tflite"]
+
+
+def test_a_model_that_crashes_the_interpreter_is_refused_in_one_line(tflite_pair, monkeypatch, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import os; os.abort()")
+    monkeypatch.setattr(tflite_trial, "__file__", str(program))
+    with pytest.raises(InputError, match=r"style_predict\.tflite' is damaged: reading it crashed \(signal 6\)"):
+        network_of(tflite_pair(24))
 
 
 def test_a_missing_interpreter_is_reported_with_the_command_that_installs_it(tflite_pair, monkeypatch):

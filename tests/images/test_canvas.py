@@ -1,4 +1,5 @@
 import enum
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ CONTENT, STYLE = picture(40, 60), picture(50, 30, seed=1)
         (Canvas(size=33, fit=Fit.exact), (33, 33)),
         (Canvas(size=33, fit=Fit.exact, width=47), (33, 47)),
         (Canvas(fit=Fit.exact, height=21, width=47), (21, 47)),
-        (Canvas(size=16), (16, 16)),
+        (Canvas(size=24), (16, 24)),
         (Canvas(size=31), (21, 31)),
     ],
 )
@@ -40,7 +41,7 @@ def test_shape_follows_size_and_fit(canvas, expected):
     assert canvas.shape(CONTENT) == expected
 
 
-@pytest.mark.parametrize("size", range(16, 700, 37))
+@pytest.mark.parametrize("size", range(53, 700, 37))
 def test_the_side_that_fit_names_has_exactly_the_size(size):
     for h, w in ((427, 640), (1000, 333), (17, 16)):
         made = Picture(np.zeros((h, w, 3), np.float32))
@@ -48,10 +49,45 @@ def test_the_side_that_fit_names_has_exactly_the_size(size):
         assert min(Canvas(size=size, fit=Fit.short_side).shape(made)) == size
 
 
-def test_shape_shrinks_with_the_factor_down_to_16_pixels():
+def test_shape_shrinks_with_the_factor_in_proportion_until_a_side_has_16_pixels():
     assert Canvas(size=240).shape(CONTENT, 0.5) == (80, 120)
-    assert Canvas(size=240).shape(CONTENT, 0.01) == (16, 16)
+    assert Canvas(size=240).shape(CONTENT, 0.01) == (16, 24)
     assert Canvas(fit=Fit.exact, height=40, width=100).shape(CONTENT, 0.5) == (20, 50)
+
+
+PANORAMA = Picture(np.zeros((20, 2048, 3), np.float32), None, "pano.png")
+
+
+def test_a_content_that_would_be_narrower_than_16_pixels_is_refused_with_its_size_and_the_least_size():
+    with pytest.raises(InputError) as caught:
+        Canvas(size=512).shape(PANORAMA)
+    assert str(caught.value) == (
+        "Picture too narrow: 'pano.png' (content) has 2048x20 pixels and would become 512x5 with image.size=512, but "
+        "no side may be below 16. Set image.size=1639 or more, or crop it."
+    )
+    assert Canvas(size=1639).shape(PANORAMA) == (16, 1639)
+    assert Canvas(fit=Fit.exact, height=16, width=64).shape(PANORAMA) == (16, 64)
+
+
+def test_a_coarse_scale_of_a_narrow_content_keeps_its_proportions():
+    height, width = Canvas(size=2048).shape(PANORAMA, 0.25)
+    assert (height, width) == (16, 1638)
+
+
+def test_a_style_narrower_than_16_pixels_is_enlarged_in_its_proportions():
+    assert Canvas(size=512).style_shape(PANORAMA, (32, 32)) == (16, 1638)
+    tiny = Picture(np.zeros((4, 8, 3), np.float32))
+    assert Canvas(size=512).style_shape(tiny, (32, 32)) == (16, 32)
+
+
+def test_the_scale_at_which_a_picture_is_used_follows_size_and_fit():
+    assert Canvas(size=50).content_scale(100, 200) == 0.25
+    assert Canvas(size=50, fit=Fit.short_side).content_scale(100, 200) == 0.5
+    assert Canvas(fit=Fit.exact, height=50, width=20).content_scale(100, 200) == 0.5
+    assert Canvas(size=50, style_scale=2.0).style_size_scale(100, 200) == 0.5
+    assert Canvas(size=500).style_size_scale(100, 200) == 1
+    assert Canvas(size=500, enlarge_style=True).style_size_scale(100, 200) == 2.5
+    assert Canvas(size=50, style_fit=StyleFit.content).style_size_scale(100, 200) == 1
 
 
 def test_content_is_the_resized_picture_with_a_batch_axis():
@@ -157,6 +193,26 @@ def test_each_start_gives_its_picture_in_the_contents_shape(file_start):
     np.testing.assert_array_equal(from_sample[0], resize(read_picture("sample:cat").pixels, 40, 60))
 
 
+def test_a_start_that_is_read_once_gives_the_same_picture_when_its_file_is_gone(file_start):
+    content = Canvas(size=60).content(CONTENT)
+    for start in (file_start, ["content", file_start]):
+        canvas = Canvas(start=start)
+        read = canvas.with_start_read()
+        expected = canvas.start_image(content, [], 0)
+        assert [picture.source for picture in read.start_pictures] == [file_start]
+        assert isinstance(read.start, list) == isinstance(start, list)
+        Path(file_start).rename(file_start + ".moved")
+        np.testing.assert_array_equal(read.start_image(content, [], 0), expected)
+        Path(file_start + ".moved").rename(file_start)
+
+
+def test_pixels_can_be_a_start():
+    content = Canvas(size=60).content(CONTENT)
+    canvas = Canvas(start=np.full((5, 9, 3), 51, np.uint8))
+    np.testing.assert_allclose(canvas.start_image(content, [], 0), 0.2, atol=1e-6)
+    assert [picture.source for picture in canvas.start_pictures] == ["<array 9x5>"]
+
+
 def test_a_list_of_starts_is_blended_by_its_weights(file_start):
     content = Canvas(size=60).content(CONTENT)
     constant = np.float32([0.2, 0.4, 1])
@@ -217,6 +273,11 @@ def test_gaussian_noise_has_imagenets_mean_and_the_given_deviation():
         ({"start": ""}, "start", "''"),
         ({"start": None}, "start", "None"),
         ({"start": ["content", 3]}, "start", "['content', 3]"),
+        ({"size": "large"}, "size", "'large'"),
+        ({"fit_memory": "perhaps"}, "fit_memory", "'perhaps'"),
+        ({"start_weights": 1.0}, "start_weights", "1.0"),
+        ({"max_megapixels": 0}, "max_megapixels", "0"),
+        ({"max_megabytes": 0}, "max_megabytes", "0"),
         ({"start_weights": [1.0, 2.0]}, "start_weights", "[1.0, 2.0]"),
         ({"start": ["content", "noise"], "start_weights": [1.0, -1.0]}, "start_weights", "[1.0, -1.0]"),
         ({"start": ["content", "noise"], "start_weights": [0.0, 0.0]}, "start_weights", "[0.0, 0.0]"),

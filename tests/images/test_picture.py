@@ -398,14 +398,6 @@ def test_a_truncated_file_is_refused(tmp_path, suffix):
     assert message.startswith(("Broken picture: ", "Not a picture: "))
 
 
-def test_a_picture_above_pillows_limit_is_refused_and_one_near_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    big = saved(tmp_path / "a.png", Image.new("RGB", (20, 20)))
-    assert "scale it down" in failure(big)
-    warned = saved(tmp_path / "b.png", Image.new("RGB", (15, 10)))
-    assert read_picture(warned).pixels.shape == (10, 15, 3)
-
-
 def test_grey_values_above_sixteen_bits_are_refused(tmp_path):
     source = saved(tmp_path / "a.tif", Image.fromarray(np.full((2, 2), 70_000, np.int32)))
     assert "save it with 8 or 16 bits" in failure(source)

@@ -40,9 +40,6 @@ SETTINGS = {
 }
 """Arguments of `measure` in memory_growth.py."""
 
-FAST = ("vgg19_lite at 256",)
-"""Measurements that the fast tests make; the others are marked ``slow``."""
-
 OVERHEAD = 300
 """Most memory in MiB that a run may take beyond the estimate: threads, traced graphs, buffers of the convolutions.
 
@@ -63,9 +60,8 @@ def measured(name):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be reset on Linux alone")
-@pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SETTINGS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_run_takes_the_estimated_memory_and_a_bounded_overhead(name, record_property):
     estimate, growth = measured(name)["estimate"], measured(name)["growth"]
     record_property("estimate_over_growth", estimate / growth)

@@ -78,6 +78,46 @@ def test_a_loss_of_nan_stops_the_loop():
     assert 5.0 <= (loop.best() ** 2).sum() < 5.0 / 0.64 * 1.001  # the last picture before it broke
 
 
+@pytest.mark.parametrize("name", ["adam", "lbfgs", "scipy_lbfgs"])
+def test_a_picture_with_nan_ends_the_loop_though_its_loss_is_finite_and_low(name):
+    """A network whose ReLU turns NaN into 0 gives finite losses for such a picture."""
+
+    def relu_bowl(image):
+        return bowl(tf.where(tf.math.is_nan(image), 0.0, image))
+
+    loop = CompiledLoop(OPTIMIZERS[name]().solver(START), relu_bowl)
+    assert loop.begin().healthy
+    loop.solver.restore(loop.solver.state() | {"pixels": np.full_like(loop.solver.state()["pixels"], np.nan)})
+    loop.advance(1)
+    assert not loop.read().healthy
+    assert np.isnan(loop.read().total)
+    np.testing.assert_array_equal(loop.best(), START)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_ends_the_loop_before_the_picture_breaks(value):
+    def breaking(image):
+        total, gradient, terms = bowl(image)
+        return Evaluation(total, tf.where(total < 5.0, value, gradient), terms)
+
+    loop = CompiledLoop(SGD(learning_rate=0.1).solver(START), breaking)
+    assert loop.begin().healthy
+    last = loop.advance(1000)
+    assert (last.healthy, np.isfinite(last.total)) == (False, True)
+    assert np.isfinite(loop.image()).all()
+    assert 5.0 <= (loop.best() ** 2).sum() < 5.0 / 0.64 * 1.001  # the last picture with a gradient
+
+
+def test_a_finite_gradient_whose_squares_exceed_float32_is_healthy():
+    def steep(image):
+        total, gradient, terms = bowl(image)
+        return Evaluation(total, 1e25 * gradient, terms)
+
+    record = CompiledLoop(SGD(learning_rate=1e-26).solver(START), steep).begin()
+    assert record.healthy
+    assert record.gradient_norm == pytest.approx(1e25 * np.sqrt((4 * START.numpy().astype(np.float64) ** 2).sum()))
+
+
 def test_a_start_with_loss_zero_does_not_count_as_divergence():
     loop = CompiledLoop(Adam().solver(tf.zeros(SHAPE)), bowl, growth=2.0)
     assert loop.begin().total == 0

@@ -59,6 +59,51 @@ def test_rmsprop_follows_its_update_rule():
     np.testing.assert_allclose(run(RMSprop(learning_rate=0.01), 5), x, rtol=1e-4)
 
 
+def test_rmsprop_follows_keras_in_its_default_and_pytorch_with_epsilon_outside_of_the_root():
+    x, v, m = START.astype(np.float64), 0.0, 0.0
+    for _ in range(5):
+        g = HESSIAN * x
+        v = 0.8 * v + 0.2 * g**2
+        m = 0.5 * m + 0.01 * g / (np.sqrt(v) + 0.1)
+        x = x - m
+    settings = {"learning_rate": 0.01, "rho": 0.8, "momentum": 0.5, "epsilon": 0.1}
+    np.testing.assert_allclose(run(RMSprop(**settings, epsilon_in_root=False), 5), x, rtol=1e-5)
+    assert np.abs(run(RMSprop(**settings), 5) - x).max() > 1e-3
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_rmsprop_equals_the_optimiser_of_keras(momentum):
+    optimizer = tf.keras.optimizers.RMSprop(0.01, rho=0.8, momentum=momentum, epsilon=1e-3)
+    variable = tf.keras.Variable(START)
+    for _ in range(5):
+        optimizer.apply([HESSIAN * variable.value], [variable])
+    ours = run(RMSprop(learning_rate=0.01, rho=0.8, momentum=momentum, epsilon=1e-3), 5)
+    np.testing.assert_array_equal(ours, variable.numpy())
+
+
+def test_rmsprop_equals_the_operation_of_tensorflow_1():
+    variable, mean_square, momentum = (tf.Variable(value) for value in (START, 0 * START, 0 * START))
+    slots = {"var": variable.handle, "ms": mean_square.handle, "mom": momentum.handle}
+    for _ in range(5):
+        constants = {"lr": 0.01, "rho": 0.8, "momentum": 0.5, "epsilon": 1e-3}
+        tf.raw_ops.ResourceApplyRMSProp(**slots, **constants, grad=HESSIAN * variable)
+    ours = run(RMSprop(learning_rate=0.01, rho=0.8, momentum=0.5, epsilon=1e-3), 5)
+    np.testing.assert_allclose(ours, variable.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("in_root", "least", "most"), [(True, 1e-2, 1.0), (False, 0.0, 1e-3)])
+def test_small_weights_change_the_path_of_rmsprop_only_with_epsilon_in_the_root(in_root, least, most):
+    def path(factor):
+        solver = RMSprop(learning_rate=0.01, epsilon_in_root=in_root, epsilon=1e-7).solver(tf.constant(START))
+        evaluate = lambda image: Evaluation(quadratic(image).total, factor * HESSIAN * image, {})  # noqa: E731
+        solver.begin(evaluate(solver.image()))
+        for _ in range(5):
+            solver.step(evaluate)
+        return solver.image().numpy()
+
+    assert least <= np.abs(path(1e-4) - path(1.0)).max() <= most
+
+
 def test_sgd_in_units_of_bytes_has_the_rate_over_255_squared():
     byte, unit = SGD(learning_rate=50.0, units=Units.byte), SGD(learning_rate=50.0 / 255**2)
     np.testing.assert_allclose(run(byte, 3), run(unit, 3), rtol=1e-5)

@@ -1,7 +1,6 @@
 """The report: its files, the contents of the page, and the errors of the command."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ from PIL import Image
 
 from nst_tf.reports import write_report
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "compare.py"
 GRID = [[f"losses.style.weight={w}", f"seed={s}"] for w in (1, 10) for s in (0, 1, 2)]
 MARKUP = "<script>alert(1)</script>\"'&"
 
@@ -48,6 +46,14 @@ def test_the_pictures_form_the_grid_with_its_values_as_headings(report, read_pag
     assert headings == [*across, ("1", "row"), ("10", "row")]
     order = [figure["id"] for figure in page.find("figure", _class="tile")]
     assert order == [f"run-{n}" for n in range(6)]
+
+
+def test_the_page_says_that_the_runs_have_several_precisions(made_up_sweep, read_page):
+    ends = [{"record": {"precision": name}} for name in ("float32", "mixed_bfloat16")]
+    report = write_report([made_up_sweep([["seed=0"], ["seed=1"]], ends)])
+    notes = [" ".join(note["text"].split()) for note in read_page(report).find("p", _class="note")]
+    expected = "The runs computed in several precisions: float32 (1), mixed_bfloat16 (1)."
+    assert any(expected in note for note in notes)
 
 
 def test_best_and_failed_runs_are_marked_in_words(report, read_page):
@@ -133,11 +139,6 @@ def test_pictures_of_an_earlier_report_are_removed(made_up_sweep):
     assert sorted(path.name for path in (report / "pictures").glob("run_*")) == ["run_0.png"]
 
 
-def compare(*arguments, cwd):
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ)
-
-
 def test_the_command_writes_the_given_folder_without_importing_tensorflow(made_up_sweep, tmp_path):
     folder = made_up_sweep(GRID)
     arguments = [str(folder), "--report", "elsewhere", "--best", "seconds"]
@@ -162,9 +163,9 @@ def test_the_command_writes_the_given_folder_without_importing_tensorflow(made_u
         ([], "the following arguments are required: FOLDER"),
     ],
 )
-def test_an_error_of_the_command_is_one_line(arguments, words, made_up_sweep, tmp_path):
+def test_an_error_of_the_command_is_one_line(arguments, words, made_up_sweep, tmp_path, in_server):
     made_up_sweep([["seed=0"], ["seed=1"]])
     (tmp_path / "empty").mkdir()
-    done = compare(*arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
-    assert done.stderr.count("\n") == 1
+    code, out, error = in_server("nst_tf.cli.commands:run_command", "compare", arguments)
+    assert (code, out, words in error) == (2, "", True), error
+    assert error.count("\n") == 1

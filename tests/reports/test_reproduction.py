@@ -1,11 +1,9 @@
 """The reproduction page from runs with invented losses: figures by hand, missing values, and private paths."""
 
-import os
 import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from nst_tf.reports.systems import read_systems
 from nst_tf.runs.published import Measure, PublishedFigure
 from nst_tf.util.errors import InputError
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduction.py"
 SHARED = ("content=/home/ann/photo.jpg", "style=[/home/ann/a.jpg,/home/ann/b.jpg]", "evaluation=on", "name=papers")
 SCORES = {"content": 0.5, "style": 0.1, "style_ratio": 0.25, "ssim": None, "judge": "vgg19, a_judge.h5 12345678"}
 VGG19 = {"name": "vgg19", "weights": "/home/ann/my_vgg19.h5", "path": "/home/ann/my_vgg19.h5", "sha256": "0"}
@@ -258,15 +255,14 @@ def test_the_command_writes_the_page_without_importing_tensorflow(write, tmp_pat
         ([], "the following arguments are required: FOLDER"),
     ],
 )
-def test_an_error_of_the_command_is_one_line(arguments, words, write, made_up_run, tmp_path):
+def test_an_error_of_the_command_is_one_line(arguments, words, write, made_up_run, tmp_path, in_server):
     write("a", "malathi")
     made_up_run(tmp_path / "other", ["experiment=gatys2016"])
     (tmp_path / "empty").mkdir()
-    command = [sys.executable, str(SCRIPT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=os.environ)
-    assert (done.returncode, done.stdout, words in done.stderr) == (2, "", True), done.stderr
-    assert [line for line in done.stderr.splitlines() if line.startswith("error") or "arguments" in line]
-    assert len(done.stderr.splitlines()) <= 2  # a run that is left out has another line
+    code, out, error = in_server("nst_tf.cli.commands:run_command", "reproduction", arguments)
+    assert (code, out, words in error) == (2, "", True), error
+    assert [line for line in error.splitlines() if line.startswith("error") or "arguments" in line]
+    assert len(error.splitlines()) <= 2  # a run that is left out has another line
 
 
 def test_docs_reproduction_has_a_row_for_every_system():

@@ -81,6 +81,24 @@ def test_the_judged_style_ratio_decides_on_the_best_run(table_of):
     assert marks["judged/content"] == set()  # the same in both
 
 
+def test_runs_in_several_precisions_are_counted_and_their_totals_are_not_compared(table_of, tmp_path):
+    ends = [{"record": {"precision": name}} for name in ("float32", "mixed_bfloat16", "mixed_bfloat16")]
+    table = table_of([*TWO, ["seed=2"]], ends)
+    assert table.precisions == {"mixed_bfloat16": 2, "float32": 1}
+    assert table.best is None
+    write_documents(table, tmp_path)
+    assert "several precisions: mixed\\_bfloat16 (2), float32 (1)." in (tmp_path / "table.md").read_text()
+    assert [row["precision"] for row in csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))] == [
+        *("float32", "mixed_bfloat16", "mixed_bfloat16")
+    ]
+
+
+def test_runs_in_one_precision_have_no_column_for_it(table_of):
+    table = table_of(TWO, [{}, {}])
+    assert table.precisions == {}
+    assert "precision" not in [column.name for column in table.columns]
+
+
 def test_scores_of_two_judges_are_not_comparable(table_of):
     table = table_of(TWO, [judged(0.3), judged(0.2, judge="vgg19_lite, embedded") | losses(2.0)])
     assert (table.best, table.judge) == (None, None)

@@ -95,8 +95,9 @@ def test_a_running_or_locked_run_is_refused(small_config, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["nowhere.png"], ["."], ["nowhere.png", "--content", "x", "--style", "y"]])
-def test_an_error_is_one_line(arguments):
-    code, _, error = run(*arguments, "--weights", "random")
+def test_an_error_is_one_line(arguments, in_server):
+    words = [*arguments, "--weights", "random"]
+    code, _, error = in_server("nst_tf.cli.commands:run_command", "evaluate", words)
     assert code == 2
     assert len(error.splitlines()) == 1
     assert error.startswith("error: ")

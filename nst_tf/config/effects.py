@@ -1,0 +1,155 @@
+"""Settings that cannot change the result of an experiment, because other settings switch off what reads them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from nst_tf.backbones import Backbone
+from nst_tf.config.keys import role_of
+from nst_tf.config.overrides import override_key
+from nst_tf.config.tree import Config, Method
+from nst_tf.evaluation import EvaluationConfig
+from nst_tf.images import Canvas
+from nst_tf.images.choices import StyleFit
+from nst_tf.losses import Loss, TotalVariationLoss
+from nst_tf.losses.layer_loss import Balance, LayerLoss
+from nst_tf.losses.smoothing import Smoothing
+from nst_tf.losses.total_variation import Variation
+from nst_tf.optimization.schedule import Schedule
+from nst_tf.optimization.terms import active_losses, tapped_layers
+from nst_tf.optimizers import SGD, Optimizer
+from nst_tf.optimizers.first_order import FirstOrder
+
+Unread = tuple[str, str]
+"""Key of a setting, or of a group of settings, and the reason why nothing reads it."""
+
+
+def overrides_without_effect(config: Config, overrides: Sequence[str]) -> dict[str, list[str]]:
+    """Return those overrides that cannot change the result, by the reason.
+
+    Args:
+        config: The settings.
+        overrides: The overrides that led to them.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for text in overrides:
+        key = override_key(text)
+        if key == "seed" and config.seed in _following_seeds(config):
+            continue
+        if reason := reason_without_effect(config, key):
+            by_reason.setdefault(reason, []).append(text)
+    return by_reason
+
+
+def reason_without_effect(config: Config, key: str) -> str | None:
+    """Return why no part of a run reads a setting, or None if a part may read it.
+
+    ``seed`` is the seed of the run alone, and not of the backbone and the losses, which follow it by default.
+
+    Args:
+        config: The settings.
+        key: Dotted key of a setting or of a group of settings.
+    """
+    if role_of(key).method not in (None, config.method.name):
+        return f"method={config.method.name}"
+    for unread, reason in _unread(config):
+        if key == unread or key.startswith(f"{unread}."):
+            return reason
+    return None
+
+
+def _unread(config: Config) -> Iterator[Unread]:
+    """Yield the settings that nothing reads; those that the method does not read are not among them."""
+    yield from _unread_in_pictures(config)
+    yield from _unread_in_evaluation(config.evaluation)
+    if config.method is Method.feedforward:
+        return
+    yield from _unread_seeds(config)
+    yield from _unread_in_optimizer(config.optimizer)
+    yield from _unread_in_schedule(config.schedule)
+    for name, loss in config.losses.items():
+        yield from _unread_in_loss(f"losses.{name}", loss, len(config.styles))
+
+
+def _unread_in_pictures(config: Config) -> Iterator[Unread]:
+    canvas = config.image
+    if len(config.styles) == 1:
+        yield "style_weights", "one style"
+    if canvas.style_fit is StyleFit.content:
+        for name in ("style_size", "style_scale", "enlarge_style"):
+            yield f"image.{name}", "image.style_fit=content"
+    if len(_starts(canvas)) == 1:
+        yield "image.start_weights", "one image.start"
+    if not _starts_from_noise(canvas):
+        for name in ("noise", "noise_scale"):
+            yield f"image.{name}", "image.start without noise"
+
+
+def _unread_seeds(config: Config) -> Iterator[Unread]:
+    if not tapped_layers(config.losses):
+        yield "backbone", "no loss reads a layer"
+    elif not _backbone_draws(config.backbone):
+        yield "backbone.seed", "no random weights"
+    losses = active_losses(config.losses).values()
+    balanced = any(isinstance(loss, LayerLoss) and loss.balance is Balance.gradient for loss in losses)
+    if not (_starts_from_noise(config.image) or balanced):
+        yield "seed", "no noise, no random weights, no random directions"
+
+
+def _following_seeds(config: Config) -> list[int]:
+    """Return the seeds of backbone and losses that are read; ``seed`` sets them unless they are set themselves."""
+    if config.method is Method.feedforward:
+        return []
+    seeds = [getattr(loss, "seed", None) for loss in active_losses(config.losses).values()]
+    draws = bool(tapped_layers(config.losses)) and _backbone_draws(config.backbone)
+    return [seed for seed in [*seeds, config.backbone.seed if draws else None] if seed is not None]
+
+
+def _backbone_draws(backbone: Backbone) -> bool:
+    """Return whether a network has random weights, so that its seed makes another network."""
+    return backbone.static_config() != replace(backbone, seed=backbone.seed + 1).static_config()
+
+
+def _unread_in_evaluation(evaluation: EvaluationConfig) -> Iterator[Unread]:
+    if not evaluation.enabled:
+        for name in (field.name for field in fields(evaluation) if field.name != "enabled"):
+            yield f"evaluation.{name}", "evaluation=off"
+
+
+def _unread_in_optimizer(optimizer: Optimizer) -> Iterator[Unread]:
+    if isinstance(optimizer, FirstOrder) and optimizer.decay_rate == 1:
+        for name in ("decay_steps", "staircase"):
+            yield f"optimizer.{name}", "optimizer.decay_rate=1"
+    if isinstance(optimizer, SGD) and optimizer.momentum == 0:
+        yield "optimizer.nesterov", "optimizer.momentum=0"
+
+
+def _unread_in_schedule(schedule: Schedule) -> Iterator[Unread]:
+    if len(schedule.scales) == 1:
+        for name in ("step_shares", "keep_state"):
+            yield f"schedule.{name}", "one scale"
+    if schedule.stop_change is None:
+        yield "schedule.stop_window", "schedule.stop_change=null"
+
+
+def _unread_in_loss(place: str, loss: Loss, styles: int) -> Iterator[Unread]:
+    if loss.weight == 0:
+        for name in (field.name for field in fields(loss) if field.name != "weight"):
+            yield f"{place}.{name}", f"{place}.weight=0"
+    if isinstance(loss, LayerLoss):
+        if loss.smoothing is not Smoothing.softmax:
+            yield f"{place}.temperature", f"{place}.smoothing={loss.smoothing.name}"
+        if loss.smoothing is not Smoothing.scale:
+            yield f"{place}.factor", f"{place}.smoothing={loss.smoothing.name}"
+        if loss.reference != "style" or styles == 1:
+            yield f"{place}.blend", "one style" if styles == 1 else f"{place}.reference={loss.reference}"
+    if isinstance(loss, TotalVariationLoss) and loss.variation is not Variation.power:
+        yield f"{place}.exponent", f"{place}.variation={loss.variation.name}"
+
+
+def _starts(canvas: Canvas) -> list[Any]:
+    return canvas.start if isinstance(canvas.start, list) else [canvas.start]
+
+
+def _starts_from_noise(canvas: Canvas) -> bool:
+    return any(isinstance(start, str) and start == "noise" for start in _starts(canvas))

@@ -1,0 +1,211 @@
+"""Choice of how the network of a run computes: its precision, and the way of its wide convolutions.
+
+A setting decides first, then the record of a resumed run, then the sweep that the run belongs to. What is still open
+is measured: `Backbone.workload` lists the network's convolutions, and `nst_tf.system.measurement` times them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nst_tf.backbones import Backbone
+from nst_tf.runs.shared_precision import shared_precision
+from nst_tf.system import hardware
+from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once
+from nst_tf.system.memory import reset_peak_memory
+from nst_tf.system.runtime import Precision, Runtime, used_threads
+from nst_tf.util.lazy import tf
+
+log = logging.getLogger(__name__)
+
+FLOAT32, TRANSPOSED, BFLOAT16 = "float32", "float32, transposed", "mixed_bfloat16"
+"""Names of the candidates in measurements and records."""
+
+PRECISIONS = tuple(choice.value for choice in Precision if choice is not Precision.auto)
+"""Precisions in which a run can compute."""
+
+SIZES = (64, 128, 256, 512)
+"""Sides of the squares that stand for pictures of about the same area, in pixels."""
+
+LIBRARY_VARIABLES = ("ONEDNN_", "DNNL_", "TF_ONEDNN_", "TF_ENABLE_ONEDNN_")
+"""Prefixes of environment variables that change the convolutions of TensorFlow on a CPU."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a network computes.
+
+    Attributes:
+        precision: Keras's dtype policy of the layers.
+        transposed_conv: Whether `TransposedConv2D` replaces wide convolutions in float32.
+        decided_by: ``setting``, ``resumed run``, ``sweep``, ``measurement`` or ``properties of the device``.
+        seconds: Measured seconds of a forward and a backward pass of the convolutions, by candidate; empty if nothing
+            was measured.
+    """
+
+    precision: str
+    transposed_conv: bool = True
+    decided_by: str = "setting"
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Return the entry ``execution`` of `run.json`."""
+        return {
+            "decided_by": self.decided_by,
+            "transposed_conv": self.transposed_conv,
+            "threads": used_threads(),
+            "measured_seconds": {name: float(f"{value:.4g}") for name, value in self.seconds.items()},
+        }
+
+    def describe(self) -> str:
+        """Return precision and reason in one line: ``mixed_bfloat16 (measurement: 2.1 times as fast as float32)``."""
+        float32 = min((self.seconds.get(name, math.inf) for name in (FLOAT32, TRANSPOSED)), default=math.inf)
+        others = {FLOAT32: float32, BFLOAT16: self.seconds.get(BFLOAT16, math.inf)}
+        own = others.pop(self.precision, math.inf)
+        (name, other), *_ = others.items()
+        compared = math.isfinite(own) and math.isfinite(other)
+        speed = f": {other / own:.2g} times as fast as {name}" if compared else ""
+        return f"{self.precision} ({self.decided_by}{speed})"
+
+
+def choose_execution(
+    backbone: Backbone,
+    layers: Sequence[str],
+    runtime: Runtime,
+    size: tuple[int, int],
+    record: Mapping[str, Any] | None = None,
+    sweep: Path | None = None,
+) -> Execution:
+    """Choose how the network of a run computes.
+
+    Args:
+        backbone: The network.
+        layers: The layers that the losses read; an empty list needs no network.
+        runtime: Settings of the machine; what they set is kept.
+        size: Height and width of the picture, in pixels.
+        record: Content of `run.json` of the run that is resumed; empty or None for a new run.
+        sweep: Folder of the sweep that the run belongs to, whose runs share one precision; None outside a sweep.
+    """
+    convolutions = Convolutions(backbone, layers, runtime, size)
+    if (kept := _recorded(record or {}, runtime)) is not None:
+        return kept
+    if runtime.precision is not Precision.auto:
+        return convolutions.execution(runtime.precision.value, "setting")
+    if sweep is None or not layers:
+        return convolutions.fastest()
+    return convolutions.execution(shared_precision(sweep, convolutions.precision_record), "sweep")
+
+
+def recorded_threads(record: Mapping[str, Any]) -> int | None:
+    """Return the number of threads of a run that is resumed on the same machine; None if the record has none."""
+    execution = record.get("execution")
+    threads = execution.get("threads") if isinstance(execution, dict) else None
+    same_machine = record.get("machine") == hardware.describe_machine()
+    return threads if same_machine and type(threads) is int and threads > 0 else None
+
+
+def _recorded(record: Mapping[str, Any], runtime: Runtime) -> Execution | None:
+    """Return the execution of the run that is resumed; None if the record has none or the settings are others."""
+    precision, execution = record.get("precision"), record.get("execution")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
+        return None
+    if runtime.precision not in (Precision.auto, Precision(precision)):
+        return None
+    transposed = execution.get("transposed_conv") if isinstance(execution, dict) else None
+    if runtime.transposed_conv is not None or not isinstance(transposed, bool):
+        transposed = runtime.transposed_conv is not False
+    return Execution(precision, transposed, "resumed run")
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """The convolutions of one network at one size, which can be timed on this machine.
+
+    Attributes:
+        backbone: The network.
+        layers: The layers that the losses read.
+        runtime: Settings of the machine.
+        size: Height and width of the picture, in pixels.
+    """
+
+    backbone: Backbone
+    layers: Sequence[str]
+    runtime: Runtime
+    size: tuple[int, int]
+
+    def fastest(self) -> Execution:
+        """Return the execution with the fastest precision."""
+        expected = self.runtime.policy()
+        seconds = self.seconds()
+        if not seconds:
+            return Execution(expected, self._transposed(seconds), "properties of the device")
+        transposed = self._transposed(seconds)
+        float32 = seconds.get(TRANSPOSED if transposed and TRANSPOSED in seconds else FLOAT32, math.inf)
+        both = {FLOAT32: float32} | {name: seconds[name] for name in (BFLOAT16,) if name in seconds}
+        return Execution(fastest(both, expected), transposed, "measurement", seconds)
+
+    def precision_record(self) -> dict[str, Any]:
+        """Return the fastest precision with the reason, for the folder of a sweep."""
+        chosen = self.fastest()
+        return {"precision": chosen.precision, "machine": hardware.describe_machine(), **chosen.record()}
+
+    def execution(self, precision: str, decided_by: str) -> Execution:
+        """Return the execution in a given precision; float32 needs a measurement if there are wide convolutions."""
+        open_choice = precision == FLOAT32 and self.runtime.transposed_conv is None and self._has_transposable()
+        seconds = self.seconds() if open_choice else {}
+        return Execution(precision, self._transposed(seconds), decided_by, seconds)
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds by candidate; empty if nothing can be measured here.
+
+        They are measured once for each processor, version of TensorFlow, network and size.
+        """
+        if not (self.layers and is_enabled() and self.runtime.device_name().startswith("/CPU")):
+            return {}
+        return measured_once(self._key(), self._measure)
+
+    def _transposed(self, seconds: Mapping[str, float]) -> bool:
+        if self.runtime.transposed_conv is not None:
+            return self.runtime.transposed_conv
+        ways = {name: seconds[name] for name in (FLOAT32, TRANSPOSED) if name in seconds}
+        return fastest(ways, TRANSPOSED) == TRANSPOSED or TRANSPOSED not in ways
+
+    def _has_transposable(self) -> bool:
+        return bool(self.layers) and self.backbone.workload(self.layers, *self._square()).has_transposable
+
+    def _square(self) -> tuple[int, int]:
+        """Return the square of `SIZES` that is nearest in area, by ratio."""
+        side = math.sqrt(self.size[0] * self.size[1])
+        nearest = min(SIZES, key=lambda size: abs(math.log(size / side)))
+        return nearest, nearest
+
+    def _measure(self) -> dict[str, float]:
+        workload = self.backbone.workload(self.layers, *self._square())
+        log.info("Measuring %s in float32 and bfloat16, once on this machine", self.backbone.name)
+        with tf.device("/CPU:0"):
+            parts = measure(workload.candidates(["float32", "bfloat16"]))
+        reset_peak_memory("/CPU:0")
+        seconds = {FLOAT32: workload.seconds(parts, "float32"), BFLOAT16: workload.seconds(parts, "bfloat16")}
+        if workload.has_transposable:
+            seconds[TRANSPOSED] = workload.seconds(parts, "float32", transposed=True)
+        return {name: value for name, value in seconds.items() if math.isfinite(value)}
+
+    def _key(self) -> dict[str, Any]:
+        """Return what the seconds depend on."""
+        return {
+            "measured": "convolutions, version 1",
+            **hardware.processor_identity(),
+            "threads": used_threads(),
+            "library_variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(LIBRARY_VARIABLES)},
+            "tensorflow": tf.__version__,
+            "network": self.backbone.name,
+            "padding": self.backbone.padding.name,
+            "layers": sorted({self.backbone.resolve(layer) for layer in self.layers}),
+            "side": self._square()[0],
+        }

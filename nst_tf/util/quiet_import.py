@@ -1,0 +1,53 @@
+"""The import of TensorFlow and Keras without the lines that TensorFlow writes while it loads."""
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+from types import ModuleType
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+"""Environment variable with the lowest level that TensorFlow's C++ code logs: 0 is INFO, 2 is ERROR."""
+
+QUIET = "2"
+"""Value of `LOG_LEVEL` that applies unless the user has set another."""
+
+_LOCK = threading.RLock()
+"""Held while stderr is redirected, so that two threads do not redirect it at once."""
+
+
+def import_quietly(name: str) -> ModuleType:
+    """Import a module that is TensorFlow, or that imports it, and discard what TensorFlow writes to stderr meanwhile.
+
+    TensorFlow writes lines before its own log level takes effect, with and without a GPU. Nothing is discarded if
+    TensorFlow is already imported, if the environment sets ``TF_CPP_MIN_LOG_LEVEL`` to anything but 2, or if the import
+    fails.
+
+    Args:
+        name: Full name of the module.
+    """
+    with _LOCK:
+        if "tensorflow" not in sys.modules and os.environ.setdefault(LOG_LEVEL, QUIET) == QUIET:
+            _import_tensorflow()
+        return importlib.import_module(name)
+
+
+def _import_tensorflow() -> None:
+    """Import TensorFlow, let it look for GPUs, and write to stderr only if the import fails."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+            tensorflow.get_logger().setLevel("ERROR")  # it takes the one trace of each run in a sweep for retracing
+        except BaseException:
+            written.seek(0)
+            os.write(stderr, written.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

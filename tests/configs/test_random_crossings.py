@@ -1,0 +1,100 @@
+"""Random crossings of experiment and options run: two steps on small pictures, with random filters."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_tf.api import stylize
+from nst_tf.config.composing import compose_config, configs_folder
+from nst_tf.config.tree import Method
+from nst_tf.images import read_picture
+from nst_tf.util.errors import InputError
+
+FOLDER = configs_folder()
+GROUPS = {
+    folder.name: [path.stem for path in sorted(folder.glob("*.yaml"))]
+    for folder in sorted(FOLDER.iterdir())
+    if folder.is_dir() and folder.name not in ("hydra", "launcher", "sweep")
+}
+SMALLER = {"inception_resnet_v2": "resnet50", "convnext_tiny": "mobilenet"}
+"""Networks drawn in place of those that take minutes to trace."""
+
+SIDES = {"inception_v3": 110}
+"""Long sides in pixels at which the last stage of a network has features, for pictures of 480x400 pixels."""
+
+
+def drawn(seed):
+    """Return the overrides of one crossing: an experiment, and options of about half of the other groups."""
+    generator = random.Random(seed)
+    choices = {group: generator.choice(options) for group, options in GROUPS.items()}
+    choices["backbone"] = SMALLER.get(choices["backbone"], choices["backbone"])
+    typed = [group for group in GROUPS if generator.random() < 0.5]
+    return [f"{group}={option}" for group, option in choices.items() if group in ("experiment", *typed)]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    """Paths of a photograph and three paintings of 480x400 pixels."""
+    folder, generator = tmp_path_factory.mktemp("large"), np.random.default_rng(0)
+    paths = [str(folder / f"{number}.png") for number in range(4)]
+    for path in paths:
+        coarse = Image.fromarray(generator.integers(0, 255, (20, 24, 3), dtype=np.uint8))
+        coarse.resize((480, 400), Image.Resampling.BICUBIC).save(path)
+    return paths
+
+
+def config_of(typed, paths, saved_model):
+    content, *styles = paths
+    inputs = [f"content={content}", f"style=[{','.join(styles)}]", "backbone.weights=random", "steps=2"]
+    arguments = [*typed, *inputs, f"feedforward.weights={saved_model}"]
+    with contextlib.suppress(InputError):
+        return with_small_pictures(compose_config(*arguments))
+    return with_small_pictures(compose_config(*arguments, "schedule.keep_state=false"))  # what the error says
+
+
+def with_small_pictures(config):
+    side = math.ceil(SIDES.get(config.backbone.name, 45) / config.schedule.scales[0])
+    return dataclasses.replace(config, image=dataclasses.replace(config.image, size=side))
+
+
+def run(typed, paths, saved_model, folder):
+    config = config_of(typed, paths, saved_model)
+    result = stylize(config, folder, typed)
+    assert result.status in ("completed", "converged", "diverged"), result.reason
+    picture = read_picture(str(result.folder.picture)).pixels
+    assert picture.shape[2] == 3
+    record = json.loads((folder / "run.json").read_text())
+    if config.method is Method.feedforward:
+        assert record["steps"] == 1
+    elif result.status == "completed":
+        assert record["steps"] == 2
+        assert math.isfinite(record["final"]["total"])
+    return SimpleNamespace(config=config, record=record)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60))
+def test_random_crossings_run(seed, paths, saved_model, tmp_path):
+    run(drawn(1000 + seed), paths, saved_model, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_five_stages_run_on_a_network_of_four(paths, saved_model, tmp_path):
+    typed = ["experiment=gupta2019", "backbone=convnext_tiny", "optimizer=adam", "tracking=quiet"]
+    record = run(typed, paths, saved_model, tmp_path / "run").record
+    assert record["layers_read_as"] == {"stage5": "layer_normalization"}
+
+
+def test_layers_of_vgg_run_on_another_network_and_the_record_says_which(pictures, tmp_path):
+    typed = ["experiment=keras_io", "backbone=vgg19_lite", "optimizer=adam", "tracking=quiet"]
+    config = compose_config(*typed, f"content={pictures[0]}", f"style={pictures[1]}", "steps=2")
+    result = stylize(dataclasses.replace(config, image=dataclasses.replace(config.image, size=32)), tmp_path / "run")
+    assert result.record["layers_read_as"] == {"conv5_2": "block5_conv1"}
+    assert {"content/conv5_2", "style/conv5_1"} <= set(result.record["final"])

@@ -1,0 +1,115 @@
+"""A process that has imported TensorFlow and forks one small run for each line of its input.
+
+Importing TensorFlow takes longer than the run. TensorFlow starts its threads with the first operation, so that a fork
+before it is safe. The process reads one JSON object a line and answers with the number of the forked process, then,
+when that has ended, with its wait status.
+
+    {"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from nst_tf.util.lazy import keras, tf
+
+STEPS = 6
+
+
+def run(order: dict[str, Any]) -> int:
+    """Run a small experiment as the command line does, and return the exit code."""
+    from nst_tf import Config
+    from nst_tf.api import stylize
+    from nst_tf.backbones import VGG19
+    from nst_tf.cli.errors import exit_code, report_errors
+    from nst_tf.images import Canvas
+    from nst_tf.losses import ContentLoss, GramLoss
+    from nst_tf.observers import OBSERVERS
+    from nst_tf.optimizers import Adam
+    from nst_tf.system.runtime import Precision, Runtime
+
+    config = Config(
+        **{
+            "content": order["content"],
+            "style": order["style"],
+            "steps": STEPS,
+            "backbone": VGG19(weights="random"),
+            "losses": {
+                "content": ContentLoss(layers=["conv1_1"]),
+                "style": GramLoss(layers=["conv1_1", "conv2_1"], weight=10.0),
+            },
+            "optimizer": Adam(learning_rate=0.02),
+            "image": Canvas(size=32),
+            "runtime": Runtime(precision=Precision.float32, threads=1),
+            "tracking": {name: OBSERVERS[name](every=1) for name in ("metrics", "snapshots", "checkpoints")},
+            **order.get("changes", {}),
+        }
+    )
+    return exit_code([report_errors(lambda: stylize(config, order["folder"]).status)])
+
+
+def set_fault(fault: dict[str, int]) -> None:
+    """Prepare the fault of a run in the process of that run."""
+    if size := fault.get("largest_file"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    if megabytes := fault.get("more_memory_mb"):
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
+        resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20,) * 2)
+    if number := fault.get("kill_at_event"):
+        _kill_at(number)
+
+
+def _kill_at(number: int) -> None:
+    """Kill this process before or after its nth operation on a file: an even number kills after it."""
+    count = 0
+
+    def counting(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == number // 2 and number % 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            is_last = count == number // 2
+            try:
+                return operation(*arguments, **named)
+            finally:
+                if is_last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return counted
+
+    for name in ("fsync", "replace", "posix_fallocate", "unlink", "mkdir"):
+        setattr(os, name, counting(getattr(os, name)))
+
+
+def main() -> None:
+    """Import what a run needs, then serve."""
+    import nst_tf.api  # noqa: F401
+
+    _ = keras.Model, tf.Variable
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            status = 70
+            try:
+                set_fault(order.get("fault", {}))
+                status = run(order)
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        print(process, flush=True)
+        print(os.waitpid(process, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    main()

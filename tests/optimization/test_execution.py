@@ -1,0 +1,184 @@
+"""The choice of precision and convolution: settings, a resumed run, a sweep, and then the measured seconds."""
+
+import dataclasses
+import json
+
+import pytest
+
+from nst_tf import stylize
+from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.backbones.workload import Part
+from nst_tf.optimization import execution
+from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
+from nst_tf.system import hardware, measurement
+from nst_tf.system.runtime import Runtime
+
+VGG, LITE = VGG19(weights="random"), VGG19Lite()
+WIDE = ["conv4_1", "conv4_2"]
+CPU = Runtime(device="cpu")
+
+
+class Timer:
+    """Takes the place of `measure`: the seconds of an operation depend on its dtype and way alone."""
+
+    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0):
+        self.calls, self.factors = 0, {"float32": float32, "bfloat16": bfloat16}
+        self.transposed = transposed
+
+    def __call__(self, candidates):
+        self.calls += 1
+        return {part: self.seconds(part) for part in candidates if self.factors[part.dtype]}
+
+    def seconds(self, part: Part):
+        return 1e-3 * (self.transposed if part.way == "transposed" else self.factors[part.dtype])
+
+
+@pytest.fixture
+def timer(monkeypatch, tmp_path):
+    """Function that sets the seconds which every measurement will find, and the processor's expected precision."""
+
+    def use(instructions=("amx_bf16",), **seconds):
+        found = Timer(**seconds)
+        monkeypatch.setattr(execution, "measure", found)
+        monkeypatch.setattr(hardware, "instruction_sets", lambda: set(instructions))
+        return found
+
+    monkeypatch.setenv(measurement.MEASURE_VARIABLE, "1")
+    monkeypatch.setenv(measurement.CACHE_VARIABLE, str(tmp_path / "cache"))
+    return use
+
+
+@pytest.mark.parametrize(
+    ("instructions", "seconds", "precision"),
+    [
+        ({"amx_bf16"}, {"float32": 3.0, "bfloat16": 1.0}, "mixed_bfloat16"),
+        ({"avx512_bf16"}, {"float32": 1.0, "bfloat16": 1.8}, "float32"),  # AVX512-BF16 without AMX
+        ({"avx512_bf16"}, {"float32": 1.0, "bfloat16": 1.02}, "mixed_bfloat16"),  # noise: what the flags say
+        ({"avx2"}, {"float32": 1.0, "bfloat16": 0.98}, "float32"),
+        ({"avx2"}, {"float32": 1.0, "bfloat16": 0.5}, "mixed_bfloat16"),
+        ({"amx_bf16"}, {"float32": 1.0, "bfloat16": 0}, "float32"),  # oneDNN cannot compute it
+    ],
+)
+def test_the_measured_precision_is_chosen_and_the_flags_decide_within_noise(timer, instructions, seconds, precision):
+    timer(instructions, **seconds)
+    chosen = choose_execution(LITE, ["conv2_1"], CPU, (256, 256))
+    assert (chosen.precision, chosen.decided_by) == (precision, "measurement")
+    assert chosen.record()["measured_seconds"].keys() == {
+        name for name, value in zip(("float32", "mixed_bfloat16"), seconds.values(), strict=True) if value
+    }
+
+
+@pytest.mark.parametrize(("transposed", "expected"), [(0.5, True), (1.5, False), (1.02, True)])
+def test_wide_convolutions_are_transposed_where_that_is_faster(timer, transposed, expected):
+    timer(transposed=transposed, bfloat16=9.0)
+    chosen = choose_execution(VGG, WIDE, CPU, (64, 64))
+    assert (chosen.precision, chosen.transposed_conv) == ("float32", expected)
+    names = {type(layer).__name__ for layer in VGG.extractor(WIDE, transposed=chosen.transposed_conv).model.layers}
+    assert ("TransposedConv2D" in names) == expected
+
+
+def test_the_faster_way_of_float32_is_compared_with_bfloat16(timer):
+    timer({"avx2"}, float32=1.0, bfloat16=0.9, transposed=0.1)
+    assert choose_execution(VGG, WIDE, CPU, (64, 64)).precision == "float32"
+
+
+def test_a_setting_is_kept_and_measured_only_where_a_choice_is_open(timer):
+    found = timer(transposed=2.0)
+    for precision in ("mixed_bfloat16", "mixed_float16"):
+        assert choose_execution(VGG, WIDE, Runtime(precision), (64, 64)) == Execution(precision)
+    assert choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64)) == Execution("float32")
+    assert choose_execution(VGG, WIDE, Runtime("float32", transposed_conv=True), (64, 64)) == Execution("float32")
+    assert found.calls == 0
+    chosen = choose_execution(VGG, WIDE, Runtime("float32"), (64, 64))
+    assert (chosen.precision, chosen.transposed_conv, chosen.decided_by) == ("float32", False, "setting")
+    assert found.calls == 1
+
+
+def test_the_measurement_is_kept_for_network_layers_and_class_of_size(timer, monkeypatch):
+    found = timer()
+    for backbone, layers, size in (
+        (LITE, ["conv2_1"], (256, 256)),
+        (LITE, ["conv2_1"], (300, 220)),  # the same class of size
+        (LITE, ["conv2_1"], (512, 512)),
+        (LITE, ["conv3_1"], (512, 512)),
+        (VGG19Lite(padding="zero"), ["conv3_1"], (512, 512)),
+    ):
+        choose_execution(backbone, layers, CPU, size)
+    assert found.calls == 4
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE")
+    choose_execution(LITE, ["conv2_1"], CPU, (256, 256))
+    assert found.calls == 5
+
+
+def test_without_a_measurement_the_properties_of_the_device_decide(timer, monkeypatch):
+    found = timer({"avx512_bf16"}, float32=1.0, bfloat16=9.0)
+    assert choose_execution(LITE, [], CPU, (64, 64)).precision == "mixed_bfloat16"  # no network
+    monkeypatch.setenv(measurement.MEASURE_VARIABLE, "0")
+    chosen = choose_execution(VGG, WIDE, CPU, (64, 64))
+    assert chosen == Execution("mixed_bfloat16", True, "properties of the device")
+    assert found.calls == 0
+
+
+def test_the_runs_of_a_sweep_share_the_precision_of_the_first_one(timer, tmp_path):
+    timer(float32=1.0, bfloat16=5.0)
+    assert choose_execution(LITE, ["conv2_1"], CPU, (64, 64), sweep=tmp_path).precision == "float32"
+    found = timer(float32=5.0, bfloat16=1.0)  # another node, and another network
+    chosen = choose_execution(LITE, ["conv3_1"], CPU, (64, 64), sweep=tmp_path)
+    assert (chosen.precision, chosen.decided_by, found.calls) == ("float32", "sweep", 0)
+    set_by_hand = choose_execution(LITE, ["conv3_1"], Runtime("mixed_bfloat16"), (64, 64), sweep=tmp_path)
+    assert set_by_hand.precision == "mixed_bfloat16"
+    kept = json.loads((tmp_path / "precision.json").read_text())
+    assert (kept["precision"], kept["decided_by"]) == ("float32", "measurement")
+
+
+def test_a_resumed_run_keeps_precision_and_convolution(timer, tmp_path):
+    found = timer()
+    record = {"precision": "mixed_bfloat16", "execution": {"transposed_conv": False, "threads": 2}}
+    expected = Execution("mixed_bfloat16", False, "resumed run")
+    assert choose_execution(VGG, WIDE, CPU, (64, 64), record, tmp_path) == expected
+    assert choose_execution(VGG, WIDE, Runtime("mixed_bfloat16"), (64, 64), record) == expected
+    assert choose_execution(VGG, WIDE, CPU, (64, 64), {"precision": "float32"}).transposed_conv  # of version 0.2.0
+    assert found.calls == 0
+    assert choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64), record).decided_by == "setting"
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"precision": "auto"}, {"precision": "float8"}, {"precision": None}, {"execution": "x"}]
+)
+def test_a_record_without_a_precision_is_ignored(timer, record):
+    timer(bfloat16=5.0)
+    assert choose_execution(LITE, ["conv2_1"], CPU, (64, 64), record).decided_by == "measurement"
+
+
+def test_threads_are_kept_only_on_the_same_machine(monkeypatch):
+    record = {"machine": "this", "execution": {"threads": 3}}
+    monkeypatch.setattr(hardware, "describe_machine", lambda: "this")
+    assert recorded_threads(record) == 3
+    for other in ({"machine": "that"}, {"execution": {"threads": "3"}}, {"execution": None}, {"execution": {}}):
+        assert recorded_threads(record | other) is None
+
+
+def test_the_choice_is_described_in_one_line():
+    seconds = {"float32": 3.0, "float32, transposed": 2.0, "mixed_bfloat16": 1.0}
+    chosen = Execution("mixed_bfloat16", True, "measurement", seconds)
+    assert chosen.describe() == "mixed_bfloat16 (measurement: 2 times as fast as float32)"
+    slow = Execution("float32", True, "measurement", seconds | {"mixed_bfloat16": 5.0})
+    assert slow.describe() == "float32 (measurement: 2.5 times as fast as mixed_bfloat16)"
+    assert Execution("mixed_float16").describe() == "mixed_float16 (setting)"
+
+
+def test_the_record_of_a_run_has_its_execution_and_the_same_command_repeats_it(timer, small_config, tmp_path, caplog):
+    timer(float32=1.0, bfloat16=5.0)
+    config = small_config(steps=1, runtime=CPU, tracking={})
+    with caplog.at_level("INFO"):
+        first = stylize(config, tmp_path / "run")
+    assert any("computes in float32 (measurement: 5 times as fast as mixed_bfloat16)" in m for m in caplog.messages)
+    assert first.record["precision"] == "float32"
+    assert first.record["execution"]["decided_by"] == "measurement"
+    assert first.record["execution"]["threads"] >= 1
+    found = timer(float32=5.0, bfloat16=1.0)
+    resumed = stylize(dataclasses.replace(config, steps=2), tmp_path / "run")
+    assert (resumed.status, resumed.record["steps"]) == ("completed", 2)
+    assert resumed.record["precision"] == "float32"
+    assert resumed.record["execution"]["decided_by"] == "resumed run"
+    assert found.calls == 0
