@@ -5,10 +5,12 @@ own answer offers the present value alone, in Python's spelling (``Colour.free``
 package. The answer here offers all values of a choice, paths, and the commands.
 """
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterator, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -98,7 +100,12 @@ def _single_values(words: Sequence[str]) -> list[str]:
     """Return those words that set a single value: no options, and no values of a sweep."""
     parser = OverridesParser.create()
     settings = [word for word in words if "=" in word and not word.startswith("-")]
-    return [word for word in settings if not parser.parse_override(word).is_sweep_override()]
+    single = []
+    for word in settings:
+        with contextlib.suppress(HydraException):  # a word in open quotes
+            if not parser.parse_override(word).is_sweep_override():
+                single.append(word)
+    return single
 
 
 def _keys(config: DictConfig | None, key: str) -> Iterator[str]:
@@ -122,10 +129,21 @@ def _values(key: str, value: str, config: DictConfig | None) -> list[str]:
     if key in groups:
         choices = groups[key]
     elif role_of(key).takes == "path":
-        return CompletionPlugin.complete_files(value) if value else []
+        return _paths(value)
     else:
         choices = _choices(key, config)
     return [f"{earlier}{comma}{choice}" for choice in choices if choice.startswith(last)]
+
+
+def _paths(begun: str) -> list[str]:
+    """Return the paths that begin with a typed part; a folder ends with a slash."""
+    folder, slash, name = begun.rpartition("/")
+    try:
+        entries = sorted(Path(folder + slash or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    shown = [entry for entry in entries if entry.name.startswith(name) and (name or not entry.name.startswith("."))]
+    return [f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}" for entry in shown]
 
 
 def _choices(key: str, config: DictConfig | None) -> list[str]:

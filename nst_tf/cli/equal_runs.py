@@ -86,17 +86,19 @@ def _turn(note: Path, name: str) -> Iterator[None]:
         note: The note; its folder is removed at the end if it is empty.
         name: Name of the run's folder.
     """
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(hold_lock(note.with_suffix(".lock"), remove=True))
-                break
-            except LockedError:
-                if _read(note) == name:
+    try:
+        with contextlib.ExitStack() as stack:
+            while True:
+                try:
+                    stack.enter_context(hold_lock(note.with_suffix(".lock"), remove=True))
                     break
-        yield
-    with contextlib.suppress(OSError):
-        note.parent.rmdir()
+                except LockedError:
+                    if _read(note) == name:
+                        break
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.parent.rmdir()
 
 
 def _read(note: Path) -> str | None:

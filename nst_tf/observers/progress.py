@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 import threading
@@ -130,15 +131,13 @@ def in_notebook() -> bool:
 
 def _bar_class() -> type[tqdm]:
     """Return tqdm's bar for the terminal, or in a notebook its widget if ipywidgets is installed."""
-    if in_notebook():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without ipywidgets, tqdm advises to install it
-            from tqdm.auto import tqdm
-    else:
-        from tqdm import tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets, tqdm advises to install it
+        module = importlib.import_module("tqdm.auto" if in_notebook() else "tqdm")
+    bar: type[tqdm] = module.tqdm
     # tqdm's default lock is shared between processes, and a killed process never releases it.
-    tqdm.set_lock(threading.RLock())
-    return tqdm
+    bar.set_lock(threading.RLock())
+    return bar
 
 
 def _loss_and_speed(iterate: Iterate) -> str:

@@ -16,7 +16,7 @@ import yaml
 from nst_tf.runs.checkpoint_file import read_arrays, write_arrays
 from nst_tf.runs.record_fields import checked_record
 from nst_tf.util.errors import InputError
-from nst_tf.util.files import name_in_error, read_regular_file, remove_partial_files, write_text
+from nst_tf.util.files import make_folder, name_in_error, read_regular_file, remove_partial_files, write_text
 from nst_tf.util.locks import is_locked, remove_locked_folder
 from nst_tf.util.parsing import LARGEST_TEXT, parse_json, parse_yaml
 
@@ -120,7 +120,7 @@ class RunFolder:
             InputError: The folder cannot be created.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         except OSError as error:
             raise InputError(f"Cannot create the run folder '{self.path}': {error.strerror}; choose another") from error
 

@@ -1,15 +1,12 @@
 """Memory of this process and of its device: the peak so far, and the amount still available."""
 
 import contextlib
-import math
 import resource
 import sys
 from pathlib import Path
 
+from nst_tf.system.memory_limits import MB, MemoryLimit, memory_limits
 from nst_tf.util.lazy import tf
-
-MB = 2**20
-"""Bytes in a MiB."""
 
 KIB = 1024
 """Bytes in a KiB."""
@@ -45,30 +42,28 @@ def reset_peak_memory(device: str) -> None:
 
 
 def available_mb(device: str) -> float:
-    """Return the memory that is still available, in MiB.
+    """Return the memory that is still available, in MiB; see `tightest_limit`.
 
     Args:
-        device: ``/GPU:N`` for the free part of TensorFlow's limit on that GPU, ``/CPU:0`` for the free memory of the
-            machine, or of the container if that is less.
+        device: ``/GPU:N`` or ``/CPU:0``.
     """
-    if device.startswith("/GPU"):
-        from tensorflow.python.client import device_lib
-
-        limits = [local.memory_limit for local in device_lib.list_local_devices() if local.device_type == "GPU"]
-        used = tf.config.experimental.get_memory_info(device.lstrip("/"))["current"]
-        return (limits[int(device.rpartition(":")[2])] - used) / MB
-    import psutil  # takes a tenth of a second, which a refused command need not wait for
-
-    return min(psutil.virtual_memory().available, _container_bytes()) / MB
+    return tightest_limit(device).free_mb
 
 
-def _container_bytes() -> float:
-    """Return the bytes that Linux's control group still allows; infinity without a limit."""
-    try:
-        limit, used = (Path("/sys/fs/cgroup", name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return float(limit) - float(used) if limit != "max" else math.inf
-    except (OSError, ValueError):
-        return math.inf
+def tightest_limit(device: str) -> MemoryLimit:
+    """Return the limit that leaves the least memory.
+
+    Args:
+        device: ``/GPU:N`` for TensorFlow's limit on that GPU, ``/CPU:0`` for the least of machine, control groups and
+            resource limits.
+    """
+    if not device.startswith("/GPU"):
+        return memory_limits()[0]
+    from tensorflow.python.client import device_lib
+
+    limits = [local.memory_limit for local in device_lib.list_local_devices() if local.device_type == "GPU"]
+    used = tf.config.experimental.get_memory_info(device.lstrip("/"))["current"]
+    return MemoryLimit(f"TensorFlow's limit on {device}", (limits[int(device.rpartition(":")[2])] - used) / MB)
 
 
 def peak_resident_mb() -> float:

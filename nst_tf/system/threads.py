@@ -90,6 +90,8 @@ class _Worker:
                 yield cls(process)
             finally:
                 process.kill()
+                with contextlib.suppress(OSError):  # a process that has ended has not read its last line
+                    process.communicate()
 
     def convolve(self) -> None:
         """Run one convolution, and wait for its end.

@@ -13,6 +13,10 @@ PARTIAL_SUFFIX = ".partial"
 """Suffix of the temporary names under which files are written. A killed process can leave such a file."""
 
 
+MOST_TRIES = 100
+"""Number of times that a folder is created while other processes remove it."""
+
+
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write a temporary file beside ``path``, then rename it, so that a reader sees the old file or the new one.
 
@@ -24,7 +28,7 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         OSError: The file cannot be written; its ``filename`` is ``path``.
     """
     with name_in_error(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")  # a name that no pattern of ours matches
         try:
             with temporary.open("wb") as file:
@@ -34,6 +38,24 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents unless they exist.
+
+    Another process may remove an empty folder at the same time. ``Path.mkdir`` then raises an error that says that the
+    folder exists, or that its parent does not.
+
+    Raises:
+        OSError: The folder cannot be created.
+    """
+    for _ in range(MOST_TRIES):
+        try:
+            return path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, FileNotFoundError):
+            if path.exists():
+                break
+    return path.mkdir(parents=True, exist_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import filelock
 
+from nst_tf.util.files import make_folder
+
 PATIENCE = 0.5
 """Seconds for which a lock is tried. `is_locked` holds a lock for a moment, which must not refuse a run."""
 
@@ -47,14 +49,14 @@ def hold_lock(path: Path, patience: float = PATIENCE, remove: bool = False) -> I
 def _acquire(path: Path, patience: float) -> filelock.BaseFileLock:
     end = time.monotonic() + patience
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = filelock.FileLock(path)
         try:
             lock.acquire(timeout=patience, poll_interval=POLL_INTERVAL)
         except filelock.Timeout as error:
             if patience >= 0 and time.monotonic() >= end:
                 raise LockedError(str(path)) from error
-        except FileNotFoundError:  # another process has removed the folder after it was made
+        except (FileNotFoundError, FileExistsError):  # another process has just removed the folder
             if time.monotonic() >= end + PATIENCE:
                 raise
         else:
@@ -70,7 +72,7 @@ def is_locked(path: Path) -> bool:
     try:
         with filelock.FileLock(path, timeout=0):
             return False
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         return False
     except (OSError, filelock.Timeout):
         return True

@@ -56,8 +56,10 @@ def test_an_empty_line_offers_commands_groups_and_settings_but_no_schemas():
 def test_paths_are_completed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("photo.jpg").touch()
-    assert complete("content=pho") == ["content=photo.jpg"]
-    assert complete(f"style={tmp_path}/ph") == [f"style={tmp_path}/photo.jpg"]
+    Path("photographs").mkdir()
+    assert complete("content=pho") == ["content=photo.jpg", "content=photographs/"]
+    assert complete("content=photo.") == ["content=photo.jpg"]
+    assert complete(f"style={tmp_path}/photo.") == [f"style={tmp_path}/photo.jpg"]
 
 
 def test_an_open_quote_does_not_matter():
@@ -107,9 +109,7 @@ complete_line
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("shell", "script"), [(["bash", "--norc"], BASH), (["zsh", "-f"], ZSH)], ids=["bash", "zsh"]
-)
+@pytest.mark.parametrize(("shell", "script"), [(["bash", "--norc"], BASH), (["zsh", "-f"], ZSH)], ids=["bash", "zsh"])
 def test_the_shells_complete_a_choice(shell, script, tmp_path):
     if shutil.which(shell[0]) is None:
         pytest.skip(f"{shell[0]} is not installed")

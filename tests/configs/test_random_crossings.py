@@ -23,11 +23,11 @@ GROUPS = {
     for folder in sorted(FOLDER.iterdir())
     if folder.is_dir() and folder.name not in ("hydra", "launcher", "sweep")
 }
-SMALLER = {"inception_resnet_v2": "resnet50", "convnext_tiny": "mobilenet"}
+SMALLER = {"inception_resnet_v2": "resnet50", "inception_v3": "mobilenet_v3_large", "convnext_tiny": "mobilenet"}
 """Networks drawn in place of those that take minutes to trace."""
 
 SIDES = {"inception_v3": 110}
-"""Long sides in pixels at which the last stage of a network has features, for pictures of 480x400 pixels."""
+"""Long sides in pixels at which the last stage of a network has features, for pictures of 480x400 pixels; else 45."""
 
 
 def drawn(seed):

@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def folders(command_line):
-    names = {path.name for path in (command_line.folder / "sweep").iterdir() if path.is_dir()}
+    names = {path.name for path in (command_line.folder / "sweep").glob("[!.]*") if path.is_dir()}
     return sorted(names - {"report", "tensorboard"})
 
 

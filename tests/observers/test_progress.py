@@ -41,9 +41,7 @@ def test_a_log_gets_a_line_with_step_size_loss_and_remaining_time(tmp_path, cloc
     lines.progressed(iterate(10))
     clock.now = 120.0  # 20 s for 50 of 200 steps: 60 s for the other 150
     lines.progressed(iterate(50))
-    assert messages(caplog) == [
-        "lighthouse: step 50 of 200 at 512x341, loss 0.25, 4.00 evaluations/s, about 60 s left"
-    ]
+    assert messages(caplog) == ["lighthouse: step 50 of 200 at 512x341, loss 0.25, 4.00 evaluations/s, about 60 s left"]
 
 
 def test_lines_keep_their_distance_in_time_and_in_steps(tmp_path, clock, caplog):

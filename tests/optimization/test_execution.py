@@ -6,7 +6,7 @@ import json
 import pytest
 
 from nst_tf import stylize
-from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.backbones import VGG19, MobileNet, VGG19Lite
 from nst_tf.backbones.workload import Part
 from nst_tf.optimization import execution
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
@@ -66,6 +66,12 @@ def test_the_measured_precision_is_chosen_and_the_flags_decide_within_noise(time
     assert chosen.record()["measured_seconds"].keys() == {
         name for name, value in zip(("float32", "mixed_bfloat16"), seconds.values(), strict=True) if value
     }
+
+
+@pytest.mark.parametrize(("bfloat16", "precision"), [(0.7, "float32"), (0.6, "mixed_bfloat16")])
+def test_bfloat16_needs_an_advantage_in_a_network_that_is_not_timed_wholly(timer, bfloat16, precision):
+    timer({"amx_bf16"}, float32=1.0, bfloat16=bfloat16)
+    assert choose_execution(MobileNet(weights="random"), ["stage1"], CPU, (64, 64)).precision == precision
 
 
 @pytest.mark.parametrize(("transposed", "expected"), [(0.5, True), (1.5, False), (1.02, True)])
@@ -164,6 +170,8 @@ def test_the_choice_is_described_in_one_line():
     assert chosen.describe() == "mixed_bfloat16 (measurement: 2 times as fast as float32)"
     slow = Execution("float32", True, "measurement", seconds | {"mixed_bfloat16": 5.0})
     assert slow.describe() == "float32 (measurement: 2.5 times as fast as mixed_bfloat16)"
+    near = Execution("float32", True, "measurement", {"float32": 1.0, "mixed_bfloat16": 0.8})
+    assert near.describe() == "float32 (measurement: mixed_bfloat16 gains too little)"
     assert Execution("mixed_float16").describe() == "mixed_float16 (setting)"
 
 

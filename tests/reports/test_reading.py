@@ -2,9 +2,12 @@
 
 import logging
 
+import pandas
 import pytest
 
-from nst_tf.reports.reading import find_runs, natural_key, read_metrics
+from nst_tf.reports.csv_text import csv_text
+from nst_tf.reports.reading import KILLED, find_runs, natural_key, read_metrics
+from nst_tf.runs.session import run_lock
 from nst_tf.util.errors import InputError
 
 
@@ -86,3 +89,17 @@ def test_damaged_records_distillations_and_empty_folders_are_left_out_with_a_war
 def test_folders_without_a_run_are_refused(name, words, tmp_path):
     with pytest.raises(InputError, match=words):
         find_runs([tmp_path / name])
+
+
+def test_a_run_without_a_process_is_shown_as_killed(made_up_run, tmp_path):
+    run = made_up_run(tmp_path / "run", [])
+    run.write_record(run.read_record() | {"status": "running"})
+    (read,) = find_runs([tmp_path])
+    assert (read.status, read.record["reason"]) == ("killed", KILLED)
+    with run_lock(run):
+        assert find_runs([tmp_path])[0].status == "running"
+
+
+def test_texts_that_a_spreadsheet_would_compute_are_marked():
+    frame = pandas.DataFrame({"=a": ["=HYPERLINK(1)", "@x", "-5", "plain"], "n": [-1.5, 2, 3, None]})
+    assert csv_text(frame) == "'=a,n\n'=HYPERLINK(1),-1.5\n'@x,2.0\n-5,3.0\nplain,\n"

@@ -1,12 +1,14 @@
 """The files of a run folder."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nst_tf.runs.folder import FINAL, METRICS_COUNTERS, STATUSES, RunFolder, checkpoint_errors
+from nst_tf.runs.folder import FINAL, METRICS_COUNTERS, RECORD_RESERVE, STATUSES, RunFolder, checkpoint_errors
 from nst_tf.util.errors import InputError
+from nst_tf.util.files import append_line, name_in_error
 
 
 @pytest.fixture
@@ -102,3 +104,40 @@ def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"Cannot create the run folder '.*file/run': Not a directory"):
         RunFolder(tmp_path / "file" / "run").make()
+
+
+def test_entries_of_a_wrong_type_are_left_out_with_a_warning(folder, caplog):
+    folder.make()
+    folder.record.write_text(
+        '{"status": "completed", "fingerprint": "f", "steps": 1e400, "peak_memory_mb": 3.7, "seconds": "x", '
+        '"final": {"total": NaN}, "inputs": {"content": {"source": "a"}, "style:1": {"source": "b", "sha256": "c"}}, '
+        '"later": [1]}'
+    )
+    assert folder.read_record() == {
+        "status": "completed",
+        "fingerprint": "f",
+        "peak_memory_mb": 4,
+        "final": {"total": None},
+        "inputs": {"style:1": {"source": "b", "sha256": "c"}},
+        "later": [1],
+    }
+    reasons = [line.partition(": ")[2] for line in caplog.messages]
+    assert reasons == [
+        "steps=None: must be a finite number. The entry is left out.",
+        "seconds='x': must be a finite number. The entry is left out.",
+        "inputs.content={'source': 'a'}: must be source and sha256 of a picture. The entry is left out.",
+    ]
+
+
+def test_a_full_disk_names_the_file(folder):
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"), name_in_error(Path("/dev/full")):
+        Path("/dev/full").write_bytes(b"x" * 10_000)
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        append_line(Path("/dev/full"), "row")
+
+
+def test_the_reserve_has_the_size_of_the_picture_and_the_record(folder):
+    folder.reserve_space(1000)
+    assert folder.reserve.stat().st_size == 1000 + RECORD_RESERVE
+    folder.release_space()
+    assert not folder.reserve.exists()

@@ -87,3 +87,33 @@ def test_a_failed_run_is_delivered_as_finished(started):
     end = Failed("failed", "out of memory", ITERATE, MemoryError())
     deliver([Recorder(calls, "only")], started, [end])
     assert calls[-1] == ("only", "finished", end)
+
+
+class Unreliable(Recorder):
+    """Raises an `OSError` at chosen calls of ``progressed``, and stays."""
+
+    survives_disk_errors = True
+
+    def progressed(self, iterate):
+        super().progressed(iterate)
+        if len(self._calls) < 5:
+            raise OSError(28, "No space left on device", "latest.npz")
+
+
+def test_an_observer_that_survives_disk_errors_is_called_again_and_the_error_is_recorded(started, caplog):
+    calls = []
+    running = ObserverList([Unreliable(calls, "only")], started)
+    for event in EVENTS:
+        running.notify(event)
+    assert [method for _, method, _ in calls] == ["start", "scaled", "progressed", "progressed", "finished"]
+    assert running.errors == {
+        "Unreliable": "last failed at step 1: OSError: [Errno 28] No space left on device: 'latest.npz'"
+    }
+    assert len(caplog.records) == 1  # one warning for a series of errors
+
+
+def test_an_observer_that_was_switched_off_is_recorded(started):
+    running = ObserverList([Recorder([], "only", fails_in="finished")], started)
+    for event in EVENTS:
+        running.notify(event)
+    assert running.errors == {"Recorder": "switched off at step 1: ValueError: broken finished"}

@@ -46,9 +46,13 @@ def test_without_linux_status_file_the_peak_is_that_of_getrusage(monkeypatch, tm
     assert memory.peak_resident_mb() >= max(held.nbytes / memory.MB, 0.95 * linux)
 
 
-def test_the_available_memory_is_the_lesser_of_machine_and_container(monkeypatch):
+def test_the_available_memory_is_that_of_the_tightest_limit(monkeypatch):
+    machine = memory.MemoryLimit("the free memory of the machine", 7.0)
+    group = memory.MemoryLimit("the control group /job of 9 MiB", 5.0)
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 7 * memory.MB}))
-    monkeypatch.setattr(memory, "_container_bytes", lambda: 5.0 * memory.MB)
+    monkeypatch.setattr("nst_tf.system.memory_limits.resource_limits", lambda memory: [])
+    monkeypatch.setattr("nst_tf.system.memory_limits.cgroup_limits", lambda root: [group])
+    assert memory.tightest_limit("/CPU:0") == group
     assert memory.available_mb("/CPU:0") == 5
-    monkeypatch.setattr(memory, "_container_bytes", lambda: np.inf)
-    assert memory.available_mb("/CPU:0") == 7
+    monkeypatch.setattr("nst_tf.system.memory_limits.cgroup_limits", lambda root: [])
+    assert memory.tightest_limit("/CPU:0") == machine

@@ -6,6 +6,7 @@ The tests put a small module in TensorFlow's place, which writes to the file des
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ value = 7
 def run(tmp_path, then="", environment=(), program="from nst_tf.util.lazy import tf\nprint(tf.value)"):
     (tmp_path / "tensorflow.py").write_text(STAND_IN.format(then=then))
     inherited = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.getcwd()])}
+    paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
     env = inherited | paths | dict(environment)
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
 
