@@ -126,7 +126,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check_run(settings: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    kinds = run.get("kinds")
+    kinds: Any = run.get("kinds")
     _require(isinstance(kinds, dict), "the classes of the run are missing")
     _require(run.get("precision") in Precision.__members__, "the precision of the run is missing")
     for field in COMPONENT_TABLES.keys() & settings.keys():

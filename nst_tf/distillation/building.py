@@ -103,7 +103,18 @@ def build_trainer(
 def training_execution(
     settings: Distillation, record: Mapping[str, Any] | None = None, sweep: Path | None = None
 ) -> Execution:
-    """Choose how the networks compute, by the teacher's convolutions, see `choose_execution`."""
+    """Choose how the networks compute, by the teacher's convolutions, see `choose_execution`.
+
+    Raises:
+        InputError: The teacher lacks a layer of VGG-19. A layer of another network in its place would train a student
+            whose layers do not have the meaning of their names.
+    """
+    for tap in TAPS:
+        if (stand_in := settings.teacher.counterpart(tap)) is not None:
+            raise InputError(
+                f"backbone@teacher={settings.teacher.name}: Unknown layer {tap!r}, and {stand_in} cannot stand for it "
+                "in a training. Choose backbone@teacher=vgg19."
+            )
     size = (settings.size, settings.size)
     return choose_execution(settings.teacher, TAPS, settings.runtime, size, record, sweep)
 

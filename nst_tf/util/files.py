@@ -77,12 +77,13 @@ def append_line(path: Path, line: str) -> None:
         OSError: The text cannot be written. What a full disk has taken of it is removed again.
     """
     with name_in_error(path), path.open("ab", buffering=0) as file:
-        content, length = line.encode("utf-8", "backslashreplace"), file.tell()
+        remaining, length = memoryview(line.encode("utf-8", "backslashreplace")), file.tell()
         try:
-            if file.write(content) != len(content):  # the disk is full
-                file.write(content)  # raises the error
+            while remaining:
+                remaining = remaining[file.write(remaining) :]
         except OSError:
-            file.truncate(length)
+            with contextlib.suppress(OSError):
+                file.truncate(length)
             raise
 
 

@@ -207,7 +207,7 @@ def test_equal_weights_give_equal_files(small, tmp_path):
 )
 def test_bad_input_is_refused_in_one_line_and_leaves_no_folder(arguments, message, photographs, tmp_path, in_server):
     (tmp_path / "empty").mkdir()
-    filled = [text.format(empty=tmp_path / "empty", photographs=photographs) for text in arguments]
+    filled = ["steps=1"] + [text.format(empty=tmp_path / "empty", photographs=photographs) for text in arguments]
     code, _, error = in_server("nst_tf.cli.main:main", "distill", words=[*filled, f"hydra.run.dir={tmp_path}/run"])
     assert code == 2, error
     assert error.count("\n") == 1

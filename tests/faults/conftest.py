@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -37,13 +38,23 @@ class ForkedRuns:
         content, style = self.pictures
         order = {"folder": str(folder), "content": content, "style": style, "changes": changes, "fault": fault or {}}
         self._seen = self.errors.stat().st_size
+        self._process = self._ask(order, "process")
+        return self._process
+
+    def _ask(self, order, answer):
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
-        return int(self._server.stdout.readline())
+        kind, number = self._server.stdout.readline().split()
+        assert kind == answer
+        return int(number)
+
+    def kill(self):
+        """Kill the run, which may have ended already."""
+        os.kill(self._process, signal.SIGKILL)
 
     def wait(self):
         """Wait for the run; return its exit code, negative for a signal, and what it wrote to stderr."""
-        code = os.waitstatus_to_exitcode(int(self._server.stdout.readline()))
+        code = os.waitstatus_to_exitcode(self._ask({}, "status"))
         return code, self.errors.read_bytes()[self._seen :].decode(errors="replace")
 
     def __call__(self, folder, fault=None, **changes):

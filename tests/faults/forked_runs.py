@@ -1,8 +1,9 @@
 """A process that has imported TensorFlow and forks one small run for each line of its input.
 
 Importing TensorFlow takes longer than the run. TensorFlow starts its threads with the first operation, so that a fork
-before it is safe. The process reads one JSON object a line and answers with the number of the forked process, then,
-when that has ended, with its wait status.
+before it is safe. The process reads one JSON object a line and answers with ``process NUMBER``. The next line makes it
+wait for the end of that process, and answer with ``status NUMBER``. Until then the number is not given to another
+process, so that it can be killed safely.
 
     {"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
 """
@@ -107,8 +108,9 @@ def main() -> None:
             finally:
                 sys.stderr.flush()
                 os._exit(status)
-        print(process, flush=True)
-        print(os.waitpid(process, 0)[1], flush=True)
+        print("process", process, flush=True)
+        sys.stdin.readline()
+        print("status", os.waitpid(process, 0)[1], flush=True)
 
 
 if __name__ == "__main__":

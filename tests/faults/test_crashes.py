@@ -48,9 +48,9 @@ def test_a_run_killed_at_any_operation_on_a_file_is_continued(case, forked_runs,
 def test_a_run_killed_at_any_time_is_continued(case, forked_runs, reference, tmp_path):
     generator = random.Random(1000 + case)
     for _ in range(generator.randint(1, 2)):
-        process = forked_runs.start(tmp_path / "run")
+        forked_runs.start(tmp_path / "run")
         time.sleep(generator.uniform(0.05, 3))
-        os.kill(process, signal.SIGKILL)  # the server has not yet reaped it, if it has ended
+        forked_runs.kill()
         code, error = forked_runs.wait()
         assert code in (0, -signal.SIGKILL), error
         if code == 0:
@@ -121,13 +121,13 @@ def fill(disk):
 @pytest.mark.parametrize("case", cases(10))
 def test_a_disk_that_becomes_full_does_not_lose_picture_and_record(case, forked_runs, reference, tmp_path, small_disk):
     disk = small_disk(4096)
-    process = forked_runs.start(disk / "run")
+    forked_runs.start(disk / "run")
     while not (disk / "run" / "run.json").exists():
         time.sleep(0.01)
     time.sleep(random.Random(5000 + case).uniform(0, 0.5))
     fill(disk)
     code, error = forked_runs.wait()
-    assert (code, error.count("Traceback")) == (0, 0), (process, error)
+    assert (code, error.count("Traceback")) == (0, 0), error
     record = RunFolder(disk / "run").read_record()
     assert record["status"] == "completed"
     assert (pixels(disk / "run" / "stylized.png") == pixels(reference / "stylized.png")).all()
