@@ -22,6 +22,7 @@ from nst_tf.images import Canvas, read_picture, read_text, reading, resize
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
 from nst_tf.optimization.cache import RunCache
+from nst_tf.optimization.footprint import FIXED_MB, SAFETY
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS
@@ -445,7 +446,7 @@ def test_another_precision_is_another_run_but_recompute_is_not(small_config, tmp
 
 
 def test_a_picture_too_large_for_memory_is_refused_or_made_smaller(small_config, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: 2.0)
+    monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: SAFETY * FIXED_MB + 8)
     with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest.*image\.fit_memory=true"):
         stylize(small_config(image=Canvas(size=400)), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()

@@ -2,15 +2,38 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nst_tf.backbones import Extractor
-from nst_tf.system.memory import MB, available_mb
+from nst_tf.optimizers import Optimizer
+from nst_tf.system.memory import MB, available_mb, resident_mb, tightest_limit
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras, tf
 
-COPIES = 8
-"""Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and temporary ones."""
+COPIES = 4
+"""Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and start."""
+
+FIXED_MB = 70
+"""MiB that a run of any size takes: traced graphs, kernels of oneDNN, thread-local pools. Measured, not derived.
+
+The measured growth of runs at 128 to 768 pixels is a line over the area; this is its value at 0, without the weights.
+"""
+
+WEIGHT_COPIES = 1.0
+"""Copies of the weights that oneDNN makes in the layout of its kernels. Measured.
+
+It is the difference between the fixed memory of VGG-19 and of vgg19_lite, divided by that of their weights in float32.
+"""
+
+GRADIENT_COPIES = 1.5
+"""Copies of the gradients of the two largest layers that exist at the same time: input and output of one operation."""
+
+FLOAT32_BYTES = 4
+"""Bytes of a value in float32, in which losses read features of any precision."""
+
+SAFETY = 1.2
+"""Factor on an estimate before it is compared with the free memory. The measured peak is at most this much larger."""
 
 MARGIN = 0.97
 """Factor of the side that just fits, since sides are rounded to whole pixels."""
@@ -19,11 +42,12 @@ MARGIN = 0.97
 def needed_mb(
     extractor: Extractor, height: int, width: int, image_copies: int = COPIES, *, backward: bool = True
 ) -> float:
-    """Return an estimate of the memory that one evaluation takes beyond the process itself, in MiB.
+    """Return an estimate of the memory that a run takes beyond what the process has before it, in MiB.
 
-    The forward pass keeps the features of every layer for the backward pass. The backward pass also holds the
-    gradients of the two largest, twice each. A network in segments keeps the output of each segment, and the inner
-    features of one segment at a time.
+    The forward pass keeps the features of every layer for the backward pass, and float32 copies of those that the
+    losses read in lower precision. The backward pass also holds the gradients of the two largest. A network in segments
+    keeps the output of each segment, and the inner features of one segment at a time. `fixed_mb` is independent of the
+    picture.
 
     Args:
         extractor: The network.
@@ -37,7 +61,23 @@ def needed_mb(
     segments = [[each.name for each in piece.model.operations if each.name in sizes] for piece in extractor.segments]
     inner = [_simultaneous([picture, *(sizes[name] for name in segment)], backward) for segment in segments]
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
-    return image_copies * picture + max(inner, default=0.0) + sum(sizes[name] for name in outputs)
+    kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
+    return fixed_mb(extractor) + image_copies * picture + max(inner, default=0.0) + kept
+
+
+def fixed_mb(extractor: Extractor) -> float:
+    """Return the part of `needed_mb` that does not depend on the picture, in MiB."""
+    weights = [] if extractor.model is None else extractor.model.weights
+    values = sum(math.prod(weight.shape) for weight in weights)
+    return FIXED_MB + WEIGHT_COPIES * FLOAT32_BYTES * values / MB
+
+
+def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:
+    """Return the MiB of float32 copies of the features that the losses read; 0 for a network in float32."""
+    if extractor.model is None:
+        return 0.0
+    bytes_of = {name: tf.as_dtype(output.dtype).size for name, output in extractor.model.output.items()}
+    return sum(sizes[name] * FLOAT32_BYTES / size for name, size in bytes_of.items() if size < FLOAT32_BYTES)
 
 
 def _simultaneous(sizes: list[float], backward: bool) -> float:
@@ -47,7 +87,7 @@ def _simultaneous(sizes: list[float], backward: bool) -> float:
         sizes: MiB of the picture, which `needed_mb` counts by itself, and of each layer's features.
         backward: Whether there is a backward pass.
     """
-    return sum(sizes[1:]) + (2 * sum(sorted(sizes, reverse=True)[:2]) if backward else 0.0)
+    return sum(sizes[1:]) + (GRADIENT_COPIES * sum(sorted(sizes, reverse=True)[:2]) if backward else 0.0)
 
 
 def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, float]:
@@ -72,12 +112,14 @@ class Footprint:
         content: Height and width of the picture, in pixels.
         styles: Height and width of each style, in pixels.
         image_copies: Number of float32 pictures that the optimiser holds.
+        optimizer: Settings of the optimiser, of which a message names the setting that costs most; None for none.
     """
 
     extractor: Extractor
     content: tuple[int, int]
     styles: Sequence[tuple[int, int]]
     image_copies: int
+    optimizer: Optimizer | None = None
 
     def needs(self) -> list[tuple[str, tuple[int, int], float]]:
         """Return for the picture and each style: the key of its size, height and width, and the MiB it needs."""
@@ -90,6 +132,32 @@ class Footprint:
         """Return the largest of `needs`, in MiB: picture and styles are evaluated one after the other."""
         return max(needed for _, _, needed in self.needs())
 
+    def fixed_mb(self) -> float:
+        """Return the part of `needed_mb` that is the same at every size, in MiB."""
+        return fixed_mb(self.extractor)
+
+    def history_mb(self) -> float:
+        """Return the part of `needed_mb` that the curvature pairs of the optimiser take, in MiB; 0 without pairs."""
+        return self._pair_mb() * getattr(self.optimizer, "history", 0)
+
+    def history_dominates(self) -> bool:
+        """Return whether the curvature pairs take more than half of the memory."""
+        return 2 * self.history_mb() > self.needed_mb()
+
+    def fitting_history(self, available: float) -> int:
+        """Return about the largest number of curvature pairs that fits into ``available`` MiB; 0 for none."""
+        others = SAFETY * (self.needs()[0][2] - self.history_mb())
+        return max(0, math.floor((available - others) / (SAFETY * self._pair_mb())))
+
+    def _pair_mb(self) -> float:
+        """Return the MiB of one curvature pair: the difference between two pairs and one."""
+        if self.optimizer is None or not hasattr(self.optimizer, "history"):
+            return 0.0
+        settings: Any = self.optimizer  # `Optimizer` declares no history
+        one, two = (replace(settings, history=pairs).image_copies for pairs in (1, 2))
+        height, width = self.content
+        return (two - one) * FLOAT32_BYTES * height * width * 3 / MB
+
 
 @dataclass(frozen=True)
 class MemoryPlan:
@@ -97,19 +165,22 @@ class MemoryPlan:
 
     Attributes:
         size_factor: Factor of the requested size; 1 for that size.
-        needed_mb: Estimate of the memory beyond the process itself, in MiB.
+        needed_mb: Estimate of the memory beyond what the process has before the run, in MiB.
         available_mb: Available memory before the run, in MiB.
+        resident_mb: Resident memory of the process before the run, in MiB. With ``needed_mb`` it is the expected peak.
     """
 
     size_factor: float
     needed_mb: float
     available_mb: float
+    resident_mb: float = 0.0
 
     def record(self) -> dict[str, float]:
         """Return the entries of `run.json`."""
         return {
             "size_factor": self.size_factor,
             "needed_memory_mb": round(self.needed_mb),
+            "expected_peak_memory_mb": round(self.resident_mb + self.needed_mb),
             "free_memory_mb": round(self.available_mb),
         }
 
@@ -122,22 +193,59 @@ def check_fits(footprint: Footprint, device: str) -> tuple[float, float]:
         device: TensorFlow's name of the device.
 
     Returns:
-        The memory that the run needs beyond the process itself, and the available memory, in MiB.
+        The memory that the run needs beyond what the process has now, and the available memory, in MiB.
 
     Raises:
-        InputError: A picture does not fit. The message names its need, the available memory, and the largest long
-            side that fits.
+        InputError: A picture does not fit. The message names its need, the available memory with the limit that binds,
+            and the value that fits of the setting that costs most.
     """
     available = available_mb(device)
     for key, (height, width), needed in footprint.needs():
-        if needed > available:
-            side = int(max(height, width) * math.sqrt(available / needed))
+        if SAFETY * needed > available:
             raise InputError(
-                f"A picture of {width}x{height} would need about {needed / 1024:.1f} GiB and "
-                f"{available / 1024:.1f} GiB are free: {key}={side} is about the largest that fits; "
-                "or set image.fit_memory=true, or runtime.recompute=true"
+                f"A picture of {width}x{height} would need about {_amount(needed)} beside the {_amount(resident_mb())} "
+                f"of the process, and {_amount(available)} are free ({tightest_limit(device).name}): "
+                + _remedy(footprint, key, max(height, width), needed, available)
             )
     return footprint.needed_mb(), available
+
+
+def _remedy(footprint: Footprint, key: str, side: int, needed: float, available: float) -> str:
+    """Return what to change so that a picture fits.
+
+    Args:
+        footprint: The run's footprint.
+        key: Key of the picture's size.
+        side: Its long side, in pixels.
+        needed: MiB that it needs.
+        available: MiB that are available.
+    """
+    if key == "image.size" and footprint.history_dominates() and (history := footprint.fitting_history(available)):
+        setting = f"optimizer.history={getattr(footprint.optimizer, 'history', 0)}"
+        return (
+            f"{setting} takes {_amount(footprint.history_mb())} of it, and "
+            f"optimizer.history={history} is about the largest that fits"
+        )
+    factor = _size_factor(footprint.fixed_mb(), needed, available)
+    if factor * side < 1:
+        return (
+            f"TensorFlow and the network need {_amount(SAFETY * footprint.fixed_mb())} at any size. "
+            "Give the process more memory, or choose a smaller network, such as backbone=vgg19_lite"
+        )
+    return (
+        f"{key}={int(side * factor)} is about the largest that fits; "
+        "or set image.fit_memory=true, or runtime.recompute=true"
+    )
+
+
+def _size_factor(fixed: float, needed: float, available: float) -> float:
+    """Return the factor of a side with which a picture just fits: its memory beyond the fixed part grows with area."""
+    return math.sqrt(max(0.0, available / SAFETY - fixed) / (needed - fixed))
+
+
+def _amount(megabytes: float) -> str:
+    """Return an amount of memory as text, in MiB below 10 GiB and in GiB above."""
+    return f"{megabytes:.0f} MiB" if megabytes < 10 * 1024 else f"{megabytes / 1024:.1f} GiB"
 
 
 def fits_easily(footprint: Footprint, device: str) -> bool:
@@ -146,6 +254,12 @@ def fits_easily(footprint: Footprint, device: str) -> bool:
 
 
 def fitting_factor(footprint: Footprint, device: str) -> float:
-    """Return the factor of every side at which a run fits into the available memory; 1 if it fits as it is."""
+    """Return the factor of every side at which a run fits into the available memory; 1 if it fits as it is.
+
+    It is 1 too where no smaller picture is the remedy, so that `check_fits` refuses the run and names one: where the
+    curvature pairs take most of the memory, or where the fixed part alone does not fit.
+    """
     available, needed = available_mb(device), footprint.needed_mb()
-    return min(1.0, MARGIN * math.sqrt(available / needed)) if needed > available else 1.0
+    if SAFETY * needed <= available or footprint.history_dominates():
+        return 1.0
+    return MARGIN * _size_factor(footprint.fixed_mb(), needed, available) or 1.0

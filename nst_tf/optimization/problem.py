@@ -16,6 +16,7 @@ from nst_tf.optimization.footprint import Footprint, MemoryPlan, check_fits, fit
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import Optimizer
+from nst_tf.system.memory import resident_mb
 from nst_tf.util.lazy import tf
 
 
@@ -81,7 +82,7 @@ class Problem:
         content = self.canvas.shape(self.content)
         styles = [self.canvas.style_shape(style, content) for style in self.styles]
         copies = self.optimizer.image_copies + bool(self.schedule.average)
-        return Footprint(self.extractor, content, styles, copies)
+        return Footprint(self.extractor, content, styles, copies, self.optimizer)
 
     def fit_memory(self, device: str, size_factor: float | None = None) -> tuple[Problem, MemoryPlan]:
         """Return the problem at a size that fits into the available memory, and the plan for the record.
@@ -101,4 +102,4 @@ class Problem:
         factor = size_factor or (fitting_factor(footprint, device) if self.canvas.fit_memory else 1.0)
         problem = self if factor >= 1 else replace(self, canvas=self.canvas.smaller(factor))
         needed, available = check_fits(problem.footprint(), device)
-        return problem, MemoryPlan(factor, needed, available)
+        return problem, MemoryPlan(factor, needed, available, resident_mb())

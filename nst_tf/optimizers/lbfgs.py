@@ -70,8 +70,8 @@ class LBFGS(Optimizer):
 
     @property
     def image_copies(self) -> int:
-        """Memory of the pairs, half of which exist twice while one is added, and of a direction and a line search."""
-        return 3 * self.history + 12
+        """Memory of the pairs, all of which exist twice while one is added, and of a direction and a line search."""
+        return 4 * self.history + 12
 
     def solver(self, image: tf.Tensor) -> LBFGSSolver:
         """Create a solver without curvature pairs."""

@@ -70,7 +70,7 @@ RECORD_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("started_at", "finished_at", "precision", "sha256"), _text),
     **dict.fromkeys(("process", "steps", "evaluations", "height", "width"), _count),
     **dict.fromkeys(("seconds", "seconds_per_evaluation", "size_factor"), _number),
-    **dict.fromkeys(("needed_memory_mb", "free_memory_mb"), _number),
+    **dict.fromkeys(("needed_memory_mb", "expected_peak_memory_mb", "free_memory_mb"), _number),
     "peak_memory_mb": _rounded,
     "inputs": _dictionary(_picture),  # `_split_inputs` checks each picture by itself
     "git_commit": _optional_text,

@@ -66,6 +66,13 @@ def tightest_limit(device: str) -> MemoryLimit:
     return MemoryLimit(f"TensorFlow's limit on {device}", (limits[int(device.rpartition(":")[2])] - used) / MB)
 
 
+def resident_mb() -> float:
+    """Return the resident memory of this process now, in MiB."""
+    import psutil  # imported where it is used, as in `memory_limits`
+
+    return psutil.Process().memory_info().rss / MB
+
+
 def peak_resident_mb() -> float:
     """Return the peak of this process's resident memory, in MiB.
 

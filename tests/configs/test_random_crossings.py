@@ -82,12 +82,14 @@ def run(typed, paths, saved_model, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_crossings_run(seed, paths, saved_model, tmp_path):
     run(drawn(1000 + seed), paths, saved_model, tmp_path / "run")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_five_stages_run_on_a_network_of_four(paths, saved_model, tmp_path):
     typed = ["experiment=gupta2019", "backbone=convnext_tiny", "optimizer=adam", "tracking=quiet"]
     record = run(typed, paths, saved_model, tmp_path / "run").record

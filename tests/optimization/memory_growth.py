@@ -8,47 +8,65 @@ import json
 import sys
 from typing import Any
 
-import psutil
-
 from nst_tf.api import build_problem
 from nst_tf.backbones import BACKBONES
 from nst_tf.config.tree import Config
 from nst_tf.images import Canvas
 from nst_tf.optimization.engine import Engine
-from nst_tf.optimizers import LBFGS
-from nst_tf.system.memory import MB, peak_resident_mb, reset_peak_memory
+from nst_tf.optimization.schedule import Schedule
+from nst_tf.optimizers import OPTIMIZERS
+from nst_tf.system.memory import peak_resident_mb, reset_peak_memory, resident_mb
 from nst_tf.system.runtime import Runtime
 
 
 def measure(
-    size: int, backbone: str = "vgg19_lite", weights: str | None = None, recompute: bool = False, history: int = 10
+    size: int,
+    backbone: str = "vgg19_lite",
+    weights: str | None = None,
+    recompute: bool = False,
+    precision: str = "float32",
+    optimizer: str = "lbfgs",
+    history: int | None = None,
+    scales: tuple[float, ...] = (1.0,),
+    fit_memory: bool = False,
 ) -> dict[str, float]:
-    """Return estimate and growth in MiB, over the targets and three steps of L-BFGS in float32 on the CPU.
+    """Return estimate, growth and peak in MiB, over the targets and three steps on the CPU.
 
     Args:
         size: Long side of the picture and of the style.
         backbone: Name of the network.
         weights: ``random`` or None for the network's own.
         recompute: See `Runtime`.
-        history: See `LBFGS`.
+        precision: See `Runtime`.
+        optimizer: Name of the optimiser.
+        history: See `LBFGS`; None for its default.
+        scales: See `Schedule`.
+        fit_memory: Whether the problem is made small enough for the memory that is available.
     """
     config = Config(
         content="sample:cat",
         style="sample:wedges",
         steps=3,
         backbone=BACKBONES[backbone](**({"weights": weights} if weights else {})),
-        optimizer=LBFGS(history=history),
-        image=Canvas(size=size, style_size=size),
-        runtime=Runtime(precision="float32", device="cpu", threads=2, recompute=recompute),
+        optimizer=OPTIMIZERS[optimizer](**({"history": history} if history else {})),
+        image=Canvas(size=size, style_size=size, fit_memory=fit_memory),
+        schedule=Schedule(scales=list(scales)),
+        runtime=Runtime(
+            precision=precision,  # type: ignore[arg-type]  # `Runtime` converts the name
+            device="cpu",
+            threads=2,
+            recompute=recompute,
+            transposed_conv=True,  # not measured, because a measurement takes memory of its own
+        ),
     )
-    config.runtime.prepare()
-    problem = build_problem(config)
-    estimate = problem.footprint().needed_mb()
+    device = config.runtime.prepare()
+    problem, plan = build_problem(config).fit_memory(device)
     reset_peak_memory("/CPU:0")
-    before = psutil.Process().memory_info().rss / MB
+    before = resident_mb()
     for _ in Engine(problem, []).run():
         pass
-    return {"estimate": estimate, "growth": peak_resident_mb() - before}
+    peak = peak_resident_mb()
+    return {"estimate": plan.needed_mb, "growth": peak - before, "peak": peak, "factor": plan.size_factor}
 
 
 def main(settings: dict[str, Any]) -> None:
