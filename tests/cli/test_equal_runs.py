@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import threading
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from nst_tf.util.errors import InputError
 @pytest.fixture
 def sweep(tmp_path, pictures):
     """A sweep whose runs only note that they were computed."""
-    content, style = pictures
+    content, style = (shutil.copy(path, tmp_path) for path in pictures)  # a test replaces the content
 
     class Sweep:
         folder = tmp_path / "sweep"

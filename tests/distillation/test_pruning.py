@@ -76,7 +76,7 @@ def test_the_pruned_student_predicts_the_teachers_features_of_unseen_crops(small
 
 def test_a_teacher_without_the_layers_is_refused(small):
     settings = small(teacher=VGG16(weights="random"))
-    with pytest.raises(InputError, match="Unknown layer 'conv3_4' for vgg16"):
+    with pytest.raises(InputError, match="backbone@teacher=vgg16: Unknown layer 'conv3_4'"):
         build_trainer(settings, read_training_pictures(settings), [1])
 
 

@@ -209,10 +209,11 @@ def test_what_a_run_replaces_is_freed_before_the_next_one_computes(keeps, small_
     cache = RunCache(keeps=keeps)
     entries, graphs = set(ops.gradient_registry.list()), []
     gc.collect()
+    of_other_tests = set(_LOOPS_IN_MEMORY)
     for number, size in enumerate((32, 36, 40)):
         config = small_config(image=Canvas(size=size), steps=1, tracking={})
         stylize(config, tmp_path / str(number), cache=cache)
-        assert len(_LOOPS_IN_MEMORY) == 1
+        assert len(set(_LOOPS_IN_MEMORY) - of_other_tests) == 1
         gc.collect()
         graphs.append(sum(isinstance(thing, FuncGraph) for thing in gc.get_objects()))
     assert graphs[0] == graphs[1] == graphs[2]

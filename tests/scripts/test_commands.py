@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def hydra_tasks(monkeypatch):
     """The tasks that are passed to Hydra, with the arguments that Hydra would read."""
     tasks = []
-    monkeypatch.setattr(commands, "run_hydra", lambda task="config": tasks.append((task, sys.argv[1:])))
+    monkeypatch.setattr("nst_tf.cli.main.main", lambda task="config": tasks.append((task, sys.argv[1:])))
     return tasks
 
 
