@@ -101,9 +101,7 @@ def test_overrides_without_effect_are_logged_in_one_line(feedforward_config, tmp
     with caplog.at_level(logging.INFO):
         stylize(feedforward_config(), tmp_path / "run", typed)
     (line,) = [line for line in caplog.messages if line.startswith("Without effect")]
-    assert line == (
-        "Without effect (method=feedforward): steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys"
-    )
+    assert line == ("Without effect (method=feedforward): steps=300, optimizer=sgd, losses.style.weight=3, loss=gatys")
 
 
 @pytest.mark.parametrize(("missing", "words"), [("content", "content is missing"), ("style", "style is missing")])
