@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from nst_tf.backbones.sizes import smallest_input
 from nst_tf.util.lazy import keras, tf
 
 LARGEST = 1e9
@@ -187,12 +188,13 @@ def network_workload(model: Any, height: int, width: int, *, transposable: bool 
 
     Args:
         model: A functional Keras model, channels last.
-        height: Height of the picture, in pixels.
-        width: Width of the picture, in pixels.
+        height: Height of the picture, in pixels; at least the smallest side that the model can process is used.
+        width: Width of the picture, in pixels; the same holds.
         transposable: Whether the padding allows `TransposedConv2D`; reflect padding does not.
     """
+    smallest = smallest_input(model)
     shapes = keras.Model(model.inputs, [operation.output for operation in model.operations]).compute_output_shape(
-        (1, height, width, 3)
+        (1, max(height, smallest), max(width, smallest), 3)
     )
     counts: Counter[Operation] = Counter(
         operation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.backbones import VGG19, MobileNet, VGG19Lite
+from nst_tf.backbones import VGG19, InceptionV3, MobileNet, VGG19Lite
 from nst_tf.backbones.workload import Convolution, Normalization, Part, Workload
 
 LAYERS = ["conv1_1", "conv4_2", "conv5_1"]
@@ -92,3 +92,9 @@ def test_the_seconds_of_a_network_are_the_sum_over_its_layers():
     assert workload.seconds(measured, "float32") == pytest.approx(3 * 1.5 + scale * 0.3)
     assert workload.seconds(measured, "float32", transposed=True) == pytest.approx(3 * 1.25 + scale * 0.3)
     assert math.isinf(workload.seconds(measured, "bfloat16"))  # the second one could not be computed
+
+
+def test_a_picture_below_the_smallest_side_is_timed_at_that_side():
+    backbone = InceptionV3(weights="random")
+    small, least = (backbone.workload(["stage5"], side, side) for side in (64, 75))
+    assert small.operations == least.operations
