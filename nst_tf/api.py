@@ -18,6 +18,7 @@ from typing import Any
 
 from nst_tf.backbones import digest
 from nst_tf.config.effects import overrides_without_effect
+from nst_tf.config.inputs import input_record, read_inputs, weights_identity, with_pictures_read
 from nst_tf.config.recorded_text import COMPONENT_TABLES, picture_text
 from nst_tf.config.settings import recorded_settings
 from nst_tf.config.tree import Config, Method
@@ -31,14 +32,14 @@ from nst_tf.distillation.building import (
 from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.trainer import term_names as distillation_terms
 from nst_tf.evaluation.recording import record_scores
-from nst_tf.feedforward import ForwardPass, style_scale
-from nst_tf.images import Picture, read_picture, write_picture
+from nst_tf.feedforward import ForwardPass
+from nst_tf.images import read_picture, write_picture
 from nst_tf.observers import ordered_observers
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.engine import Engine, checkpoint_step
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
 from nst_tf.optimization.problem import Problem
-from nst_tf.optimization.terms import active_losses, tapped_layers, term_names
+from nst_tf.optimization.terms import tapped_layers, term_names
 from nst_tf.runs.events import Alpha, Event, Finished, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
@@ -49,7 +50,7 @@ from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
-__all__ = ["Result", "build_problem", "distill", "read_inputs", "stylize"]
+__all__ = ["Result", "build_problem", "distill", "stylize"]
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def stylize(
     """
     config.evaluation.check()
     _check_network(config)
-    config = _with_pictures_read(config)
+    config = with_pictures_read(config)
     for reason, unread in overrides_without_effect(config, overrides).items():
         log.warning("Without effect (%s): %s", reason, ", ".join(unread))
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
@@ -137,68 +138,6 @@ def _prepare_device(runtime: Runtime, run: RunFolder) -> str:
     device = runtime.prepare(recorded_threads(run.read_record()))
     reset_peak_memory(device)
     return device
-
-
-# Inputs
-
-
-def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
-    """Return the pictures of an experiment: the content, and a list of the styles.
-
-    If no loss refers to the content and none is given, the first style takes its place and determines the shape.
-
-    Raises:
-        InputError: A picture that a loss refers to is not given, or a picture cannot be read.
-    """
-    required = _required_pictures(config)
-    if config.content is None and ("content" in required or not config.styles):
-        raise InputError("content is missing: give content=PATH or content=sample:NAME")
-    if not config.styles and required - {"content"}:
-        raise InputError("style is missing: give style=PATH or style=sample:NAME")
-    styles = [_read_style(config, style) for style in config.styles]
-    return styles[0] if config.content is None else _read_content(config), styles
-
-
-def _read_content(config: Config) -> Picture:
-    return read_picture(config.content, "content", config.image.limits, config.image.content_scale)
-
-
-def _read_style(config: Config, style: str | Picture) -> Picture:
-    scale = style_scale if config.method is Method.feedforward else config.image.style_size_scale
-    return read_picture(style, "style", config.image.limits, scale)
-
-
-def _with_pictures_read(config: Config) -> Config:
-    """Return a config that holds the pictures of content, styles and start in place of their paths.
-
-    Each file is then read once, and before TensorFlow is loaded.
-    """
-    content, styles = read_inputs(config)
-    style: Any = styles + config.style[len(styles) :] if isinstance(config.style, list) else next(iter(styles), None)
-    image = config.image.with_start_read() if config.method is Method.optimize else config.image
-    return dataclasses.replace(config, content=None if config.content is None else content, style=style, image=image)
-
-
-def _required_pictures(config: Config) -> set[str]:
-    """Return the pictures that the losses refer to, such as ``content`` and ``style:1``."""
-    if config.method is Method.feedforward:
-        return {"content", "style:1"}
-    style_count = len(config.styles) or 1
-    return {name for loss in active_losses(config.losses).values() for name in loss.references(style_count)}
-
-
-def _input_record(config: Config, problem: Problem | ForwardPass) -> dict[str, dict[str, str]]:
-    """Return the source, the SHA-256 and the path of each picture: content, styles, and those of the start."""
-    pictures = {} if config.content is None else {"content": problem.content}
-    pictures |= {f"style:{n}": style for n, style in enumerate(problem.styles, start=1)}
-    starts = config.image.start_pictures if config.method is Method.optimize else []
-    pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
-    return {role: _picture_record(picture) for role, picture in pictures.items()}
-
-
-def _picture_record(picture: Picture) -> dict[str, str]:
-    path = {} if picture.path is None else {"path": picture.path}
-    return {"source": picture.source, "sha256": picture.sha256} | path
 
 
 # Problem, memory and record
@@ -269,10 +208,10 @@ def _open_session(
     plans: Mapping[str, Any],
 ) -> Session:
     """Return the session of a run, with its settings and its first record."""
-    inputs = _input_record(config, problem)
+    inputs = input_record(config)
     hashes = [picture["sha256"] for picture in inputs.values()]
     precision = "float32" if isinstance(problem, ForwardPass) else problem.execution.precision
-    weights = _weights_identity(config)
+    weights = weights_identity(config)
     settings = recorded_settings(config, overrides, hashes, weights, precision)
     record = {**first_record(settings, device, inputs, weights), **plans}
     return Session(settings, ordered_observers(config.tracking.values()), run, record)
@@ -284,13 +223,6 @@ def _check_network(config: Config) -> None:
         config.feedforward.locate()
     elif layers := tapped_layers(config.losses):
         config.backbone.check(layers)
-
-
-def _weights_identity(config: Config) -> dict[str, str | None] | None:
-    """Return the identity of the network's weights, or None if no loss reads its features."""
-    if config.method is Method.feedforward:
-        return config.feedforward.identity()
-    return config.backbone.identity() if tapped_layers(config.losses) else None
 
 
 def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:

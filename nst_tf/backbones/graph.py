@@ -1,7 +1,7 @@
 """Graph queries on a functional Keras model, whose nodes are layers and bare operations (``x + y``).
 
-`segments`, `sizes`, `weights`, `architecture`, `counterparts` and `backbone` use them to follow the features from the
-input to the outputs.
+`segments`, `sizes`, `weights`, `architecture`, `counterparts`, `workload` and `backbone` use them to follow the
+features from the input to the outputs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,19 @@ def is_input(operation: Any) -> bool:
 def is_convolution(operation: Any) -> bool:
     """Return whether an operation is a convolution: full, depthwise or separable."""
     return isinstance(operation, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.SeparableConv2D)
+
+
+def output_shapes(model: Any, height: int, width: int) -> list[tuple[int, ...]]:
+    """Return the shapes of the outputs of ``model.operations``, in their order, for one picture.
+
+    Args:
+        model: A functional model, channels last.
+        height: Height of the picture, in pixels.
+        width: Width of the picture, in pixels.
+    """
+    everything = keras.Model(model.inputs, [operation.output for operation in model.operations])
+    shapes: list[tuple[int, ...]] = everything.compute_output_shape((1, height, width, 3))
+    return shapes
 
 
 def edges(model: Any) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ them itself; what matters is that the program ends.
 """
 
 import contextlib
+import math
 import sys
 from typing import Any
 
@@ -55,10 +56,7 @@ def is_array(dataset: Any) -> bool:
     elsewhere = dataset.is_virtual or dataset.external
     sizes = [dataset.size or 0]
     if dataset.chunks:
-        size = 1
-        for side in dataset.chunks:
-            size *= side
-        sizes.append(size)
+        sizes.append(math.prod(dataset.chunks))
     return not elsewhere and dataset.dtype.kind == "f" and max(sizes) <= LARGEST_ARRAY
 
 

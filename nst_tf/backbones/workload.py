@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+from nst_tf.backbones.graph import output_shapes
 from nst_tf.backbones.sizes import smallest_input
 from nst_tf.util.lazy import keras, tf
 
@@ -155,7 +156,7 @@ class Workload:
 
     @property
     def has_transposable(self) -> bool:
-        """Whether `TransposedConv2D` may replace a layer."""
+        """True if `TransposedConv2D` may replace a layer."""
         return any(operation.transposable for operation, _ in self.operations)
 
     def candidates(self, dtypes: Sequence[str]) -> dict[Part, Callable[[], object]]:
@@ -193,9 +194,7 @@ def network_workload(model: Any, height: int, width: int, *, transposable: bool 
         transposable: Whether the padding allows `TransposedConv2D`; reflect padding does not.
     """
     smallest = smallest_input(model)
-    shapes = keras.Model(model.inputs, [operation.output for operation in model.operations]).compute_output_shape(
-        (1, max(height, smallest), max(width, smallest), 3)
-    )
+    shapes = output_shapes(model, max(height, smallest), max(width, smallest))
     counts: Counter[Operation] = Counter(
         operation
         for layer, shape in zip(model.operations, shapes, strict=True)

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from nst_tf.config.effects import reason_without_effect
+from nst_tf.config.inputs import input_record, weights_identity, with_pictures_read
 from nst_tf.config.settings import component_names, flatten, recorded_settings
 from nst_tf.config.tree import Config, Method
-from nst_tf.images import read_picture
-from nst_tf.optimization.terms import tapped_layers
-from nst_tf.runs.folder import FINAL, RunFolder
+from nst_tf.runs.folder import RunFolder, is_finished
 from nst_tf.runs.record import RecordedSettings
 from nst_tf.runs.result import Result
 from nst_tf.runs.session import run_lock
@@ -112,11 +111,10 @@ def _copied_result(config: Config, run: RunFolder, overrides: Sequence[str], com
     """Copy the result of an equal run, and return it; None if that run is not finished or used other files."""
     record = computed.read_record()
     steps = 1 if config.method is Method.feedforward else config.steps
-    finished = record.get("status") in FINAL and (record["status"] != "completed" or record.get("steps", 0) >= steps)
-    if not (finished and computed.picture.exists()):
+    if not (is_finished(record, steps) and computed.picture.exists()):
         return None
-    hashes = _input_hashes(config)
-    weights = _weights(config)
+    hashes = [entry["sha256"] for entry in input_record(with_pictures_read(config)).values()]
+    weights = weights_identity(config)
     recorded_hashes = [entry["sha256"] for entry in record["inputs"].values()]
     if hashes != recorded_hashes or (weights or {}).get("sha256") != (record["weights"] or {}).get("sha256"):
         return None
@@ -151,19 +149,3 @@ def _copy(computed: RunFolder, record: dict[str, Any], run: RunFolder, settings:
             shutil.copy2(source, target)
     run.write_record(record)
     return Result(record["status"], reason, run, record)
-
-
-def _input_hashes(config: Config) -> list[str]:
-    """Return the SHA-256 of content, styles and files of the start, in the order in which a run records them."""
-    limits = config.image.limits
-    sources = [("content", config.content)] if config.content is not None else []
-    sources += [("style", style) for style in config.styles]
-    pictures = [read_picture(source, role, limits) for role, source in sources]
-    starts = config.image.with_start_read().start_pictures if config.method is Method.optimize else []
-    return [picture.sha256 for picture in (*pictures, *starts)]
-
-
-def _weights(config: Config) -> dict[str, str | None] | None:
-    if config.method is Method.feedforward:
-        return config.feedforward.identity()
-    return config.backbone.identity() if tapped_layers(config.losses) else None

@@ -11,23 +11,15 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from nst_tf.backbones import BACKBONES
 from nst_tf.config.config_store import share_config_store
 from nst_tf.config.overrides import override_keys, register_resolvers, split_override
+from nst_tf.config.recorded_text import COMPONENT_TABLES, SCHEMA_GROUPS, SETTINGS_CLASSES
 from nst_tf.config.renames import current_overrides
 from nst_tf.config.rerun import read_recorded_run
 from nst_tf.config.tree import Config
 from nst_tf.config.typed_values import quote_typed_values
 from nst_tf.distillation.settings import Distillation
-from nst_tf.evaluation import EvaluationConfig
-from nst_tf.feedforward import Magenta
-from nst_tf.images import Canvas
-from nst_tf.losses import LOSSES
-from nst_tf.observers import OBSERVERS
-from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimizers import OPTIMIZERS
 from nst_tf.runs.published import PublishedFigure
-from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import path_exists
 
@@ -35,18 +27,8 @@ RERUN = "rerun=picture"
 """The override that Hydra sees in place of ``rerun=PATH``; the option ``picture`` holds the picture's settings."""
 
 SCHEMAS: dict[str, dict[str, Any]] = {
-    "backbone": BACKBONES,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "observer": OBSERVERS,
-    "part": {
-        "image": Canvas,
-        "schedule": Schedule,
-        "runtime": Runtime,
-        "evaluation": EvaluationConfig,
-        "feedforward": Magenta,
-        "printed": PublishedFigure,
-    },
+    **{SCHEMA_GROUPS.get(field, field): table for field, table in COMPONENT_TABLES.items()},
+    "part": SETTINGS_CLASSES | {"printed": PublishedFigure},
 }
 """Options of each group ``schema/GROUP``, with their classes."""
 
@@ -148,7 +130,7 @@ def register_schemas() -> None:
     """Register the schemas of both trees, and those of every table under ``schema/GROUP/NAME``, once per process."""
     share_config_store()
     store = ConfigStore.instance()
-    groups = ("backbone", "optimizer", "image", "schedule", "runtime", "evaluation", "feedforward")
+    groups = ("backbone", "optimizer", *SETTINGS_CLASSES)
     store.store(name="schema", node=_schema(Config, groups, by_name=("losses", "tracking")))
     store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), by_name=("tracking",)))
     for group, options in SCHEMAS.items():

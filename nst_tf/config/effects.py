@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
 
 from nst_tf.backbones import Backbone
 from nst_tf.config.keys import role_of
@@ -78,7 +77,7 @@ def _unread_in_pictures(config: Config) -> Iterator[Unread]:
     if canvas.style_fit is StyleFit.content:
         for name in ("style_size", "style_scale", "enlarge_style"):
             yield f"image.{name}", "image.style_fit=content"
-    if len(_starts(canvas)) == 1:
+    if len(canvas.starts) == 1:
         yield "image.start_weights", "one image.start"
     if not _starts_from_noise(canvas):
         for name in ("noise", "noise_scale"):
@@ -147,9 +146,5 @@ def _unread_in_loss(place: str, loss: Loss, styles: int) -> Iterator[Unread]:
         yield f"{place}.exponent", f"{place}.variation={loss.variation.name}"
 
 
-def _starts(canvas: Canvas) -> list[Any]:
-    return canvas.start if isinstance(canvas.start, list) else [canvas.start]
-
-
 def _starts_from_noise(canvas: Canvas) -> bool:
-    return any(isinstance(start, str) and start == "noise" for start in _starts(canvas))
+    return "noise" in canvas.starts

@@ -14,7 +14,7 @@ from nst_tf.distillation.crops import Crops
 from nst_tf.distillation.matching import COMPARED_LAYERS, CONTENT_LAYER, apply_head, style_grams, transfer_loss
 from nst_tf.distillation.settings import GROUP_SIZE
 from nst_tf.distillation.student import Student, fold
-from nst_tf.util.compilation import forget_custom_gradients
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
 
 STEPS_PER_ROUND = 15
@@ -47,7 +47,7 @@ class HalfStylisedPool:
         self._pictures, self._contents, self._styles = (np.zeros((count, size, size, 3), np.float16) for _ in range(3))
         self._weights = np.zeros(count, np.float32)
         self._rounds = np.zeros(count, np.int64)  # rounds left; a picture with 0 is replaced
-        self._compiled_optimize = tf.function(self._optimize)
+        self._compiled_optimize = compile_function(self._optimize, autograph=True)
 
     def advance(self, number: int, generator: np.random.Generator) -> None:
         """Optimise one group by `STEPS_PER_ROUND` steps, after replacing its pictures that have no rounds left.
@@ -63,10 +63,9 @@ class HalfStylisedPool:
             factor.assign(fold(self._student.heads[tap].numpy()))
         arrays = (self._pictures, self._contents, self._styles, self._weights)
         rate = np.exp(generator.uniform(*np.log(LEARNING_RATES)))
-        with forget_custom_gradients():
-            optimised = self._compiled_optimize(
-                *(tf.constant(x[group], tf.float32) for x in arrays), tf.constant(rate, tf.float32)
-            )
+        optimised = self._compiled_optimize(
+            *(tf.constant(x[group], tf.float32) for x in arrays), tf.constant(rate, tf.float32)
+        )
         self._pictures[group] = optimised.numpy()
         self._rounds[group] -= 1
 

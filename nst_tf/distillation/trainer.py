@@ -26,7 +26,7 @@ from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.runs.events import Finished, Iterate, Progressed
 from nst_tf.runs.folder import checkpoint_errors
 from nst_tf.system.signals import Interrupted, StopRequest
-from nst_tf.util.compilation import forget_custom_gradients
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import keras, tf
 
 WARM_UP_STEPS = 100
@@ -75,7 +75,7 @@ class Trainer:
         self._averages = [tf.Variable(variable.value) for variable in student.variables]
         self._step, self._seconds, self._request = 0, 0.0, StopRequest()
         self._row = dict.fromkeys(["total", "gradient_norm", *term_names(settings)], float("nan"))
-        self._compiled_train = tf.function(self._train)
+        self._compiled_train = compile_function(self._train, autograph=True)
 
     @property
     def step(self) -> int:
@@ -126,8 +126,7 @@ class Trainer:
         crops = settings.batch - settings.half_stylised
         photographs = self._photographs.draw(crops - crops // 2, generator)
         batch = np.concatenate([half_stylised, photographs, self._paintings.draw(crops // 2, generator)])
-        with forget_custom_gradients():
-            row = self._compiled_train(tf.constant(batch), *(tf.constant(goal) for goal in goals))
+        row = self._compiled_train(tf.constant(batch), *(tf.constant(goal) for goal in goals))
         self._step += 1
         self._row = {name: float(value) for name, value in row.items()}
         self._seconds += time.perf_counter() - start

@@ -226,7 +226,7 @@ class Canvas:
             InputError: A start file cannot be read, or ``start`` names ``style`` and there is no style.
         """
         rng = np.random.default_rng(seed)
-        names = self._start_names()
+        names = self.starts
         weights = np.asarray(self.start_weights or [1.0] * len(names), np.float32)
         parts = [self._start_part(name, content, styles, rng) for name in names]
         shares = weights / weights.sum()
@@ -304,25 +304,27 @@ class Canvas:
         Raises:
             InputError: A picture cannot be read.
         """
-        read = [self._read_start(name) for name in self._start_names()]
+        read = [self._read_start(name) for name in self.starts]
         return replace(self, start=read if isinstance(self.start, list) else read[0])
 
     @property
     def start_pictures(self) -> list[Picture]:
         """Pictures among the entries of ``start``; after `with_start_read`, all entries but the built-in ones."""
-        return [entry for entry in self._start_names() if isinstance(entry, Picture)]
+        return [entry for entry in self.starts if isinstance(entry, Picture)]
 
     def _read_start(self, name: str | Picture) -> Any:
         if name in BUILT_IN_STARTS:
             return name
         return read_picture(name, role="image.start", limits=self.limits)
 
-    def _start_names(self) -> list[str | Picture]:
+    @property
+    def starts(self) -> list[str | Picture]:
+        """Entries of ``start``, as a list."""
         return list(self.start) if isinstance(self.start, list) else [self.start]
 
     def _check_start(self) -> None:
         remedy = "must be content, noise, style, a path, sample:NAME, or a list of these"
-        names = self._start_names()
+        names = self.starts
         if not names or not all(isinstance(name, str | Picture) and name for name in names):
             raise image_error("start", self.start, remedy)
         weights = self.start_weights

@@ -97,7 +97,7 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     remedy = "give a PNG file that a run wrote"
     try:
-        with open_regular_file(user_path(path)) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
+        with open_regular_file(user_path(path)) as file:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the pixels are not decoded
                 image = Image.open(file, formats=["PNG"])

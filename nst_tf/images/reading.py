@@ -69,13 +69,12 @@ def _read_regular(path: Path, place: str, limits: Limits) -> bytes:
         raise InputError(f"A folder, not a picture: {place}; name one file in it")
     with contextlib.ExitStack() as stack:
         try:
-            descriptor = stack.enter_context(open_regular_file(path))
+            file = stack.enter_context(open_regular_file(path))
         except InputError:
             raise InputError(
                 f"Not a regular file: {place} is a pipe, a socket or a device; give an image file"
             ) from None
-        file = stack.enter_context(os.fdopen(os.dup(descriptor), "rb"))
-        return file.read(_checked_size(os.fstat(descriptor).st_size, place, limits))
+        return file.read(_checked_size(os.fstat(file.fileno()).st_size, place, limits))
 
 
 def _checked_size(size: int, place: str, limits: Limits) -> int:

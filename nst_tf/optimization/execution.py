@@ -46,7 +46,7 @@ LIBRARY_VARIABLES = ("ONEDNN_", "DNNL_", "TF_ONEDNN_", "TF_ENABLE_ONEDNN_")
 
 @dataclass(frozen=True)
 class Execution:
-    """How a network computes.
+    """The precision and the kind of convolutions with which a network computes.
 
     Attributes:
         precision: Keras's dtype policy of the layers.
@@ -168,8 +168,8 @@ class Convolutions:
 
     def execution(self, precision: str, decided_by: str) -> Execution:
         """Return the execution in a given precision; float32 needs a measurement if there are wide convolutions."""
-        open_choice = precision == FLOAT32 and self.runtime.transposed_conv is None and self._has_transposable()
-        seconds = self.seconds() if open_choice else {}
+        open_choice = precision == FLOAT32 and self.runtime.transposed_conv is None
+        seconds = self.seconds() if open_choice and self._can_measure() and self._has_transposable() else {}
         return Execution(precision, self._transposed(seconds), decided_by, seconds)
 
     def seconds(self) -> dict[str, float]:
@@ -177,9 +177,10 @@ class Convolutions:
 
         They are measured once for each processor, version of TensorFlow, network and size.
         """
-        if not (self.layers and is_enabled() and self.runtime.device_name().startswith("/CPU")):
-            return {}
-        return measured_once(self._key(), self._measure)
+        return measured_once(self._key(), self._measure) if self._can_measure() else {}
+
+    def _can_measure(self) -> bool:
+        return bool(self.layers) and is_enabled() and self.runtime.device_name().startswith("/CPU")
 
     def _transposed(self, seconds: Mapping[str, float]) -> bool:
         if self.runtime.transposed_conv is not None:
@@ -188,7 +189,7 @@ class Convolutions:
         return fastest(ways, TRANSPOSED) == TRANSPOSED or TRANSPOSED not in ways
 
     def _has_transposable(self) -> bool:
-        return bool(self.layers) and self.backbone.workload(self.layers, *self._square()).has_transposable
+        return self.backbone.workload(self.layers, *self._square()).has_transposable
 
     def _square(self) -> tuple[int, int]:
         """Return the square of `SIZES` that is nearest in area, by ratio."""

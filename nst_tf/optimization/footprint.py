@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nst_tf.backbones import Extractor
+from nst_tf.backbones.graph import output_shapes
 from nst_tf.optimizers import Optimizer
 from nst_tf.system.memory import MB, available_mb, resident_mb, tightest_limit
 from nst_tf.util.errors import InputError
-from nst_tf.util.lazy import keras, tf
+from nst_tf.util.lazy import tf
 
 COPIES = 4
 """Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and start."""
@@ -94,12 +95,10 @@ def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, f
     """Return the MiB of each layer's features."""
     if extractor.model is None:
         return {}
-    operations = extractor.model.operations
-    model = keras.Model(extractor.model.inputs, [operation.output for operation in operations])
-    shapes = model.compute_output_shape((1, height, width, 3))
+    shapes = output_shapes(extractor.model, height, width)
     return {
         operation.name: tf.as_dtype(operation.output.dtype).size * math.prod(shape) / MB
-        for operation, shape in zip(operations, shapes, strict=True)
+        for operation, shape in zip(extractor.model.operations, shapes, strict=True)
     }
 
 

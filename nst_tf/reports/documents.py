@@ -38,12 +38,8 @@ def _markdown(table: Table) -> str:
     texts.columns = [str(name).translate(MARKDOWN_ESCAPES) for name in texts.columns]
     alignments = ["right" if _is_numeric(table, column) else "left" for column in table.columns]
     rows = str(texts.to_markdown(index=False, disable_numparse=True, colalign=alignments)) + "\n"
-    return rows + (f"\n{_precision_note(table)}\n" if table.precisions else "")
-
-
-def _precision_note(table: Table) -> str:
-    counts = ", ".join(f"{name} ({count})".translate(MARKDOWN_ESCAPES) for name, count in table.precisions.items())
-    return f"The runs computed in several precisions: {counts}. Losses and times differ for this reason too."
+    note = table.precision_note.translate(MARKDOWN_ESCAPES)
+    return rows + (f"\n{note}\n" if note else "")
 
 
 def _latex(table: Table) -> str:

@@ -86,6 +86,14 @@ class Table:
         counts = self.frame[PRECISION].value_counts()
         return {str(name): int(count) for name, count in counts.items()} if len(counts) > 1 else {}
 
+    @property
+    def precision_note(self) -> str:
+        """A sentence for readers if the runs computed in several precisions; else empty."""
+        counts = ", ".join(f"{name} ({count})" for name, count in self.precisions.items())
+        return counts and (
+            f"The runs computed in several precisions: {counts}. Losses and times differ for this reason too."
+        )
+
     def best_rows(self, column: Column) -> set[int]:
         """Return the rows with the best value among successful runs; none where all values are equal."""
         values = self.frame.loc[self.frame.status.isin(SUCCESSFUL), column.name].dropna()

@@ -41,11 +41,12 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         InputError: The path is no regular file.
         OSError: The file is missing or cannot be read.
     """
-    with open_regular_file(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
-        _check_memory(os.fstat(descriptor).st_size)
+    with open_regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        _check_memory(size)
         try:
             with zipfile.ZipFile(file) as archive:
-                return _read_members(archive, os.fstat(descriptor).st_size)
+                return _read_members(archive, size)
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OverflowError, KeyError) as error:
             raise ValueError("it is cut off or damaged") from error
 

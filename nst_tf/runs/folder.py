@@ -236,6 +236,17 @@ class RunFolder:
             raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
 
 
+def is_finished(record: Mapping[str, Any], steps: int) -> bool:
+    """Return whether a run has ended for good, and not merely with fewer steps than are asked for now.
+
+    Args:
+        record: The content of its `run.json`; empty for a run without one.
+        steps: Number of steps that are asked for.
+    """
+    status = record.get("status")
+    return status in FINAL and (status != "completed" or record.get("steps", 0) >= steps)
+
+
 @contextlib.contextmanager
 def checkpoint_errors() -> Iterator[None]:
     """Report errors that restoring a checkpoint raises in the block as an `InputError` of one line.

@@ -20,7 +20,7 @@ class RunningObserver:
     """
 
     survives_disk_errors: ClassVar[bool] = False
-    """Whether the observer receives further events after an `OSError`, for example of a full disk. Its files must be
+    """True if the observer receives further events after an `OSError`, for example of a full disk. Its files must be
     sound without what could not be written."""
 
     def progressed(self, iterate: Iterate) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nst_tf.runs.events import Alpha, Event, Failed, Finished, Started, opaque
-from nst_tf.runs.folder import FINAL, RunFolder
+from nst_tf.runs.folder import RunFolder, is_finished
 from nst_tf.runs.observer_list import ObserverList, ObserverSettings
 from nst_tf.runs.record import RecordedSettings, last_record
 from nst_tf.runs.result import Result
@@ -115,8 +115,7 @@ class Session:
                 "choose another name=, or delete the folder"
             )
         status = record["status"]
-        finished = status in FINAL and (status != "completed" or record.get("steps", 0) >= self.settings.steps)
-        if not (finished and product.exists()):
+        if not (is_finished(record, self.settings.steps) and product.exists()):
             if status == "running":
                 log.info("The process of this run ended without recording its end")
             return None

@@ -18,6 +18,9 @@ Choice = TypeVar("Choice", bound=Enum)
 LONGEST_VALUE = 80
 """Characters of a value that an error message shows."""
 
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+"""Largest number in which runs compute."""
+
 TRUTH_VALUES = {
     **dict.fromkeys(("yes", "y", "on", "true"), True),
     **dict.fromkeys(("no", "n", "off", "false"), False),
@@ -97,6 +100,7 @@ def _field_types(component: type) -> dict[str, Any]:
     return {field.name: hints.get(field.name, Any) for field in fields(component)}
 
 
+# The conversions are OmegaConf's, which only the packages that compose configs import; a test compares the two.
 def _to_int(value: Any) -> int:
     if type(value) not in (int, str):
         raise TypeError
@@ -124,10 +128,6 @@ def _to_text(value: Any) -> str:
         raise TypeError
     return str(value)
 
-
-# The conversions are OmegaConf's, which only the packages that compose configs import; a test compares the two.
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
-"""Largest number in which runs compute."""
 
 SCALARS: dict[type, tuple[str, Callable[[Any], Any]]] = {
     int: ("an integer", _to_int),

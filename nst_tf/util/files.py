@@ -6,6 +6,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from nst_tf.util.errors import InputError
 
@@ -123,30 +124,25 @@ def read_regular_file(path: Path, largest: int) -> bytes:
         InputError: The path is no regular file, or the file is larger than ``largest``.
         OSError: The file is missing or cannot be read.
     """
-    with open_regular_file(path) as descriptor:
-        content = bytearray()
-        while len(content) <= largest and (chunk := os.read(descriptor, largest + 1 - len(content))):
-            content += chunk
+    with open_regular_file(path) as file:
+        content = file.read(largest + 1)
     if len(content) > largest:
         raise InputError(f"'{path}' is larger than {largest / 2**20:g} MiB, the limit for such a file")
-    return bytes(content)
+    return content
 
 
 @contextlib.contextmanager
-def open_regular_file(path: Path) -> Iterator[int]:
-    """Open a regular file for reading, and give its descriptor to the block.
+def open_regular_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, and close it at the end of the block.
 
     Raises:
         InputError: The path is a pipe, a device, a socket or a folder.
         OSError: The file is missing or cannot be opened.
     """
     _require_regular(path, path.stat())  # opening a device can have an effect
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _require_regular(path, os.fstat(descriptor))
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        _require_regular(path, os.fstat(file.fileno()))
+        yield file
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

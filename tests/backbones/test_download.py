@@ -1,8 +1,6 @@
 import hashlib
-import http.server
 import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pooch
@@ -19,6 +17,7 @@ from nst_tf.backbones.download import (
     record_first_use,
     record_if_unpublished,
 )
+from tests.file_server import serving
 
 CONTENT = b"a few weights" * 100
 MD5 = f"md5:{hashlib.md5(CONTENT).hexdigest()}"
@@ -43,33 +42,12 @@ def offline(monkeypatch):
 @pytest.fixture
 def server():
     """A slow local server that records the paths requested."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        requests: list[str] = []  # noqa: RUF012
-
-        def do_GET(self):
-            self.requests.append(self.path)
-            time.sleep(0.2)
-            known = self.path == "/weights.h5"
-            self.send_response(200 if known else 404)
-            body = CONTENT if known else b""
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    Handler.requests = []
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        running.seen = Handler.requests
+    with serving({"/weights.h5": CONTENT}, delay=0.2) as running:
         yield running
-        running.shutdown()
 
 
 def published(server, file="weights.h5", checksum=MD5):
-    return Pretrained(file, f"http://127.0.0.1:{server.server_port}/{file}", checksum)
+    return Pretrained(file, f"{server.address}/{file}", checksum)
 
 
 UNREACHABLE = Pretrained("weights.h5", "https://example.invalid/weights.h5", MD5)

@@ -199,7 +199,7 @@ def test_auto_is_the_preprocessing_of_keras_for_all_other_weights():
 class Attack:
     """Pickles that a program would obey."""
 
-    command = call(name("os", "system"), text("touch /tmp/nst_tf_was_here"))
+    command = call(name("os", "system"), text("touch obeyed"))
     module = name("torchvision.models.vgg", "VGG") + b")\x81"
     attribute = name("torch._utils", "_rebuild_tensor_v2") + dictionary({"a": b"N"}) + b"b"
     memory = b"Nr" + struct.pack("<I", 0xFFFFFFF0)

@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from nst_tf.api import read_inputs, stylize
+from nst_tf.api import stylize
 from nst_tf.backbones import Pooling
+from nst_tf.config.inputs import read_inputs
 from nst_tf.images import Picture
 from nst_tf.observers import Metrics
 from nst_tf.optimizers import SGD, Adam, ScipyLBFGS, Units

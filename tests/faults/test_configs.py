@@ -59,18 +59,20 @@ fields_of_config = st.dictionaries(
 OPTIONS = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=40, **OPTIONS)
-@given(components(), fields_of_config)
-def test_odd_settings_give_an_object_or_one_line(case, fields):
+def assert_objects_or_one_line(case, fields):
     kind, given_values = case
     assert_object_or_one_line(lambda: kind(**given_values))
     assert_object_or_one_line(lambda: Config(**fields))
+
+
+@settings(max_examples=40, **OPTIONS)
+@given(components(), fields_of_config)
+def test_odd_settings_give_an_object_or_one_line(case, fields):
+    assert_objects_or_one_line(case, fields)
 
 
 @pytest.mark.faults
 @settings(max_examples=1000, **OPTIONS)
 @given(components(), fields_of_config)
 def test_a_thousand_odd_settings_give_an_object_or_one_line(case, fields):
-    kind, given_values = case
-    assert_object_or_one_line(lambda: kind(**given_values))
-    assert_object_or_one_line(lambda: Config(**fields))
+    assert_objects_or_one_line(case, fields)

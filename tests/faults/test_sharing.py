@@ -3,11 +3,9 @@
 import collections
 import csv
 import hashlib
-import http.server
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from nst_tf.runs.folder import RunFolder
 from tests.end_to_end.conftest import CommandLine
 from tests.faults.conftest import assert_files_are_whole
+from tests.file_server import serving
 
 PROCESSES = 8
 
@@ -72,22 +71,8 @@ def test_two_processes_divide_the_runs_of_a_sweep(tmp_path, pictures):
 @pytest.mark.faults
 def test_eight_processes_download_a_file_once_into_one_cache(tmp_path):
     content = os.urandom(2**20)
-    requests = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requests.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/shared.h5"
+    with serving({"/shared.h5": content}) as server:
+        url = f"{server.address}/shared.h5"
         sha256 = hashlib.sha256(content).hexdigest()
         command = [sys.executable, "-c", FETCH, url, sha256]
         environment = os.environ | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
@@ -96,7 +81,6 @@ def test_eight_processes_download_a_file_once_into_one_cache(tmp_path):
             for _ in range(PROCESSES)
         ]
         ends = [process.communicate(timeout=120) for process in started]
-        server.shutdown()
     assert [out.strip() for out, _ in ends] == [sha256] * PROCESSES, ends
-    assert requests == ["/shared.h5"]
+    assert server.seen == ["/shared.h5"]
     assert (tmp_path / "models" / "shared.h5").read_bytes() == content

@@ -1,11 +1,9 @@
 """Finding, downloading and unpacking of Magenta's network."""
 
-import http.server
 import io
 import os
 import shutil
 import tarfile
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +14,7 @@ import requests
 from nst_tf.backbones.download import Pretrained
 from nst_tf.feedforward import Magenta, magenta
 from nst_tf.util.errors import InputError
+from tests.file_server import serving
 
 
 @pytest.fixture
@@ -31,26 +30,10 @@ def hub(saved_model, monkeypatch):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         archive.add(saved_model, arcname=".")
-    requested = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            requested.append(self.path)
-            body = buffer.getvalue()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/2?tf-hub-format=compressed"
-        monkeypatch.setattr(magenta, "ARCHIVE", replace(magenta.ARCHIVE, url=address))
-        yield requested
-        server.shutdown()
+    path = "/2?tf-hub-format=compressed"
+    with serving({path: buffer.getvalue()}) as server:
+        monkeypatch.setattr(magenta, "ARCHIVE", replace(magenta.ARCHIVE, url=f"{server.address}{path}"))
+        yield server.seen
 
 
 def test_the_archive_is_downloaded_once(cache, hub, tiny_styliser):
