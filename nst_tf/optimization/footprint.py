@@ -15,10 +15,11 @@ from nst_tf.util.lazy import tf
 COPIES = 4
 """Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and start."""
 
-FIXED_MB = 70
+FIXED_MB = 52
 """MiB that a run of any size takes: traced graphs, kernels of oneDNN, thread-local pools. Measured, not derived.
 
-The measured growth of runs at 128 to 768 pixels is a line over the area; this is its value at 0, without the weights.
+The measured growth of runs at 128 to 768 pixels is a line over the area; this is its value at 0, without the weights
+and without `Optimizer.graph_mb`.
 """
 
 WEIGHT_COPIES = 1.0
@@ -122,7 +123,7 @@ class Footprint:
 
     def needs(self) -> list[tuple[str, tuple[int, int], float]]:
         """Return for the picture and each style: the key of its size, height and width, and the MiB it needs."""
-        content = needed_mb(self.extractor, *self.content, COPIES + self.image_copies)
+        content = needed_mb(self.extractor, *self.content, COPIES + self.image_copies) + self._graph_mb()
         styles = [needed_mb(self.extractor, *shape, backward=False) for shape in self.styles]
         keys = ["image.size", *["image.style_size"] * len(styles)]
         return list(zip(keys, [self.content, *self.styles], [content, *styles], strict=True))
@@ -133,7 +134,10 @@ class Footprint:
 
     def fixed_mb(self) -> float:
         """Return the part of `needed_mb` that is the same at every size, in MiB."""
-        return fixed_mb(self.extractor)
+        return fixed_mb(self.extractor) + self._graph_mb()
+
+    def _graph_mb(self) -> float:
+        return 0.0 if self.optimizer is None else self.optimizer.graph_mb
 
     def history_mb(self) -> float:
         """Return the part of `needed_mb` that the curvature pairs of the optimiser take, in MiB; 0 without pairs."""

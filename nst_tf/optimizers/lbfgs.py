@@ -9,6 +9,7 @@ the tests compare this one with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -60,6 +61,9 @@ class LBFGS(Optimizer):
     preconditioner_power: float = field(default=0.75, metadata=role(old_name="metric_power"))
     first_step: float = 0.01
     search_evaluations: int = 20
+
+    graph_mb: ClassVar[float] = 18.0
+    """Memory of the graphs of two-loop recursion and line search, see `Optimizer.graph_mb`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

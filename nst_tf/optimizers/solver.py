@@ -161,6 +161,9 @@ class Optimizer(ABC):
     supports_warm_start: ClassVar[bool] = False
     """True if a solver of the next, larger scale can continue with the state of this one, see `Solver.warm_start`."""
 
+    graph_mb: ClassVar[float] = 0.0
+    """Memory in MiB that its compiled step takes at any size beyond the step of a first-order method. Measured."""
+
     def __post_init__(self) -> None:
         convert_fields(self, "optimizer.")
 
