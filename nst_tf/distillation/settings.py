@@ -7,6 +7,7 @@ from nst_tf.images import SAMPLES
 from nst_tf.observers import OBSERVERS, Observer
 from nst_tf.system.runtime import Precision, Runtime
 from nst_tf.util.checks import above, at_least, convert_fields
+from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import WATCHING, role
 
@@ -14,6 +15,7 @@ GROUP_SIZE = 8
 """Number of pictures of the pool that are optimised together."""
 
 
+@accept_old_names
 @dataclass
 class Distillation:
     """Settings of the training of ``vgg19_lite``.
@@ -32,7 +34,7 @@ class Distillation:
         half_stylised: Number of crops of a batch that come from the pool of half-stylised pictures; the others are
             photographs and paintings in equal parts.
         pool: Size of the pool, a multiple of 8.
-        move_every: Number of steps after which the next eight pictures of the pool are optimised further.
+        advance_every: Number of steps after which the next eight pictures of the pool are optimised further.
         learning_rate: Adam's rate at the end of the warm-up, after which it falls along a cosine to 0. The warm-up
             takes 100 steps, or a tenth of ``steps`` if that is fewer.
         gram: Weight of the error of the Gram matrices; that of the features is 1.
@@ -55,7 +57,7 @@ class Distillation:
     batch: int = 16
     half_stylised: int = 2
     pool: int = 96
-    move_every: int = 48
+    advance_every: int = field(default=48, metadata=role(old_name="move_every"))
     learning_rate: float = 1e-3
     gram: float = 0.1
     direction: float = 0.0
@@ -69,7 +71,7 @@ class Distillation:
 
     def __post_init__(self) -> None:
         convert_fields(self)
-        for key in ("steps", "batch", "move_every", "start_pictures"):
+        for key in ("steps", "batch", "advance_every", "start_pictures"):
             at_least(key, getattr(self, key), 1)
         for key in ("seed", "half_stylised", "gram", "direction"):
             at_least(key, getattr(self, key), 0)

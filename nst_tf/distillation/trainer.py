@@ -120,8 +120,8 @@ class Trainer:
         self._request.raise_if_stopped()
         start, settings = time.perf_counter(), self._settings
         generator = self._generator(self._step)
-        if settings.half_stylised and self._step % settings.move_every == 0:
-            self._pool.advance(self._step // settings.move_every, generator)
+        if settings.half_stylised and self._step % settings.advance_every == 0:
+            self._pool.advance(self._step // settings.advance_every, generator)
         half_stylised, *goals = self._pool.draw(settings.half_stylised, generator)
         crops = settings.batch - settings.half_stylised
         photographs = self._photographs.draw(crops - crops // 2, generator)

@@ -18,15 +18,13 @@ from pathlib import Path
 import psutil
 
 from nst_tf.system import hardware
+from nst_tf.system.control_groups import control_groups, read_lines, read_number
 from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once
 
 log = logging.getLogger(__name__)
 
-QUOTA_FILES = (Path("/sys/fs/cgroup/cpu.max"), Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"))
-"""Linux's limits of the processor time, of version 2 and 1: ``quota period`` or ``quota``, in microseconds."""
-
 DEFAULT_PERIOD = 100_000
-"""Period to which a quota refers if its file names none, in microseconds."""
+"""Period to which a quota refers where no file names one, in microseconds."""
 
 
 def fastest_threads() -> int:
@@ -42,27 +40,42 @@ def fastest_threads() -> int:
     return int(fastest(measured_once(key, lambda: _measure(candidates)), str(preferred)))
 
 
-def thread_candidates() -> list[int]:
+def thread_candidates(root: Path = Path("/")) -> list[int]:
     """Return the numbers of threads that may be the fastest, the expected one first.
 
     These are the processor time that the container grants, the logical processors that this process may use, and the
     physical cores.
+
+    Args:
+        root: See `nst_tf.system.control_groups.control_groups`.
     """
     usable = hardware.usable_cpus()
-    granted = min(usable, granted_cpus() or usable)
+    granted = min(usable, granted_cpus(root) or usable)
     cores = min(usable, psutil.cpu_count(logical=False) or usable)
     return list(dict.fromkeys((granted, usable, cores)))
 
 
-def granted_cpus() -> int | None:
-    """Return the processor time that the container grants, in whole processors; None without a limit."""
-    for path in QUOTA_FILES:
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            words = path.read_text(encoding="ascii").split()
-            quota, period = int(words[0]), int(words[1]) if len(words) > 1 else DEFAULT_PERIOD
-            if quota > 0 and period > 0:
-                return math.ceil(quota / period)
-    return None
+def granted_cpus(root: Path = Path("/")) -> int | None:
+    """Return the processor time that control groups grant, in whole processors; None without a limit.
+
+    Args:
+        root: See `nst_tf.system.control_groups.control_groups`.
+    """
+    quotas = [_quota(version, directory) for version, directory in control_groups("cpu", root)]
+    return min((math.ceil(quota) for quota in quotas if quota is not None), default=None)
+
+
+def _quota(version: int, directory: Path) -> float | None:
+    """Return the processor time of one group, in processors; None without a limit.
+
+    Version 2 writes ``QUOTA PERIOD`` into one file, and version 1 writes two files, all in microseconds.
+    """
+    if version == 2:
+        words = " ".join(read_lines(directory / "cpu.max")).split()
+        quota, period = (int(word) if word.isdigit() else None for word in [*words, "", ""][:2])
+    else:
+        quota, period = (read_number(directory / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return quota / (period or DEFAULT_PERIOD) if quota else None
 
 
 def _measure(candidates: list[int]) -> dict[str, float]:

@@ -36,7 +36,7 @@ def small(photographs):
             "batch": 4,
             "half_stylised": 1,
             "pool": 16,
-            "move_every": 2,
+            "advance_every": 2,
             "start_pictures": 12,
             "runtime": Runtime(precision=Precision.float32),
             "tracking": {"metrics": Metrics(every=1), "checkpoints": Checkpoints(every=2)},

@@ -32,7 +32,7 @@ def trained(tmp_path_factory, small):
     settings = small(
         steps=6,
         half_stylised=2,
-        move_every=2,
+        advance_every=2,
         direction=0.1,
         tracking={name: kind(every=2) for name, kind in OBSERVERS.items() if name != "progress"},
     )

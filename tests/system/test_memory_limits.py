@@ -9,29 +9,25 @@ import pytest
 
 from nst_tf.system import memory_limits
 from nst_tf.system.memory_limits import MB, cgroup_limits
+from tests.system.conftest import V2_MOUNT
 
-V2_MOUNT = "29 23 0:26 {root} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
 V1_MOUNT = "35 31 0:32 {root} /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory"
 OTHER_MOUNT = "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct"
 
 
 @pytest.fixture
-def machine(tmp_path):
-    """Function that writes ``/proc/self`` and control groups, and returns the names and the free MiB of their limits.
+def machine(control_groups, tmp_path):
+    """Function that writes control groups, and returns the names and the free MiB of their limits.
 
     A group is ``{file: content}``; numbers are MiB.
     """
 
     def write(groups, cgroup, mountinfo):
-        own = tmp_path / "proc/self"
-        own.mkdir(parents=True)
-        (own / "cgroup").write_text(cgroup + "\n")
-        (own / "mountinfo").write_text("\n".join(mountinfo) + "\n")
-        for folder, files in groups.items():
-            directory = tmp_path / folder
-            directory.mkdir(parents=True, exist_ok=True)
-            for name, content in files.items():
-                (directory / name).write_text(f"{content * MB if isinstance(content, int) else content}\n")
+        texts = {
+            folder: {name: content * MB if isinstance(content, int) else content for name, content in files.items()}
+            for folder, files in groups.items()
+        }
+        control_groups(texts, cgroup, mountinfo)
         return {limit.name: limit.free_mb for limit in cgroup_limits(tmp_path)}
 
     return write
