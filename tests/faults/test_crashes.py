@@ -4,7 +4,6 @@ After every fault all files are whole, nothing prints a traceback, and the same 
 run with the picture and the losses of an undisturbed run, bit for bit.
 """
 
-import os
 import random
 import shutil
 import signal
@@ -14,19 +13,16 @@ import time
 import pytest
 
 from nst_tf.runs.folder import RunFolder
-from tests.faults.conftest import assert_equals, assert_files_are_whole, pixels, rows
+from tests.faults.conftest import assert_equals, assert_files_are_whole, pixels, rows, share_of
 
 pytestmark = pytest.mark.faults
-
-SHARE = float(os.environ.get("NST_TF_FAULTS", "1"))
-"""Share of the faults that are tried; ``NST_TF_FAULTS=0.1 make test-faults`` tries a tenth."""
 
 EVENTS = 60
 """Operations on files in a run of `nst_tf`'s own, about."""
 
 
 def cases(number):
-    return range(max(1, round(number * SHARE)))
+    return range(share_of(number))
 
 
 def assert_continues(forked_runs, folder, reference):

@@ -12,7 +12,7 @@ import pytest
 
 from nst_tf.runs.folder import RunFolder
 from tests.end_to_end.conftest import CommandLine
-from tests.faults.conftest import assert_files_are_whole
+from tests.faults.conftest import assert_files_are_whole, share_of
 from tests.file_server import serving
 
 PROCESSES = 8
@@ -60,7 +60,7 @@ def share_a_sweep(command_line, processes, runs):
 @pytest.mark.faults
 @pytest.mark.timeout(1500)
 def test_eight_processes_divide_sixty_four_runs_and_write_one_report(tmp_path, pictures):
-    share_a_sweep(CommandLine(tmp_path, pictures), PROCESSES, 64)
+    share_a_sweep(CommandLine(tmp_path, pictures), PROCESSES, share_of(64, least=PROCESSES))
 
 
 @pytest.mark.slow

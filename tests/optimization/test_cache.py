@@ -1,10 +1,6 @@
 """Tests of the cache: a run that reuses networks, targets and compiled loops gives the bits of a run without."""
 
 import gc
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,19 +214,6 @@ def test_what_a_run_replaces_is_freed_before_the_next_one_computes(keeps, small_
         graphs.append(sum(isinstance(thing, FuncGraph) for thing in gc.get_objects()))
     assert graphs[0] == graphs[1] == graphs[2]
     assert set(ops.gradient_registry.list()) == entries
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("keeps", [True, False])
-def test_two_hundred_runs_keep_the_memory_of_the_tenth(keeps, tmp_path):
-    """They vary the seed, the layers, the size and the optimiser; a process of their own measures its memory."""
-    command = [sys.executable, str(Path(__file__).parent / "memory_of_runs.py"), "200", str(int(keeps)), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    resident = json.loads(done.stdout)
-    assert len(resident) == 200
-    assert max(resident[10:]) <= 1.05 * max(resident[:10])
 
 
 def test_a_cache_drops_what_the_present_run_has_not_used():

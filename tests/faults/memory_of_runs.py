@@ -1,7 +1,7 @@
 """Resident memory after each of many runs in one process that differ in seed, layers, size and optimiser.
 
 It is a program of its own, so that nothing but the runs is in memory:
-``python tests/optimization/memory_of_runs.py RUNS KEEPS FOLDER``.
+``python tests/faults/memory_of_runs.py RUNS KEEPS FOLDER``.
 """
 
 import itertools
