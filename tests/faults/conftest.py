@@ -1,5 +1,6 @@
 """Fixtures of the fault tests: forked runs, and what must hold in a run folder after any fault."""
 
+import contextlib
 import csv
 import json
 import os
@@ -28,24 +29,32 @@ def share_of(number, least=1):
 class ForkedRuns:
     """Starts small runs from one process that has imported TensorFlow."""
 
-    def __init__(self, folder, pictures):
-        self.pictures, self.errors = pictures, folder / "stderr.txt"
-        self._stderr = self.errors.open("wb")
+    def __init__(self, pictures):
+        self.pictures = pictures
         self._server = subprocess.Popen(
             [sys.executable, str(SERVER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._stderr,
+            stderr=subprocess.PIPE,  # no file, which a limit of the size of files would cut
             text=True,
             env=os.environ | {"PYTHONPATH": str(SERVER.parents[2]), "CUDA_VISIBLE_DEVICES": ""},
         )
-        assert self._server.stdout.readline() == "ready\n", self.errors.read_text()
+        os.set_blocking(self._server.stderr.fileno(), False)
+        assert self._server.stdout.readline() == "ready\n", self._errors()
+
+    def _errors(self):
+        """Return what was written to stderr since the last call."""
+        parts = []
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self._server.stderr.fileno(), 2**16):
+                parts.append(part)
+        return b"".join(parts).decode(errors="replace")
 
     def start(self, folder, fault=None, **changes):
         """Start a run, and return the number of its process."""
         content, style = self.pictures
         order = {"folder": str(folder), "content": content, "style": style, "changes": changes, "fault": fault or {}}
-        self._seen = self.errors.stat().st_size
+        self._errors()
         self._process = self._ask(order, "process")
         return self._process
 
@@ -63,7 +72,7 @@ class ForkedRuns:
     def wait(self):
         """Wait for the run; return its exit code, negative for a signal, and what it wrote to stderr."""
         code = os.waitstatus_to_exitcode(self._ask({}, "status"))
-        return code, self.errors.read_bytes()[self._seen :].decode(errors="replace")
+        return code, self._errors()
 
     def __call__(self, folder, fault=None, **changes):
         self.start(folder, fault, **changes)
@@ -73,12 +82,12 @@ class ForkedRuns:
         self._server.stdin.close()
         self._server.wait(60)
         self._server.stdout.close()
-        self._stderr.close()
+        self._server.stderr.close()
 
 
 @pytest.fixture(scope="session")
-def forked_runs(tmp_path_factory, pictures):
-    runs = ForkedRuns(tmp_path_factory.mktemp("server"), pictures)
+def forked_runs(pictures):
+    runs = ForkedRuns(pictures)
     yield runs
     runs.close()
 

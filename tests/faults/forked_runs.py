@@ -11,9 +11,11 @@ process, so that it can be killed safely.
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from nst_tf.util.lazy import keras, tf
@@ -53,7 +55,7 @@ def run(order: dict[str, Any]) -> int:
     return exit_code([report_errors(lambda: stylize(config, order["folder"]).status)])
 
 
-def set_fault(fault: dict[str, int]) -> None:
+def set_fault(fault: dict[str, int], folder: str) -> None:
     """Prepare the fault of a run in the process of that run."""
     if size := fault.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -61,25 +63,33 @@ def set_fault(fault: dict[str, int]) -> None:
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115, PTH123
         resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20,) * 2)
     if number := fault.get("kill_at_event"):
-        _kill_at(number)
+        _act_at(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    if number := fault.get("vanish_at_event"):
+        _act_at(number, lambda: _remove_unfinished(Path(folder)))
 
 
-def _kill_at(number: int) -> None:
-    """Kill this process before or after its nth operation on a file: an even number kills after it."""
+def _remove_unfinished(folder: Path) -> None:
+    """Remove a run folder without a picture."""
+    if not (folder / "stylized.png").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _act_at(number: int, action: Callable[[], None]) -> None:
+    """Act before or after the nth operation on a file of this process: an even number acts after it."""
     count = 0
 
     def counting(operation: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
             nonlocal count
             count += 1
-            if count == number // 2 and number % 2:
-                os.kill(os.getpid(), signal.SIGKILL)
             is_last = count == number // 2
+            if is_last and number % 2:
+                action()
             try:
                 return operation(*arguments, **named)
             finally:
-                if is_last:
-                    os.kill(os.getpid(), signal.SIGKILL)
+                if is_last and not number % 2:
+                    action()
 
         return counted
 
@@ -99,7 +109,7 @@ def main() -> None:
         if process == 0:
             status = 70
             try:
-                set_fault(order.get("fault", {}))
+                set_fault(order.get("fault", {}), order["folder"])
                 status = run(order)
             except BaseException:
                 import traceback

@@ -5,7 +5,6 @@ run with the picture and the losses of an undisturbed run, bit for bit.
 """
 
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -75,10 +74,8 @@ def test_a_run_without_enough_memory_leaves_a_folder_that_is_continued(case, for
 @pytest.mark.parametrize("case", cases(10))
 def test_a_run_whose_folder_vanishes_saves_its_picture_or_ends_in_one_line(case, forked_runs, reference, tmp_path):
     folder = tmp_path / "run"
-    forked_runs.start(folder)
-    time.sleep(random.Random(4000 + case).uniform(0.3, 2.5))
-    shutil.rmtree(folder, ignore_errors=True)
-    code, error = forked_runs.wait()
+    event = random.Random(4000 + case).randint(2, 2 * EVENTS)
+    code, error = forked_runs(folder, {"vanish_at_event": event})
     assert (code in (0, 1, 2), error.count("Traceback")) == (True, 0), error
     if code == 0:
         assert (pixels(folder / "stylized.png") == pixels(reference / "stylized.png")).all()
