@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import host_array
 
 MIN_CURVATURE = 1e-8
 """Smallest ``s·y / (|s| |y|)`` of a pair that is kept; with a smaller one, H would not stay positive definite."""
@@ -116,8 +117,8 @@ class CurvaturePairs:
         }
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all variables by name."""
-        return {name: variable.numpy() for name, variable in self._variables().items()}
+        """Return all variables by name. They share the variables' memory on the CPU, since the pairs may be large."""
+        return {name: host_array(variable) for name, variable in self._variables().items()}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Continue from a `state`."""

@@ -1,6 +1,5 @@
 """The file of a checkpoint: NumPy's npz without compression, read as data alone."""
 
-import io
 import math
 import os
 import zipfile
@@ -11,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from nst_tf.system.memory import MB, available_mb
-from nst_tf.util.files import open_regular_file, write_atomically
+from nst_tf.util.files import atomic_file, open_regular_file
 
 MOST_ARRAYS = 10_000
 """Largest number of arrays in a checkpoint. Adam's has a dozen; a training of the embedded network has hundreds."""
@@ -24,10 +23,12 @@ SUFFIX = ".npy"
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write named arrays, uncompressed, as one file that replaces the earlier one."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomically(path, buffer.getbuffer())
+    """Write named arrays, uncompressed, as one file that replaces the earlier one.
+
+    The file is written array by array, so that the memory does not hold a second copy of them.
+    """
+    with atomic_file(path) as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

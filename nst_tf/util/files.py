@@ -18,12 +18,14 @@ MOST_TRIES = 100
 """Number of times that a folder is created while other processes remove it."""
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write a temporary file beside ``path``, then rename it, so that a reader sees the old file or the new one.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` for writing; at the end of the block it takes the place of ``path``.
+
+    So a reader sees the old file or the new one. If the block raises an exception, the old file stays.
 
     Args:
         path: The file; a missing folder is created.
-        content: The bytes to write.
 
     Raises:
         OSError: The file cannot be written; its ``filename`` is ``path``.
@@ -33,12 +35,18 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         temporary = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")  # a name that no pattern of ours matches
         try:
             with temporary.open("wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write bytes as a whole or not at all; see `atomic_file`."""
+    with atomic_file(path) as file:
+        file.write(content)
 
 
 def make_folder(path: Path) -> None:

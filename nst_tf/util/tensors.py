@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from nst_tf.util.lazy import tf
 
 
@@ -163,3 +165,11 @@ def _padded(x: tf.Tensor, axis: int, before: int, after: int) -> tf.Tensor:
     amounts = [[0, 0]] * x.shape.rank
     amounts[axis] = [before, after]
     return tf.pad(x, amounts)
+
+
+def host_array(variable: tf.Variable) -> np.ndarray:
+    """Return the present value of a variable as a read-only array, without a copy if it lies on the CPU.
+
+    A later assignment gives the variable new memory, so that the array keeps its values.
+    """
+    return np.asarray(memoryview(variable.read_value().cpu()))

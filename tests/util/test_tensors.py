@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.util.tensors import elements, gram, neighbour_differences, positions, reciprocal, rows, squared_sum
+from nst_tf.util.tensors import (
+    elements,
+    gram,
+    host_array,
+    neighbour_differences,
+    positions,
+    reciprocal,
+    rows,
+    squared_sum,
+)
 
 
 def test_gram_is_the_matrix_product_of_features_per_picture():
@@ -83,3 +92,13 @@ def test_the_gradient_of_neighbour_differences_equals_the_one_computed_by_hand()
     np.testing.assert_array_equal(
         tape.gradient(value, image)[0, :, :, 0], [[-1 - 10, -2 + 10], [1 - 3 - 20, 2 - 4 + 20], [3 - 30, 4 + 30]]
     )
+
+
+def test_a_host_array_keeps_its_values_when_the_variable_changes():
+    variable = tf.Variable([[1.0, 2.0]])
+    array = host_array(variable)
+    assert not array.flags.owndata
+    tf.function(lambda: variable.assign(3 * variable))()
+    variable.assign_add([[1.0, 1.0]])
+    np.testing.assert_array_equal(array, [[1, 2]])
+    np.testing.assert_array_equal(variable.numpy(), [[4, 7]])
