@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nst_tf.backbones import digest
 from nst_tf.config.effects import overrides_without_effect
 from nst_tf.config.inputs import input_record, read_inputs, weights_identity, with_pictures_read
@@ -40,7 +42,7 @@ from nst_tf.optimization.engine import Engine, checkpoint_step
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.terms import tapped_layers, term_names
-from nst_tf.runs.events import Alpha, Event, Finished, Iterate, Progressed
+from nst_tf.runs.events import Alpha, Event, Finished, InputPictures, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
 from nst_tf.runs.session import Result, Session, run_lock
@@ -49,6 +51,7 @@ from nst_tf.system.memory import reset_peak_memory
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
+from nst_tf.util.paths import user_path
 
 __all__ = ["Result", "build_problem", "distill", "stylize"]
 
@@ -86,17 +89,23 @@ def stylize(
     """
     config.evaluation.check()
     _check_network(config)
-    config = with_pictures_read(config)
+    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    earlier = run.read_record()
+    config = with_pictures_read(config, earlier)
+    copy = _copy_path(config, earlier)
     for reason, unread in overrides_without_effect(config, overrides).items():
         log.warning("Without effect (%s): %s", reason, ", ".join(unread))
-    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     device = _prepare_device(config.runtime, run)
     if config.method is Method.feedforward:
         config = dataclasses.replace(config, steps=1)
     problem, plans = _build(config, cache or RunCache(), device, run, None if sweep is None else Path(sweep))
     session = _open_session(config, overrides, device, run, problem, plans)
     with run_lock(run), session.record_failure():
-        result = session.finished_result(run.picture) or _make_picture(config, session, problem)
+        result = session.finished_result(run.picture)
+        if result is None:
+            result = _make_picture(config, session, problem, copy)
+        elif copy is not None and not _has_written(result.record, copy):
+            _write_copy(config, copy, result, read_picture(str(run.picture)).pixels, problem)
         _judge(config, session, problem, result)
         return result
 
@@ -163,20 +172,22 @@ def build_problem(
     cache = cache or RunCache()
     content, styles = read_inputs(config)
     layers = tapped_layers(config.losses)
-    size = config.image.shape(content)
+    canvas = config.image.resolved(content).with_start_read()
+    size = canvas.extended_shape(content)
     execution = choose_execution(config.backbone, layers, config.runtime, size, record, sweep)
     return Problem(
         extractor=cache.extractor(config.backbone, layers, config.runtime, execution),
         execution=execution,
         losses=config.losses,
         optimizer=config.optimizer,
-        canvas=config.image.with_start_read(),
+        canvas=canvas,
         schedule=config.schedule,
         steps=config.steps,
         seed=config.seed,
         content=content,
         styles=styles,
         shares=config.shares,
+        regions=config.regions.with_masks_read(config.image.limits),
         cache=cache,
     )
 
@@ -194,9 +205,10 @@ def _build(
         return ForwardPass(config.image, content, styles, config.shares), {}
     cache.begin_run()
     record = run.read_record()
-    problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record.get("size_factor"))
+    problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record)
     read_as = {"layers_read_as": dict(counterparts)} if (counterparts := problem.extractor.counterparts) else {}
-    return problem, plan.record() | {"execution": problem.execution.record()} | read_as
+    chosen = {"execution": problem.execution.record(), "margin": config.image.margin_at()}
+    return problem, plan.record() | chosen | read_as
 
 
 def _open_session(
@@ -228,6 +240,9 @@ def _check_network(config: Config) -> None:
 def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:
     if record["size_factor"] < 1:
         log.warning("image.fit_memory: works at %.0f %% of the size asked for", 100 * record["size_factor"])
+    if "tile" in record:
+        history = f", with {record['history']} curvature pairs" if "history" in record else ""
+        log.info("image.tile: computes tiles of %d pixels%s", record["tile"], history)
     needed, free = (record[key] / 1024 for key in ("needed_memory_mb", "free_memory_mb"))
     log.info("Needs about %.2f GiB of memory, %.1f GiB are free; computes in %s", needed, free, execution.describe())
 
@@ -235,7 +250,7 @@ def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:
 # The run itself
 
 
-def _make_picture(config: Config, session: Session, problem: Problem | ForwardPass) -> Result:
+def _make_picture(config: Config, session: Session, problem: Problem | ForwardPass, copy: Path | None) -> Result:
     """Make the picture and write it with everything that is needed to repeat the run."""
     end = _pass_forward(config, session, problem) if isinstance(problem, ForwardPass) else _optimize(session, problem)
     picture = end.iterate.picture()
@@ -245,12 +260,63 @@ def _make_picture(config: Config, session: Session, problem: Problem | ForwardPa
     text = picture_text(session.settings.yaml, components, session.record | outcome)
     alpha = _content_alpha(problem)(height, width)
     write_picture(session.folder.picture, picture, alpha=alpha, text=text)
-    return session.end(end, height=height, width=width)
+    result = session.end(end, height=height, width=width)
+    if copy is not None:
+        _write_copy(config, copy, result, picture, problem)
+    return result
+
+
+def _copy_path(config: Config, record: Mapping[str, Any]) -> Path | None:
+    """Return the path of the copy that ``output`` asks for, checked before the run; None without it.
+
+    Args:
+        config: A config that holds its pictures.
+        record: Content of `run.json` of the run that is resumed, which may have written the file at that path.
+    """
+    if config.output is None:
+        return None
+    inputs = [picture["path"] for picture in input_record(config).values() if "path" in picture]
+    content: Any = config.content if config.content is not None else config.styles[0]
+    is_own = _has_written(record, user_path(config.output))
+    return config.saving.check(config.output, inputs, is_own, content.metadata)
+
+
+def _has_written(record: Mapping[str, Any], copy: Path) -> bool:
+    """Return whether the file at a path is the copy that a run has written and recorded."""
+    written = record.get("output") or {}
+    return written.get("path") == str(copy) and copy.is_file() and written.get("sha256") == digest(copy, "sha256")
+
+
+def _write_copy(
+    config: Config, path: Path, result: Result, picture: np.ndarray, problem: Problem | ForwardPass
+) -> None:
+    """Write the copy of the result that ``output`` asks for, and record its path and hash.
+
+    Raises:
+        InputError: The copy cannot be written. The run folder is complete.
+    """
+    alpha = _content_alpha(problem)(*picture.shape[:2])
+    try:
+        config.saving.write(path, picture, alpha, problem.content.metadata)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"output={config.output}: {reason}. The picture is '{result.folder.picture}'.") from error
+    result.record["output"] = {"path": str(path), "sha256": digest(path, "sha256")}
+    result.folder.write_record(result.record)
 
 
 def _content_alpha(problem: Problem | ForwardPass) -> Alpha:
     """Return the function that gives the content's transparency at the size of a saved picture."""
     return functools.partial(problem.canvas.alpha, problem.content)
+
+
+def _input_pictures(session: Session, problem: Problem | ForwardPass) -> InputPictures:
+    """Return the function that gives the content, unless the first style stands for it, and the styles."""
+    names = [f"style_{number}" if number > 1 else "style" for number in range(1, len(problem.styles) + 1)]
+    pictures = dict(zip(names, problem.styles, strict=True))
+    if "content" in session.record["inputs"]:
+        pictures = {"content": problem.content, **pictures}
+    return lambda: {name: picture.pixels for name, picture in pictures.items()}
 
 
 def _largest_picture(problem: Problem | ForwardPass) -> int:
@@ -267,7 +333,8 @@ def _optimize(session: Session, problem: Problem) -> Finished:
     session.begin(_largest_picture(problem))
     resumed_at = None if state is None else checkpoint_step(state)
     events = itertools.chain([first], events)
-    return session.observe(events, term_names(problem.losses), resumed_at, _content_alpha(problem))
+    columns, inputs = term_names(problem.losses, problem.region_names), _input_pictures(session, problem)
+    return session.observe(events, columns, resumed_at, _content_alpha(problem), inputs)
 
 
 def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Finished:
@@ -286,7 +353,7 @@ def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Fin
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
     events: list[Event] = [Progressed(iterate), Finished("completed", "one forward pass", iterate)]
-    return session.observe(iter(events), [], None, _content_alpha(problem))
+    return session.observe(iter(events), [], None, _content_alpha(problem), _input_pictures(session, problem))
 
 
 def _judge(config: Config, session: Session, problem: Problem | ForwardPass, result: Result) -> None:

@@ -197,7 +197,7 @@ def small_config(pictures):
                 "total_variation": TotalVariationLoss(weight=0.1),
             },
             "optimizer": Adam(learning_rate=0.02),
-            "image": Canvas(size=32),
+            "image": Canvas(size=32, margin=0),
             "runtime": Runtime(precision=Precision.float32),
             "tracking": {name: kind(every=1) for name, kind in OBSERVERS.items() if name != "progress"},
         }
@@ -206,7 +206,7 @@ def small_config(pictures):
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def made_up_run(pictures):
     """Function that writes the folder of a run with invented losses, through the session and observers of a run."""
 

@@ -93,7 +93,7 @@ def test_the_metrics_of_a_step_are_those_of_its_snapshot(small_config, tmp_path)
     ("optimizer", "steps"), [(Adam(learning_rate=0.02), 30), (ScipyLBFGS(), 2)], ids=["adam", "scipy_lbfgs"]
 )
 def test_the_loss_falls_below_half_of_its_start(optimizer, steps, small_config, tmp_path):
-    config = small_config(optimizer=optimizer, steps=steps, image=Canvas(size=32, start="noise"))
+    config = small_config(optimizer=optimizer, steps=steps, image=Canvas(margin=0, size=32, start="noise"))
     stylize(config, tmp_path / "run")
     table = rows(tmp_path / "run")
     assert table[-1]["total"] < 0.5 * table[0]["total"]
@@ -101,13 +101,13 @@ def test_the_loss_falls_below_half_of_its_start(optimizer, steps, small_config, 
 
 def test_two_runs_of_one_config_give_the_same_bits(small_config, tmp_path):
     for name in ("one", "two"):
-        stylize(small_config(image=Canvas(size=32, start="noise")), tmp_path / name, cache=RunCache())
+        stylize(small_config(image=Canvas(margin=0, size=32, start="noise")), tmp_path / name, cache=RunCache())
     assert (tmp_path / "one" / "stylized.png").read_bytes() == (tmp_path / "two" / "stylized.png").read_bytes()
 
 
 def test_another_seed_gives_another_picture(small_config, tmp_path):
     for seed in (1, 2):
-        stylize(small_config(image=Canvas(size=32, start="noise"), seed=seed), tmp_path / str(seed))
+        stylize(small_config(image=Canvas(margin=0, size=32, start="noise"), seed=seed), tmp_path / str(seed))
     one, two = (read_picture(str(tmp_path / name / "stylized.png")).pixels for name in "12")
     assert np.abs(one - two).mean() > 0.05
 
@@ -185,7 +185,7 @@ def test_a_stalled_solver_ends_a_run_as_converged(small_config, tmp_path):
 
 def test_a_schedule_of_two_scales_runs_through_both_sizes(small_config, tmp_path):
     schedule = Schedule(scales=[0.5, 1.0], step_shares=[3.0, 1.0])
-    config = small_config(image=Canvas(size=64), schedule=schedule, steps=8)
+    config = small_config(image=Canvas(margin=0, size=64), schedule=schedule, steps=8)
     result = stylize(config, tmp_path / "run")
     sizes = [read_picture(str(path)).pixels.shape[1] for path in sorted((tmp_path / "run" / "snapshots").iterdir())]
     assert sizes == [32] * 7 + [64] * 2
@@ -196,7 +196,7 @@ def test_a_schedule_of_two_scales_runs_through_both_sizes(small_config, tmp_path
 def test_metrics_snapshots_and_picture_are_those_of_the_average(small_config, tmp_path):
     """The total variation is that of each snapshot's pixels, the final loss that of the checkpoint's average."""
     schedule = Schedule(scales=[0.5, 1.0], average=0.9)
-    config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+    config = small_config(image=Canvas(margin=0, size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
     result = stylize(config, tmp_path / "run")
     for row in rows(tmp_path / "run"):
         x = read_picture(str(tmp_path / "run" / "snapshots" / f"step_{int(row['step']):06d}.png")).pixels
@@ -216,7 +216,7 @@ def test_the_next_scale_starts_from_the_average(small_config, tmp_path):
     pictures = {}
     for average in (0.95, 0.0):
         schedule = Schedule(scales=[0.5, 1.0], step_shares=[9.0, 1.0], average=average)
-        config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+        config = small_config(image=Canvas(margin=0, size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
         stylize(config, tmp_path / str(average))
         snapshots = tmp_path / str(average) / "snapshots"
         pictures[average] = [read_picture(str(snapshots / f"step_{step:06d}.png")).pixels for step in (18, 19)]
@@ -230,7 +230,7 @@ def test_keep_state_takes_the_moments_to_the_next_scale(small_config, tmp_path):
     counts, pixels = [], []
     for keep in (True, False):
         schedule = Schedule(scales=[0.5, 1.0], keep_state=keep)
-        config = small_config(image=Canvas(size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
+        config = small_config(image=Canvas(margin=0, size=64), schedule=schedule, optimizer=Adam(clamp=True), steps=20)
         stylize(config, tmp_path / str(keep))
         state = np.load(tmp_path / str(keep) / "checkpoints" / "latest.npz")
         counts.append(int(state["solver/optimizer/0"]))
@@ -290,7 +290,9 @@ def test_the_transparency_of_the_content_is_restored(small_config, tmp_path):
 def test_snapshots_have_the_transparency_of_the_content_at_their_own_size(small_config, tmp_path):
     pixels = np.full((64, 64, 4), 255, np.uint8)
     pixels[:, :32, 3] = 0
-    config = small_config(content=pixels, image=Canvas(size=64), schedule=Schedule(scales=[0.5, 1.0]), steps=2)
+    config = small_config(
+        content=pixels, image=Canvas(margin=0, size=64), schedule=Schedule(scales=[0.5, 1.0]), steps=2
+    )
     stylize(config, tmp_path / "run")
     sizes = []
     for path in sorted((tmp_path / "run" / "snapshots").iterdir()):
@@ -305,10 +307,10 @@ def test_snapshots_have_the_transparency_of_the_content_at_their_own_size(small_
 def test_pictures_from_python_give_the_same_run_as_their_files(small_config, pictures, tmp_path):
     content, style = (np.array(Image.open(path)) for path in pictures)
     config = small_config(
-        content=content, style=[Image.fromarray(style)], image=Canvas(size=32, start=["content", style])
+        content=content, style=[Image.fromarray(style)], image=Canvas(margin=0, size=32, start=["content", style])
     )
     result = stylize(config, tmp_path / "arrays")
-    start = Canvas(size=32, start=["content", pictures[1]])
+    start = Canvas(margin=0, size=32, start=["content", pictures[1]])
     expected = stylize(small_config(style=[pictures[1]], image=start), tmp_path / "files")
     assert result.record["final"] == expected.record["final"]
     np.testing.assert_array_equal(np.array(result.picture), np.array(expected.picture))
@@ -336,7 +338,7 @@ def test_each_picture_is_read_once(small_config, pictures, tmp_path, monkeypatch
     monkeypatch.setattr("nst_tf.images.picture.read_bytes", counted)
     Image.open(pictures[0]).save(tmp_path / "start.png")
     losses = {"style": GramLoss(layers=["conv1_1"], balance="gradient"), "content": ContentLoss(layers=["conv1_1"])}
-    start = Canvas(size=32, start=str(tmp_path / "start.png"))
+    start = Canvas(margin=0, size=32, start=str(tmp_path / "start.png"))
     stylize(small_config(losses=losses, image=start, steps=1), tmp_path / "run")
     assert sorted(read) == sorted([*pictures, str(tmp_path / "start.png")])
 
@@ -383,7 +385,7 @@ def test_the_transparency_of_a_run_interrupted_at_a_coarse_scale_has_the_size_of
 
     monkeypatch.setattr("nst_tf.optimization.objective.Objective.prepare", interrupted)
     schedule = Schedule(scales=[0.5, 1.0])
-    config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(size=64))
+    config = small_config(content=str(tmp_path / "content.png"), schedule=schedule, image=Canvas(margin=0, size=64))
     assert stylize(config, tmp_path / "run").status == "interrupted"
     assert read_picture(str(tmp_path / "run" / "stylized.png")).alpha.shape == (32, 32)
 
@@ -422,7 +424,7 @@ def test_smoothed_and_balanced_losses_agree_in_every_precision_and_with_recomput
                     "content": ContentLoss(layers=["conv2_1"], **settings),
                     "style": GramLoss(layers=["conv1_1", "conv2_1"], **settings),
                 },
-                image=Canvas(size=32, start="noise"),
+                image=Canvas(margin=0, size=32, start="noise"),
                 runtime=Runtime(precision=precision, recompute=recompute),
             )
         )
@@ -448,9 +450,9 @@ def test_another_precision_is_another_run_but_recompute_is_not(small_config, tmp
 def test_a_picture_too_large_for_memory_is_refused_or_made_smaller(small_config, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: SAFETY * FIXED_MB + 8)
     with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest.*image\.fit_memory=true"):
-        stylize(small_config(image=Canvas(size=400)), tmp_path / "refused")
+        stylize(small_config(image=Canvas(margin=0, size=400)), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
-    config = small_config(image=Canvas(size=400, fit_memory=True))
+    config = small_config(image=Canvas(margin=0, size=400, fit_memory=True))
     result = stylize(config, tmp_path / "run")
     assert 30 < result.record["width"] < 200
     assert result.record["width"] == int(result.record["size_factor"] * 400)
@@ -461,14 +463,18 @@ def test_a_picture_too_large_for_memory_is_refused_or_made_smaller(small_config,
 
 def test_texture_synthesis_needs_no_content(small_config, tmp_path, pictures):
     losses = {"style": GramLoss(layers=["conv1_1"])}
-    result = stylize(small_config(content=None, losses=losses, image=Canvas(size=32, start="noise")), tmp_path / "run")
+    result = stylize(
+        small_config(content=None, losses=losses, image=Canvas(margin=0, size=32, start="noise")), tmp_path / "run"
+    )
     assert (result.record["width"], result.record["height"]) == (32, 26)
     assert set(result.record["inputs"]) == {"style:1"}
 
 
 def test_content_reconstruction_needs_no_style(small_config, tmp_path):
     losses = {"content": ContentLoss(layers=["conv1_1"])}
-    result = stylize(small_config(style=None, losses=losses, image=Canvas(size=32, start="noise")), tmp_path / "run")
+    result = stylize(
+        small_config(style=None, losses=losses, image=Canvas(margin=0, size=32, start="noise")), tmp_path / "run"
+    )
     assert result.status == "completed"
 
 
@@ -528,7 +534,7 @@ def test_a_run_interrupted_while_a_scale_is_prepared_resumes_to_the_same_result(
 ):
     config = {
         "schedule": Schedule(scales=[0.5, 1.0]),
-        "image": Canvas(size=64),
+        "image": Canvas(margin=0, size=64),
         "optimizer": OPTIMIZERS[name](),
         "steps": 4,
     }
@@ -579,7 +585,7 @@ def test_a_changed_start_picture_is_another_run(small_config, tmp_path):
     start = tmp_path / "start.png"
     for colour in (0, 200):
         Image.fromarray(np.full((32, 32, 3), colour, np.uint8)).save(start)
-        config = small_config(image=Canvas(size=32, start=str(start)), steps=4 + colour)
+        config = small_config(image=Canvas(margin=0, size=32, start=str(start)), steps=4 + colour)
         if colour == 0:
             record = stylize(config, tmp_path / "run").record
             assert record["inputs"]["start:1"]["source"] == str(start)

@@ -6,6 +6,7 @@ The underscore in the module's name keeps Hydra from importing it, and Optuna wi
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 from omegaconf import DictConfig
 
@@ -25,9 +26,13 @@ class Search(OptunaSweeper):
         self._minimise = minimise
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: DictConfig) -> None:
-        """Refuse scores that no run will have, before the first run."""
-        from nst_tf.evaluation.search import check  # not while Hydra looks for plugins
+        """Refuse scores that no run will have, and folders of pictures, before the first run."""
+        from nst_tf.config.overrides import PICTURE_KEYS  # not while Hydra looks for plugins
+        from nst_tf.evaluation.search import check
 
+        typed = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+        if any(each.get_key_element() in PICTURE_KEYS and each.is_sweep_override() for each in typed):
+            raise InputError("A search is made for one content and one style. Name one picture each, and no folder")
         check(self._minimise, judged=config.evaluation.enabled)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 

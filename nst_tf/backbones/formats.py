@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,20 @@ def first_kernel(path: Path) -> np.ndarray | None:
     except Exception:  # libraries raise errors of many types on damaged files
         return None
     return None
+
+
+def open_tensors(path: Path) -> AbstractContextManager[state_dict.Tensors]:
+    """Open a PyTorch or safetensors file and give its tensors by name; see `pytorch.open_tensors`.
+
+    Raises:
+        InputError: The file is empty, cannot be opened, or is of another kind.
+    """
+    head = _head(path)
+    if _is_pytorch(head):
+        return pytorch.open_tensors(path)
+    if safetensors.is_safetensors(head):
+        return safetensors.open_tensors(path)
+    raise InputError(f"Weights file '{path}' {_predicate(head)}")
 
 
 def _head(path: Path) -> bytes:

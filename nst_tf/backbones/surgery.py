@@ -8,7 +8,21 @@ from typing import Any
 
 from nst_tf.backbones import transposed_conv
 from nst_tf.backbones.choices import Padding, Pooling
+from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras, tf
+
+
+def pad_circular(x: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
+    """Extend ``(B, H, W, C)`` by the rows and columns at the opposite border.
+
+    Args:
+        x: The features.
+        rows: Number of rows above and below, each at most H.
+        columns: Number of columns before and behind, each at most W.
+    """
+    height, width = (tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in (1, 2))
+    x = tf.concat([x[:, height - rows[0] :], x, x[:, : rows[1]]], 1)
+    return tf.concat([x[:, :, width - columns[0] :], x, x[:, :, : columns[1]]], 2)
 
 
 class ReflectConvolution(keras.layers.Layer):
@@ -21,8 +35,10 @@ class ReflectConvolution(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Pad ``(B, H, W, C)``, then convolve without padding."""
-        amounts = [self._amounts(inputs, axis) for axis in (0, 1)]
-        return super().call(tf.pad(inputs, [(0, 0), *amounts, (0, 0)], "REFLECT"))
+        return super().call(self._pad(inputs, *(self._amounts(inputs, axis) for axis in (0, 1))))
+
+    def _pad(self, inputs: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
+        return tf.pad(inputs, [(0, 0), rows, columns, (0, 0)], "REFLECT")
 
     def _amounts(self, inputs: Any, axis: int) -> tuple[Any, Any]:
         extent, stride = (self.kernel_size[axis] - 1) * self.dilation_rate[axis] + 1, self.strides[axis]
@@ -55,6 +71,25 @@ class ReflectSeparableConv2D(ReflectConvolution, keras.layers.SeparableConv2D):
     """A ``SeparableConv2D`` with reflect padding; see `ReflectConvolution`."""
 
 
+class CircularConvolution(ReflectConvolution):
+    """Mixin for convolutions: circular padding with the extent of ``same``; see `ReflectConvolution`."""
+
+    def _pad(self, inputs: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
+        return pad_circular(inputs, rows, columns)
+
+
+class CircularConv2D(CircularConvolution, keras.layers.Conv2D):
+    """A ``Conv2D`` with circular padding."""
+
+
+class CircularDepthwiseConv2D(CircularConvolution, keras.layers.DepthwiseConv2D):
+    """A ``DepthwiseConv2D`` with circular padding."""
+
+
+class CircularSeparableConv2D(CircularConvolution, keras.layers.SeparableConv2D):
+    """A ``SeparableConv2D`` with circular padding."""
+
+
 class ReflectPadding2D(keras.layers.ZeroPadding2D):
     """A padding layer that reflects the picture without repeating its border."""
 
@@ -63,14 +98,32 @@ class ReflectPadding2D(keras.layers.ZeroPadding2D):
         return tf.pad(inputs, [(0, 0), *self.padding, (0, 0)], "REFLECT")
 
 
-REFLECT_CONVOLUTIONS = {
-    keras.layers.Conv2D: ReflectConv2D,
-    keras.layers.DepthwiseConv2D: ReflectDepthwiseConv2D,
-    keras.layers.SeparableConv2D: ReflectSeparableConv2D,
-}
-"""Class with reflect padding by Keras's class of a convolution."""
+class CircularPadding2D(ReflectPadding2D):
+    """A padding layer that continues the picture at the opposite border."""
 
-CONVOLUTIONS = tuple(REFLECT_CONVOLUTIONS)
+    def call(self, inputs: Any) -> Any:
+        """Pad ``(B, H, W, C)``; each side must be longer than the padding at either end."""
+        return pad_circular(inputs, *self.padding)
+
+
+PADDED: dict[Padding, dict[type, Any]] = {
+    Padding.zero: {},
+    Padding.reflect: {
+        keras.layers.Conv2D: ReflectConv2D,
+        keras.layers.DepthwiseConv2D: ReflectDepthwiseConv2D,
+        keras.layers.SeparableConv2D: ReflectSeparableConv2D,
+        keras.layers.ZeroPadding2D: ReflectPadding2D,
+    },
+    Padding.circular: {
+        keras.layers.Conv2D: CircularConv2D,
+        keras.layers.DepthwiseConv2D: CircularDepthwiseConv2D,
+        keras.layers.SeparableConv2D: CircularSeparableConv2D,
+        keras.layers.ZeroPadding2D: CircularPadding2D,
+    },
+}
+"""Class that replaces a padded layer, by Keras's class, for each padding."""
+
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
 
 def clone_architecture(
@@ -90,8 +143,8 @@ def clone_architecture(
     Args:
         model: A functional Keras model, channels last.
         pooling: ``average`` replaces every max pooling; ``max`` leaves every layer as it is.
-        padding: ``reflect`` replaces the convolutions padded with ``same`` and the layers of zero padding; ``zero``
-            leaves every layer as it is.
+        padding: ``reflect`` and ``circular`` replace the convolutions padded with ``same`` and the layers of zero
+            padding; ``zero`` leaves every layer as it is.
         precision: Keras's dtype policy of the layers; ``mixed_bfloat16`` computes in bfloat16 with float32 weights.
         frozen: Whether the clone is never trained. Then convolutions hold their weights in the type they compute in.
         transposed: Whether `TransposedConv2D` replaces the wide convolutions of a frozen clone, see
@@ -99,7 +152,12 @@ def clone_architecture(
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
+
+    Raises:
+        InputError: The padding is ``circular``, and a layer cannot be continued at the opposite border.
     """
+    if padding is Padding.circular:
+        _require_wrappable(model)
 
     def clone(operation: Any) -> Any:
         stored = precision.removeprefix("mixed_") if frozen and isinstance(operation, CONVOLUTIONS) else precision
@@ -124,14 +182,36 @@ def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precisi
     config = {**operation.get_config(), "dtype": precision}
     if pooling is Pooling.average and isinstance(operation, keras.layers.MaxPooling2D):
         return keras.layers.AveragePooling2D.from_config(config)
-    if padding is Padding.reflect and type(operation) is keras.layers.ZeroPadding2D:
-        return ReflectPadding2D.from_config(config)
-    if padding is Padding.reflect and _is_padded_convolution(operation):
-        return REFLECT_CONVOLUTIONS[type(operation)].from_config({**config, "padding": "valid"})
+    if type(operation) in PADDED[padding] and _is_padded(operation):
+        config |= {"padding": "valid"} if isinstance(operation, CONVOLUTIONS) else {}
+        return PADDED[padding][type(operation)].from_config(config)
     if transposed and transposed_conv.should_transpose(operation, precision):
         return transposed_conv.TransposedConv2D.from_config(config)
     return type(operation).from_config(config)
 
 
-def _is_padded_convolution(layer: Any) -> bool:
-    return type(layer) in REFLECT_CONVOLUTIONS and layer.padding == "same" and max(layer.kernel_size) > 1
+def _is_padded(layer: Any) -> bool:
+    """Return whether a layer reads beyond the border."""
+    if isinstance(layer, keras.layers.ZeroPadding2D):
+        return True
+    return layer.padding == "same" and max(_window(layer)) > 1
+
+
+def _window(layer: Any) -> tuple[int, ...]:
+    """Return height and width of the window of a convolution or pooling; 1 for any other layer."""
+    return getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None) or (1, 1)
+
+
+def _require_wrappable(model: Any) -> None:
+    """Refuse a network in which a window overlaps its neighbours without a padding that can be made circular."""
+    for layer in model.layers:
+        window = _window(layer)
+        if window == (1, 1) or not hasattr(layer, "strides") or tuple(window) == tuple(layer.strides):
+            continue
+        is_convolution = type(layer) in CONVOLUTIONS
+        after_padding = isinstance(layer.input._keras_history.operation, keras.layers.ZeroPadding2D)
+        if not (after_padding or (is_convolution and _is_padded(layer))):
+            raise InputError(
+                f"backbone.padding=circular: {layer.name} of {model.name} cannot continue at the opposite border. "
+                "Choose backbone=vgg19_lite, vgg16, vgg19 or resnet50, or backbone.padding=reflect."
+            )

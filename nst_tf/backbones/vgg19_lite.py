@@ -69,7 +69,7 @@ class VGG19Lite(VGG):
     Attributes:
         weights: ``embedded`` (in this package), ``random``, or the path of a file that ``scripts/distill.py`` wrote.
         pooling: ``average``, as trained, or ``max``.
-        padding: ``reflect``, as trained, or ``zero``.
+        padding: ``reflect``, as trained, ``zero`` or ``circular``.
 
     Reference:
         Wang, Li, Wang, Hu & Yang 2020, *Collaborative Distillation for Ultra-Resolution Universal Style Transfer*.

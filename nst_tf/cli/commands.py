@@ -36,8 +36,20 @@ def make_compare_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         "--best",
         metavar="COLUMN",
-        help="column of table.csv that decides on the best run (default: judged/style_ratio where all runs are judged "
-        "alike, else loss/total where all runs have the same objective)",
+        help="column of table.csv that decides on the best run (default: the Pareto front of judged/content and "
+        "judged/style_ratio where all runs are judged alike, else loss/total where all runs have the same objective, "
+        "else the front of raw/content and raw/style where only weights differ)",
+    )
+    for limit, end in (("--at-most", "largest"), ("--at-least", "smallest")):
+        parser.add_argument(
+            limit,
+            metavar="COLUMN=NUMBER",
+            help=f"{end} value of a column that the best run may have, for example judged/content=0.9",
+        )
+    parser.add_argument(
+        "--spread",
+        action="store_true",
+        help="write a picture of the standard deviation over seeds for each setting and pair of pictures",
     )
     return parser
 
@@ -46,7 +58,14 @@ def compare(arguments: argparse.Namespace) -> str:
     """Write the report and print its path."""
     from nst_tf.reports import write_report
 
-    page = write_report(arguments.folders, arguments.report, arguments.best)
+    page = write_report(
+        arguments.folders,
+        arguments.report,
+        arguments.best,
+        arguments.at_most,
+        arguments.at_least,
+        arguments.spread,
+    )
     print(f"  report       {page}")
     return "completed"
 

@@ -113,7 +113,8 @@ def _copied_result(config: Config, run: RunFolder, overrides: Sequence[str], com
     steps = 1 if config.method is Method.feedforward else config.steps
     if not (is_finished(record, steps) and computed.picture.exists()):
         return None
-    hashes = [entry["sha256"] for entry in input_record(with_pictures_read(config)).values()]
+    config = with_pictures_read(config, record)
+    hashes = [entry["sha256"] for entry in input_record(config).values()]
     weights = weights_identity(config)
     recorded_hashes = [entry["sha256"] for entry in record["inputs"].values()]
     if hashes != recorded_hashes or (weights or {}).get("sha256") != (record["weights"] or {}).get("sha256"):

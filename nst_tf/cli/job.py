@@ -118,8 +118,7 @@ def _places(folder: Any, settings: Any) -> dict[str, Any]:
     from nst_tf.config.tree import Config
 
     product = {"picture": folder.picture} if isinstance(settings, Config) else {"weights": folder.weights}
-    logged = folder.tensorboard.exists()
-    command = {"TensorBoard": f"tensorboard --logdir {folder.tensorboard}"} if logged else {}
+    command = {"TensorBoard": f"tensorboard --logdir {folder.tensorboard}"} if folder.has_events else {}
     return product | {"run folder": folder.path} | command
 
 

@@ -80,6 +80,7 @@ def _prepare(task: str) -> tuple[str, str]:
         The folder of the YAML files, and the typed ``rerun=PATH`` (empty where none was typed).
     """
     from nst_tf.config.composing import configs_folder, expand_rerun, register_schemas, typed_overrides
+    from nst_tf.config.pairs import expand_pictures
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -88,7 +89,10 @@ def _prepare(task: str) -> tuple[str, str]:
     register_help()
     arguments, rerun = typed_overrides(sys.argv[1:]), ""
     if task == "config":
-        arguments, rerun = expand_rerun(arguments)
+        expansion = expand_pictures(arguments)
+        if expansion.announcement:
+            print(expansion.announcement, flush=True)
+        arguments, rerun = expand_rerun(expansion.arguments)
     sys.argv[1:] = arguments
     return str(configs_folder()), rerun
 

@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from nst_tf.config.pairs import PAIRS_TARGET
 from nst_tf.runs.folder import FINAL, RunFolder
 from nst_tf.util.durations import rough_duration
 from nst_tf.util.errors import InputError
@@ -118,6 +119,9 @@ def number_of_runs(config: DictConfig) -> int | None:
         overrides = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
         by_key = {override.get_key_element(): override for override in overrides}
         sweeps = [override for override in by_key.values() if override.is_sweep_override()]
-        return math.prod(len(list(override.sweep_string_iterator())) for override in sweeps)
+        counts = {override.get_key_element(): len(list(override.sweep_string_iterator())) for override in sweeps}
     except HydraException:
         return None
+    if config.hydra.sweeper.get("_target_") == PAIRS_TARGET:
+        counts.pop("style", None)  # each content has its own
+    return math.prod(counts.values())

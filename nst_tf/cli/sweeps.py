@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,32 +13,82 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from nst_tf.cli.hydra_errors import one_line
+from nst_tf.config.keys import role_of
+from nst_tf.config.overrides import PICTURE_KEYS, folder_name, run_name
 
 
 def register_plugins() -> None:
-    """Register launcher and sweeper; Hydra's own search misses them in an editable install."""
+    """Register launcher and sweepers; Hydra's own search misses them in an editable install."""
+    from hydra_plugins.nst_tf.pairs import Pairs
     from hydra_plugins.nst_tf.processes import Processes
 
     Plugins.instance().register(Processes)
+    Plugins.instance().register(Pairs)
     with contextlib.suppress(ImportError):  # Optuna is an extra
         from hydra_plugins.nst_tf._search import Search
 
         Plugins.instance().register(Search)
 
 
-class OldNames(Callback):
-    """Rewrites a sweep in YAML (``hydra.sweeper.params``) as if typed: current names, quotes where they are needed."""
+RUN_NAMES = "${hydra.job.num}_${folder_name:${hydra.overrides.task}}"
+"""Names of run folders that the configs give: every setting that was typed. Only these are made shorter."""
+
+SUBDIR = "hydra.sweep.subdir"
+"""Key of the name of a run's folder in a sweep."""
+
+
+class SweepSettings(Callback):
+    """Prepares the settings of a sweep before Hydra makes the sweeper.
+
+    A sweep in YAML (``hydra.sweeper.params``) becomes what it would be if it were typed: current names, quotes, folders
+    of pictures. The folder of each run gets a name of the settings that vary.
+    """
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Rewrite the sweeper's parameters before Hydra makes the sweeper."""
-        from nst_tf.config.composing import typed_overrides
-        from nst_tf.config.overrides import escape_interpolations
-
-        if not (params := config.hydra.sweeper.get("params")):
-            return
-        overrides = typed_overrides([*(f"{key}={value}" for key, value in params.items()), "-m"])[:-1]
+        """Change the settings of the sweep in place."""
         with flag_override(config.hydra, ["readonly", "struct"], [False, False]):
-            config.hydra.sweeper.params = dict(escape_interpolations(text).split("=", 1) for text in overrides)
+            _rewrite_parameters(config.hydra)
+            _name_runs(config)
+
+
+def _rewrite_parameters(hydra: DictConfig) -> None:
+    from nst_tf.config.composing import typed_overrides
+    from nst_tf.config.overrides import escape_interpolations
+    from nst_tf.config.pairs import PAIRS_TARGET, SWEEPER, expand_pictures
+
+    if not (params := hydra.sweeper.get("params")):
+        return
+    arguments = typed_overrides([*(f"{key}={value}" for key, value in params.items()), "-m"])
+    overrides = [text for text in expand_pictures(arguments).arguments if text != "-m"]
+    if SWEEPER in overrides:
+        overrides.remove(SWEEPER)
+        hydra.sweeper._target_ = PAIRS_TARGET
+    hydra.sweeper.params = dict(escape_interpolations(text).split("=", 1) for text in overrides)
+
+
+def _name_runs(config: DictConfig) -> None:
+    """Let the folders of the runs be named after the settings that vary.
+
+    Hydra composes the config of each run from overrides, so that the name must be one of these. A sweep whose runs
+    were named by an earlier version keeps their names, so that it continues.
+    """
+    varied = [key for key in varied_keys(config) if key in PICTURE_KEYS or role_of(key).in_run_name]
+    names = config.hydra.sweep._get_node("subdir")
+    if varied and names._value() == RUN_NAMES and not _has_earlier_names(Path(config.hydra.sweep.dir), varied):
+        template = f"${{hydra.job.num}}_${{run_name:${{hydra.overrides.task}},[{','.join(varied)}]}}"
+        config.hydra.overrides.hydra.append(f"{SUBDIR}='{template}'")
+
+
+def _has_earlier_names(sweep: Path, varied: Sequence[str]) -> bool:
+    """Return whether a run of a sweep has the name that earlier versions gave, and not the present one."""
+    from nst_tf.runs.folder import RunFolder
+
+    for path in sorted(path.parent for path in sweep.glob("*/run.json")):
+        number, _, name = path.name.partition("_")
+        overrides = RunFolder(path).read_overrides()
+        if number.isdecimal() and overrides:
+            return name == folder_name(overrides) != run_name(overrides, varied)
+    return False
 
 
 class SweepReport(Callback):
@@ -47,21 +98,19 @@ class SweepReport(Callback):
     Ctrl-C has stopped. The command line therefore calls `write` itself.
     """
 
-    folders: ClassVar[list[Path]] = []
-    """Folders of the sweeps that have started and have no report yet."""
+    folders: ClassVar[dict[Path, list[str]]] = {}
+    """Folders of the sweeps that have started and have no report yet, with the keys that vary."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Remember the sweep's folder, and write which settings TensorBoard's table compares."""
         from nst_tf.observers.hparams_table import write_hparams_config
 
-        folder = Path(config.hydra.sweep.dir)
-        self.folders.append(folder)
+        folder, varied = Path(config.hydra.sweep.dir), varied_keys(config)
+        self.folders[folder] = varied
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):  # TensorFlow writes lines of its own about a folder that is read-only
-                write_hparams_config(
-                    folder / "tensorboard", varied_keys(config), possible_losses(config), self._scores(config)
-                )
+                write_hparams_config(folder, varied, possible_losses(config), self._scores(config))
 
     def _scores(self, config: DictConfig) -> list[str]:
         from nst_tf.reports.table import SCORES
@@ -72,15 +121,25 @@ class SweepReport(Callback):
     def write(cls) -> None:
         """Write the reports that are due. An error is one line on stderr and leaves the command's status unchanged."""
         while cls.folders:
-            folder = cls.folders.pop()
+            folder, varied = cls.folders.popitem()
             if not any(folder.glob("*/run.json")):
                 continue
+            with contextlib.suppress(OSError):
+                _write_final_columns(folder, varied)
             from nst_tf.reports import write_report
 
             try:
                 print(f"  report       {write_report([folder])}", flush=True)
             except Exception as error:
                 print(f"warning: no report: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+
+
+def _write_final_columns(sweep: Path, varied: Sequence[str]) -> None:
+    """Let TensorBoard's table have the losses and scores that the runs have, instead of those that were possible."""
+    from nst_tf.observers.hparams_table import recorded_columns, write_hparams_config
+    from nst_tf.runs.folder import read_records
+
+    write_hparams_config(sweep, varied, *recorded_columns(read_records(sweep)))
 
 
 def varied_keys(config: DictConfig) -> list[str]:

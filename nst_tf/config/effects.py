@@ -8,6 +8,7 @@ from nst_tf.config.keys import role_of
 from nst_tf.config.overrides import override_key
 from nst_tf.config.tree import Config, Method
 from nst_tf.evaluation import EvaluationConfig
+from nst_tf.evaluation.settings import LPIPS_MEASURE
 from nst_tf.images import Canvas
 from nst_tf.images.choices import StyleFit
 from nst_tf.losses import Loss, TotalVariationLoss
@@ -60,6 +61,7 @@ def reason_without_effect(config: Config, key: str) -> str | None:
 def _unread(config: Config) -> Iterator[Unread]:
     """Yield the settings that nothing reads; those that the method does not read are not among them."""
     yield from _unread_in_pictures(config)
+    yield from _unread_in_regions(config)
     yield from _unread_in_evaluation(config.evaluation)
     if config.method is Method.feedforward:
         return
@@ -82,6 +84,14 @@ def _unread_in_pictures(config: Config) -> Iterator[Unread]:
     if not _starts_from_noise(canvas):
         for name in ("noise", "noise_scale"):
             yield f"image.{name}", "image.start without noise"
+
+
+def _unread_in_regions(config: Config) -> Iterator[Unread]:
+    regions = config.regions
+    if not regions.enabled:
+        yield "regions", "no regions.labels and no regions.masks"
+    elif not regions.keeps_content:
+        yield "regions.seam", "no region with style_of=none"
 
 
 def _unread_seeds(config: Config) -> Iterator[Unread]:
@@ -113,6 +123,9 @@ def _unread_in_evaluation(evaluation: EvaluationConfig) -> Iterator[Unread]:
     if not evaluation.enabled:
         for name in (field.name for field in fields(evaluation) if field.name != "enabled"):
             yield f"evaluation.{name}", "evaluation=off"
+    elif LPIPS_MEASURE not in evaluation.measures:
+        for name in ("lpips_network", "lpips_linear"):
+            yield f"evaluation.{name}", "evaluation.measures without lpips"
 
 
 def _unread_in_optimizer(optimizer: Optimizer) -> Iterator[Unread]:

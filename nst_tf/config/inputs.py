@@ -1,6 +1,8 @@
 """The files that a config names: pictures and weights, read, checked and identified by their hashes."""
 
 import dataclasses
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from nst_tf.config.tree import Config, Method
@@ -23,7 +25,7 @@ def read_inputs(config: Config) -> tuple[Picture, list[Picture]]:
         raise InputError("content is missing: give content=PATH or content=sample:NAME")
     if not config.styles and required - {"content"}:
         raise InputError("style is missing: give style=PATH or style=sample:NAME")
-    styles = [_read_style(config, style) for style in config.styles]
+    styles = [_read_style(config, style, number) for number, style in enumerate(config.styles, start=1)]
     return styles[0] if config.content is None else _read_content(config), styles
 
 
@@ -31,8 +33,10 @@ def _read_content(config: Config) -> Picture:
     return read_picture(config.content, "content", config.image.limits, config.image.content_scale)
 
 
-def _read_style(config: Config, style: str | Picture) -> Picture:
-    scale = style_scale if config.method is Method.feedforward else config.image.style_size_scale
+def _read_style(config: Config, style: str | Picture, number: int) -> Picture:
+    if config.method is Method.feedforward:
+        return read_picture(style, "style", config.image.limits, style_scale)
+    scale = functools.partial(config.image.style_size_scale, number=number)
     return read_picture(style, "style", config.image.limits, scale)
 
 
@@ -44,22 +48,31 @@ def _required_pictures(config: Config) -> set[str]:
     return {name for loss in active_losses(config.losses).values() for name in loss.references(style_count)}
 
 
-def with_pictures_read(config: Config) -> Config:
-    """Return a config that holds the pictures of content, styles and start in place of their paths.
+def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) -> Config:
+    """Return a config that holds the pictures of content, styles and start, and the numbers that depend on the content.
 
     Each file is then read once, and before TensorFlow is loaded.
 
+    Args:
+        config: An experiment with the paths of its pictures.
+        record: Content of `run.json` of the run that is resumed, which keeps its margin; empty for a new run.
+
     Raises:
-        InputError: See `read_inputs`; or a picture of the start cannot be read.
+        InputError: See `read_inputs`; or a picture of the start or a mask cannot be read, or a mask does not fit.
     """
     content, styles = read_inputs(config)
     style: Any = styles + config.style[len(styles) :] if isinstance(config.style, list) else next(iter(styles), None)
-    image = config.image.with_start_read() if config.method is Method.optimize else config.image
-    return dataclasses.replace(config, content=None if config.content is None else content, style=style, image=image)
+    image = config.image.resolved(content, record.get("margin", 0) if record else None)
+    regions = config.regions
+    if config.method is Method.optimize:
+        image, regions = image.with_start_read(), regions.with_masks_read(config.image.limits)
+        regions.check(content, styles)
+    changes = {"style": style, "image": image, "regions": regions}
+    return dataclasses.replace(config, content=None if config.content is None else content, **changes)
 
 
 def input_record(config: Config) -> dict[str, dict[str, str]]:
-    """Return the source, the SHA-256 and the path of each picture: content, styles, and those of the start.
+    """Return the source, the SHA-256 and the path of each picture: content, styles, start and masks.
 
     Args:
         config: A config that holds its pictures, from `with_pictures_read`.
@@ -68,6 +81,7 @@ def input_record(config: Config) -> dict[str, dict[str, str]]:
     pictures |= {f"style:{n}": style for n, style in enumerate(config.styles, start=1)}
     starts = config.image.start_pictures if config.method is Method.optimize else []
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
+    pictures |= config.regions.pictures() if config.method is Method.optimize else {}
     return {role: _picture_record(picture) for role, picture in pictures.items()}
 
 

@@ -19,6 +19,7 @@ OTHER_ROLES: dict[str, Role] = {
     "experiment": Role(),
     "sweep": Role(in_run_name=False),
     "rerun": Role(in_run_name=False),
+    "pairs": Role(takes="path"),  # replaced by content and style before Hydra reads the command line
     "launcher": Role(in_run_name=False, in_sweep_name=False, is_axis=False),
     "hydra": Role(is_axis=False),
     "hydra.run.dir": Role(is_axis=False, takes="name"),
@@ -146,4 +147,4 @@ def _restrict(group: Role, inner: Role) -> Role:
     """Return the role of a setting under the restrictions of its group."""
     switches = [field.name for field in fields(Role) if field.type is bool]
     restricted = {name: getattr(group, name) and getattr(inner, name) for name in switches}
-    return replace(inner, method=group.method or inner.method, **restricted)
+    return replace(inner, method=group.method or inner.method, takes=inner.takes or group.takes, **restricted)

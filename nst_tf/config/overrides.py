@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from omegaconf import OmegaConf
 
@@ -11,6 +12,12 @@ from nst_tf.config.keys import role_of
 
 MAX_RUN_NAME = 120
 """Longest name of a run's folder in bytes; file systems allow 255, and a number stands before it."""
+
+MAX_STEM = 32
+"""Longest name of a picture in the name of a run's folder in bytes."""
+
+PICTURE_KEYS = ("content", "style")
+"""Keys of pictures, whose names alone stand in the name of a run's folder."""
 
 MAX_READABLE = 60
 """Longest readable part of a sweep's name in bytes."""
@@ -58,6 +65,11 @@ def unquoted(value: str) -> str:
     return re.sub(r"(\\*)\\\$\{", lambda match: f"{_half(match)}${{", plain)
 
 
+def plain_text(value: str) -> str:
+    r"""Return the text of a value without Hydra's quotes and escapes: ``sample\:coffee`` gives ``sample:coffee``."""
+    return unquoted(value) if value.startswith("'") else re.sub(r"\\(.)", r"\1", value)
+
+
 def _half(match: re.Match[str]) -> str:
     """Return half of the backslashes of a match."""
     return match[1][: len(match[1]) // 2]
@@ -76,6 +88,27 @@ def folder_name(overrides: Sequence[str], length: int = MAX_RUN_NAME) -> str:
     name = ",".join(distinguishing).replace("/", "_").replace("${", "{")  # Hydra would resolve an interpolation
     name_bytes = name.encode(errors="surrogateescape")[:length]
     return name_bytes.decode(errors="ignore").rstrip(",")
+
+
+def run_name(overrides: Sequence[str], varied: Sequence[str]) -> str:
+    """Return the folder name of one run of a sweep: the pictures that vary by name, then the other settings that vary.
+
+    Args:
+        overrides: The overrides of the run.
+        varied: Keys in which the runs of the sweep differ.
+    """
+    varying = [text for text in overrides if override_key(text) in varied]
+    pictures = [_picture_names(value) for key, value in map(split_override, varying) if key in PICTURE_KEYS]
+    names = ",".join(pictures).replace("${", "{")
+    rest = folder_name(varying, MAX_RUN_NAME - len(names.encode(errors="surrogateescape")) - 1)
+    return ",".join(text for text in (names, rest) if text)
+
+
+def _picture_names(value: str) -> str:
+    """Return the names of a picture, or of the pictures in a list, without folders and suffixes."""
+    paths = [plain_text(text.strip()) for text in value.strip("[]").split(",")]
+    stems = [re.sub(r"[/,=\s]+", "_", PurePath(path).stem.removeprefix("sample:")) for path in paths]
+    return "+".join(stem.encode(errors="surrogateescape")[:MAX_STEM].decode(errors="ignore") for stem in stems)
 
 
 def _without_quotes(override: str) -> str:
@@ -112,6 +145,7 @@ def share_of_cores(runs: int) -> int:
 def register_resolvers() -> None:
     """Let YAML files call these functions."""
     OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
+    OmegaConf.register_new_resolver("run_name", run_name, replace=True)
     # A sweep has one name from its first run to its last, so the first answer is kept.
     OmegaConf.register_new_resolver("sweep_name", sweep_name, use_cache=True, replace=True)
     OmegaConf.register_new_resolver("share_of_cores", share_of_cores, replace=True)

@@ -1,5 +1,6 @@
 """Relative paths of a recorded run, in a command that is typed in another folder."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def with_absolute_paths(settings: Mapping[str, Any], run: Mapping[str, Any]) -> 
             settings[role] = _replaced(settings[role], _moved(inputs, role))
     if "image" in settings:
         settings["image"] = _with_replaced(settings["image"], "start", _moved(inputs, "start"))
+    if "regions" in settings:
+        settings["regions"] = _replaced(settings["regions"], _moved(inputs, "regions"))
     run["inputs"] = {role: {**picture, "source": _place(picture, "source")} for role, picture in inputs.items()}
     if weights := run.get("weights"):
         place, network = _place(weights, "weights"), "feedforward" if _is_feedforward(settings) else "backbone"
@@ -41,7 +44,7 @@ def _is_feedforward(settings: Mapping[str, Any]) -> bool:
 
 def _moved(inputs: Mapping[str, Mapping[str, str]], role: str) -> dict[str, str]:
     """Return the path to use by typed path, for one role: ``style`` stands for ``style:1`` and ``style:2``."""
-    pictures = [picture for name, picture in inputs.items() if name.partition(":")[0] == role]
+    pictures = [picture for name, picture in inputs.items() if re.split("[:.]", name)[0] == role]
     return {picture["source"]: _place(picture, "source") for picture in pictures}
 
 
@@ -59,4 +62,6 @@ def _with_replaced(group: Mapping[str, Any], key: str, places: Mapping[str, str]
 def _replaced(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_replaced(item, places) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, places) for key, item in value.items()}
     return places.get(value, value) if isinstance(value, str) else value

@@ -17,6 +17,7 @@ from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
 from nst_tf.images import Canvas
 from nst_tf.images.canvas import BUILT_IN_STARTS
+from nst_tf.images.regions import mask_sources
 from nst_tf.losses import LOSSES
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimization.schedule import Schedule
@@ -154,6 +155,7 @@ def _check_recorded_inputs(settings: Mapping[str, Any], run: Mapping[str, Any]) 
         "style": styles[:count],
         "start": [name for name in starts if name not in BUILT_IN_STARTS],
     }
+    files |= {} if feedforward else mask_sources(settings.get("regions") or {})
     recorded: dict[str, list[str]] = {role: [] for role in files}
     for role, picture in (run.get("inputs") or {}).items():
         recorded.setdefault(role.partition(":")[0], []).append(picture["source"])

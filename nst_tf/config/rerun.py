@@ -6,13 +6,13 @@ Every value is checked by the class that it configures, before Hydra sees it.
 import logging
 import re
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from nst_tf._version import __version__
 from nst_tf.backbones import BACKBONES
-from nst_tf.config.keys import composite_groups, role_of
+from nst_tf.config.keys import DEFAULT, composite_groups, role_of
 from nst_tf.config.overrides import escape_interpolations
 from nst_tf.config.recorded_paths import with_absolute_paths
 from nst_tf.config.recorded_text import (
@@ -31,6 +31,7 @@ from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import user_path
+from nst_tf.util.roles import ROLE
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class RecordedRun:
         names = [name.partition(":")[0] for name in inputs]  # `style:2` is the second style
         for name, recorded in zip(names, inputs.values(), strict=True):
             key = "image.start" if name == "start" else name
-            if not {key, key.partition(".")[0]} & typed:
+            if not any(key == other or key.startswith(f"{other}.") for other in typed):
                 self._check_input(key, recorded, several=names.count(name) > 1)
         network = "feedforward" if self._is_feedforward() else "backbone"
         if self.run.get("weights") and not {network, f"{network}.weights", "method"} & typed:
@@ -156,9 +157,12 @@ class RecordedRun:
             )
 
     def _settings_as_used(self) -> dict[str, Any]:
-        """Return the settings without the run's name, with the precision and size that the run chose."""
+        """Return the settings without the names of folder and copy, with the precision and size that the run chose."""
         settings = {key: dict(value) if isinstance(value, dict) else value for key, value in self.settings.items()}
-        settings.pop("name", None)
+        for key in ("name", "output", "saving"):
+            settings.pop(key, None)
+        for key, kind in SETTINGS_CLASSES.items():
+            settings |= {key: _implied_settings(kind) | settings[key]} if key in settings else {}
         if not self._is_feedforward():
             settings["runtime"] |= {"precision": self.run["precision"]}
         if self.run.get("size_factor", 1) < 1:
@@ -218,6 +222,14 @@ def _check_version(source: str, lines: str) -> None:
 
 def _number(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d{1,9}", version[:99])]
+
+
+def _implied_settings(kind: type) -> dict[str, Any]:
+    """Return the settings of a class that earlier versions did not have, with the values that these computed with."""
+    implied = {field.name: field.metadata.get(ROLE, DEFAULT).implied_value for field in fields(kind)}
+    return {
+        name: value[0] if isinstance(value, tuple) else value for name, value in implied.items() if value is not None
+    }
 
 
 def _for_omegaconf(value: Any, seed: Any) -> Any:

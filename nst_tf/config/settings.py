@@ -123,7 +123,7 @@ def recorded_settings(
 
 def _is_implied(key: str, value: PlainValue) -> bool:
     """Return whether a setting has the value that versions without it computed with."""
-    return value == role_of(key).implied_value
+    return role_of(key).implies(value)
 
 
 def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from nst_tf.backbones import Backbone, VGG19Lite
+from nst_tf.backbones import Backbone, Padding, VGG19Lite
 from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
-from nst_tf.images import Canvas, Picture
+from nst_tf.images import Canvas, Picture, Regions, Saving
+from nst_tf.images.canvas import AUTO
 from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
-from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.observers import Observer, standard_observers
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from nst_tf.runs.published import PublishedFigure
@@ -49,6 +50,7 @@ LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
 """Hydra's groups that set several losses together."""
 
 _KNOWN_BY_HASH = role(in_fingerprint=False, in_run_name=False, in_objective=False, takes="path")
+_OUTPUT = dict.fromkeys(("in_fingerprint", "in_run_name", "in_sweep_name", "is_axis", "in_objective"), False)
 _OF_OPTIMIZATION = role(in_objective=False, method="optimize")
 
 
@@ -66,12 +68,16 @@ class Config:
         style_count: Number of styles that are used, from the first on; None for all.
         method: ``optimize`` or ``feedforward``, as a name or a `Method`.
         name: Name of the run's folder below ``outputs/runs``.
+        output: Path of an additional copy of the result, ``.jpg``, ``.png``, ``.tif``, ``.webp`` or ``.bmp``, relative
+            to the folder of the command. None writes none; the run folder has ``stylized.png`` in any case.
+        saving: Quality, bits and metadata of that copy.
         steps: Number of solver steps over all scales. Default 200.
         seed: Seed of noise and random weights.
         backbone: The network whose features are compared.
         losses: Components of the objective by name.
         optimizer: Settings of the optimiser.
         image: Sizes, colours and the start picture.
+        regions: Regions of the content and of the styles, and the style that each one takes.
         schedule: Scales, and rules that end a run early.
         runtime: Device, precision, threads and determinism.
         tracking: Observers by name.
@@ -95,6 +101,8 @@ class Config:
         default="stylized",
         metadata=role(in_fingerprint=False, in_run_name=False, is_axis=False, in_objective=False, takes="name"),
     )
+    output: str | None = field(default=None, metadata=role(takes="name", **_OUTPUT))
+    saving: Saving = field(default_factory=Saving, metadata=role(in_hparams=False, **_OUTPUT))
     steps: int = field(default=200, metadata=_OF_OPTIMIZATION)
     seed: int = field(default=0, metadata=_OF_OPTIMIZATION)
     backbone: Backbone = field(default_factory=VGG19Lite, metadata=role(method="optimize"))
@@ -103,11 +111,10 @@ class Config:
     )
     optimizer: Optimizer = field(default_factory=LBFGS, metadata=_OF_OPTIMIZATION)
     image: Canvas = field(default_factory=Canvas)
+    regions: Regions = field(default_factory=Regions, metadata=role(method="optimize"))
     schedule: Schedule = field(default_factory=Schedule, metadata=_OF_OPTIMIZATION)
     runtime: Runtime = field(default_factory=Runtime, metadata=role(in_fingerprint=False, in_objective=False))
-    tracking: dict[str, Observer] = field(
-        default_factory=lambda: {name: new() for name, new in OBSERVERS.items()}, metadata=WATCHING
-    )
+    tracking: dict[str, Observer] = field(default_factory=standard_observers, metadata=WATCHING)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=WATCHING)
     feedforward: Magenta = field(default_factory=Magenta, metadata=role(method="feedforward", old_name="library"))
     printed: dict[str, PublishedFigure] = field(
@@ -122,12 +129,25 @@ class Config:
         self._check_styles()
         self._check_style_count()
         self._check_style_weights()
+        self._check_margin()
+        self._check_style_scale()
         if self.schedule.keep_state and not self.optimizer.supports_warm_start:
             able = ", ".join(name for name, optimizer in OPTIMIZERS.items() if optimizer.supports_warm_start)
             raise InputError(
                 f"schedule.keep_state=true: {type(self.optimizer).__name__} cannot use at one size what it learned at "
                 f"another. Set it to false, or choose an optimizer= out of {able}."
             )
+
+    def _check_margin(self) -> None:
+        """Set ``image.margin=auto`` to 0 where the network continues the picture at the opposite border."""
+        if self.backbone.padding is not Padding.circular or self.image.margin == 0:
+            return
+        if self.image.margin != AUTO:
+            raise InputError(
+                f"image.margin={self.image.margin}: with backbone.padding=circular the picture continues at the "
+                "opposite border and has no margin. Set image.margin=0."
+            )
+        self.image = replace(self.image, margin=0)
 
     def _check_content(self) -> None:
         content = str(self.content) if isinstance(self.content, int | float) else self.content
@@ -151,6 +171,14 @@ class Config:
             )
         if min(self.style_weights, default=0) < 0 or not 0 < sum(self.style_weights[: self.style_count]) < float("inf"):
             raise InputError(f"style_weights={self.style_weights}: must be 0 or more, and not all 0")
+
+    def _check_style_scale(self) -> None:
+        scales = self.image.style_scale
+        if isinstance(scales, list) and self._given_styles and len(scales) != len(self._given_styles):
+            raise InputError(
+                f"image.style_scale={scales}: has {len(scales)} entries for {len(self._given_styles)} style(s). "
+                "Give one for each style, or a number for all."
+            )
 
     def _check_style_count(self) -> None:
         if self.style_count is None:
@@ -176,9 +204,10 @@ class Config:
         """Return a config that holds the source of each picture in memory in its place, as records show it."""
         settings = (self.content, self.style, self.image.start)
         content, style, start = map(source_text, settings)
-        if (content, style, start) == settings:
+        regions = self.regions.with_source_texts()
+        if (content, style, start, regions) == (*settings, self.regions):
             return self
-        return replace(self, content=content, style=style, image=replace(self.image, start=start))
+        return replace(self, content=content, style=style, image=replace(self.image, start=start), regions=regions)
 
     @property
     def shares(self) -> list[float]:

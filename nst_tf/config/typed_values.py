@@ -87,6 +87,15 @@ def quote_existing(value: str) -> str:
     return _quote_elements(value, lambda text: path_exists(text) and _is_misread(text))[0]
 
 
+def as_typed(text: str) -> str:
+    """Return a text as a value that Hydra's grammar reads back as it is: in quotes where it would be misread.
+
+    Args:
+        text: The text that a config shall hold.
+    """
+    return quoted(text) if _is_misread(text) else text
+
+
 def line_to_type(override: str) -> str:
     """Return how to type an override that Hydra's grammar refuses, as a sentence for its error.
 

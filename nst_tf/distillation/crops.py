@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from nst_tf.images import SAMPLES, read_picture, to_bytes
+from nst_tf.images.listing import SUFFIXES, pictures_in
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import user_path
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MIRRORED_SHARE, TRANSPOSED_SHARE = 0.5, 0.1
 MIN_ZOOM = 0.7
 """Smallest side that is cut out, in sides of a crop; it bounds the enlargement."""
@@ -32,7 +32,7 @@ def read_folder(folder: str, exclude: Sequence[str] = (), role: str = "pictures"
     path = user_path(folder)
     if not path.is_dir():
         raise InputError(f"{role}={folder}: no such folder; choose a folder with pictures in it")
-    files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES and file.stem not in exclude]
+    files = [file for file in pictures_in(path) if file.stem not in exclude]
     if not files:
         raise InputError(f"{role}={folder}: no picture in it; choose a folder with pictures ({', '.join(SUFFIXES)})")
     return [to_bytes(read_picture(str(file), role=role).pixels) for file in files]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from nst_tf.backbones import VGG19, Backbone
 from nst_tf.images import SAMPLES
-from nst_tf.observers import OBSERVERS, Observer
+from nst_tf.observers import Observer, standard_observers
 from nst_tf.system.runtime import Precision, Runtime
 from nst_tf.util.checks import above, at_least, convert_fields
 from nst_tf.util.deprecation import accept_old_names
@@ -65,9 +65,7 @@ class Distillation:
     runtime: Runtime = field(
         default_factory=lambda: Runtime(precision=Precision.mixed_bfloat16), metadata=role(in_fingerprint=False)
     )
-    tracking: dict[str, Observer] = field(
-        default_factory=lambda: {name: new() for name, new in OBSERVERS.items()}, metadata=WATCHING
-    )
+    tracking: dict[str, Observer] = field(default_factory=standard_observers, metadata=WATCHING)
 
     def __post_init__(self) -> None:
         convert_fields(self)

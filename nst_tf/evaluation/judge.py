@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Scores:
             several styles, the mean weighted by shares; from 0 (equal colours) to 1.
         total_variation: Total variation of the picture, `nst_tf.evaluation.measures.total_variation`, from 0 to 2.
         judge: Name of the network, with its weights.
+        further: Scores of the further measures that were asked for, by the names of the measures.
+        files: SHA-256 of the weights files of further measures, by the settings that name them.
     """
 
     content: float | None
@@ -48,11 +51,45 @@ class Scores:
     histogram_distance: float | None
     total_variation: float
     judge: str
+    further: Mapping[str, float | None] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, float | str | None]:
+        """Return all scores by name, and under ``judge`` the name of the judge; see `score_names`."""
+        own = {name: getattr(self, name) for name in score_names()}
+        return {**own, **self.further, "judge": self.judge}
 
     def __str__(self) -> str:
         """Return the judge and the scores that are not None in one line."""
-        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, float)}
+        numbers = {name: value for name, value in self.as_dict().items() if isinstance(value, float)}
         return f"{self.judge}: " + ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+
+
+def score_names(further: Sequence[str] = ()) -> list[str]:
+    """Return the names of the scores that every judge gives, then those of further measures."""
+    texts = ("judge", "further", "files")
+    return [*(entry.name for entry in fields(Scores) if entry.name not in texts), *further]
+
+
+class Measure(Protocol):
+    """A measure beside those that every judge computes.
+
+    Attributes:
+        name: Name of the score. It names the weights of the measure's network, so that scores of different weights
+            have different names.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the score."""
+
+    def score(
+        self, picture: np.ndarray, content: np.ndarray | None, styles: Sequence[Picture], shares: Sequence[float]
+    ) -> float | None:
+        """Return the score of a picture ``(H, W, 3)`` against a content of its size and styles of any size.
+
+        None stands for a score whose content or styles are missing.
+        """
 
 
 @dataclass(frozen=True)
@@ -93,11 +130,20 @@ class Judge:
 
     Args:
         backbone: Network whose features are compared; VGG-19 with Keras's ImageNet weights by default.
+        measures: Further measures; none by default.
+        files: SHA-256 of the weights files of the measures, by setting.
     """
 
-    def __init__(self, backbone: Backbone | None = None) -> None:
+    def __init__(
+        self,
+        backbone: Backbone | None = None,
+        measures: Sequence[Measure] = (),
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         backbone = backbone or VGG19()
         self.name = _judge_name(backbone)
+        self.measures = tuple(measures)
+        self.files = dict(files or {})
         self._extractor = backbone.extractor([CONTENT_LAYER, *STYLE_LAYERS])
         self._references: dict[tuple[str, ...], Reference] = {}
         any_size = tf.TensorSpec([1, None, None, 3], tf.float32)
@@ -132,11 +178,15 @@ class Judge:
             **_style_scores(picture, features, reference, shares),
             total_variation=total_variation(picture),
             judge=self.name,
+            further={
+                measure.name: measure.score(picture, reference.content, styles, shares) for measure in self.measures
+            },
+            files=self.files,
         )
 
     def _reference(self, picture: np.ndarray, content: Picture | None, styles: Sequence[Picture]) -> Reference:
         """Return the reference from the cache, or compute it; the cache drops the least recently used."""
-        key = (f"{picture.shape[:2]}", "" if content is None else _sha256(content), *map(_sha256, styles))
+        key = (f"{picture.shape[:2]}", "" if content is None else picture_sha256(content), *map(picture_sha256, styles))
         reference = self._references.pop(key, None) or self._compute_reference(picture, content, styles)
         self._references[key] = reference  # the most recently used is the last
         for oldest in list(self._references)[:-MAX_REFERENCES]:
@@ -177,7 +227,8 @@ def _judge_name(backbone: Backbone) -> str:
     return f"{backbone.name}, {Path(backbone.weights).name} {backbone.identity()['sha256']:.8}"
 
 
-def _sha256(picture: Picture) -> str:
+def picture_sha256(picture: Picture) -> str:
+    """Return the SHA-256 of a picture's file, or of its pixels if it has no file."""
     return picture.sha256 or hashlib.sha256(picture.pixels.tobytes()).hexdigest()
 
 

@@ -1,6 +1,5 @@
 """Writing of a picture's scores into the record of its run."""
 
-from dataclasses import asdict
 from typing import Any
 
 from nst_tf.evaluation.judge import Scores
@@ -16,12 +15,14 @@ def record_scores(folder: RunFolder, record: dict[str, Any], scores: Scores) -> 
         record: Content of `run.json` of a run that has ended.
         scores: Scores of the run's picture.
     """
-    values = asdict(scores)
     record["scores"] = {
-        name: finite_or_none(value) if isinstance(value, float) else value for name, value in values.items()
+        name: finite_or_none(value) if isinstance(value, float) else value for name, value in scores.as_dict().items()
     }
+    record.pop("score_files", None)
+    if scores.files:
+        record["score_files"] = dict(scores.files)
     folder.write_record(record)
-    if folder.tensorboard.is_dir():
+    if folder.has_events:
         from nst_tf.observers.hparams_table import write_scores
 
         write_scores(folder.tensorboard, record["steps"], record["scores"])

@@ -1,17 +1,16 @@
 """The score that a search for settings minimises."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 
-from nst_tf.evaluation import Scores
+from nst_tf.evaluation.judge import score_names
 from nst_tf.runs.folder import RunFolder
 from nst_tf.util.errors import InputError
 
 TOTAL = "total"
 """Name of the run's own total loss, which needs no judge."""
 
-NAMES = (TOTAL, *(field.name for field in fields(Scores) if field.name != "judge"))
-"""Scores that can be minimised: the total loss and the judge's scores."""
+NAMES = (TOTAL, *score_names())
+"""Scores that can be minimised: the total loss and the scores that every judge gives."""
 
 
 def check(minimise: Sequence[str], *, judged: bool) -> None:

@@ -17,7 +17,7 @@ def image_error(key: str, value: object, remedy: str) -> InputError:
     return InputError(f"image.{key}={value!r}: {remedy}")
 
 
-def require_side(key: str, value: int | None) -> None:
-    """Reject a length below `MIN_SIDE` pixels; None passes."""
-    if value is not None and value < MIN_SIDE:
+def require_side(key: str, value: int | str | None) -> None:
+    """Reject a length below `MIN_SIDE` pixels; None and words pass."""
+    if isinstance(value, int) and value < MIN_SIDE:
         raise image_error(key, value, f"must be at least {MIN_SIDE} pixels")

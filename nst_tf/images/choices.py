@@ -28,3 +28,4 @@ class Colour(enum.Enum):
     histogram = "histogram"
     linear = "linear"
     luminance = "luminance"
+    chroma = "chroma"

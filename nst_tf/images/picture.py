@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from nst_tf.images.decoding import decode, flatten
+from nst_tf.images.metadata import NO_METADATA, Metadata, read_metadata
 from nst_tf.images.reading import Limits, read_bytes
 from nst_tf.images.samples import PREFIX, sample_pixels
 from nst_tf.util.errors import InputError
@@ -52,6 +53,7 @@ class Picture:
         source: The path or ``sample:NAME`` that was requested; ``<array WIDTHxHEIGHT>`` for pixels from Python.
         sha256: Hex digest of the file's bytes, of a sample's 8-bit RGB pixels, or of the pixels from Python.
         path: Absolute path of the file; None for a sample and for pixels from Python.
+        metadata: Resolution, colour profile and EXIF of the file.
     """
 
     pixels: np.ndarray
@@ -59,6 +61,7 @@ class Picture:
     source: str = ""
     sha256: str = ""
     path: str | None = None
+    metadata: Metadata = NO_METADATA
 
     def __repr__(self) -> str:
         height, width = self.pixels.shape[:2]
@@ -101,10 +104,11 @@ def read_picture(
         return _read_sample(source, role)
     limits = limits or Limits()
     content = read_bytes(source, role, limits)
-    pixels, alpha = _decode_bytes(content, f"{source!r} ({role})", limits, scale)
+    pixels, alpha, metadata = _decode_bytes(content, f"{source!r} ({role})", limits, scale)
     if alpha is not None and alpha.min() == 1:
         alpha = None
-    return Picture(flatten(pixels, alpha), alpha, source, hashlib.sha256(content).hexdigest(), str(user_path(source)))
+    digest = hashlib.sha256(content).hexdigest()
+    return Picture(flatten(pixels, alpha), alpha, source, digest, str(user_path(source)), metadata)
 
 
 def _read_sample(source: str, role: str) -> Picture:
@@ -115,13 +119,13 @@ def _read_sample(source: str, role: str) -> Picture:
 
 def _decode_bytes(
     content: bytes, place: str, limits: Limits, scale: UsedScale | None
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None, Metadata]:
     with _pillow_warnings_in_log(place), _without_pillows_limit():
         try:
             with Image.open(io.BytesIO(content), formats=[name.upper() for name in FORMATS]) as image:
                 _reduce(image, place, limits, scale)
                 _check_pixels(image, place, limits)
-                return decode(image, place)
+                return *decode(image, place), read_metadata(image, place)
         except InputError:
             raise
         except UnidentifiedImageError:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from nst_tf.util.errors import InputError
 
@@ -30,6 +30,15 @@ def _painting(name: str) -> Callable[[], np.ndarray]:
     return load
 
 
+def _coffee_regions() -> np.ndarray:
+    """Return a label map of the sample ``coffee``: the cup with its saucer in red, the table in blue."""
+    labels = Image.new("RGB", (600, 400), "blue")
+    draw = ImageDraw.Draw(labels)
+    draw.ellipse((76, 68, 480, 392), fill="red")  # the saucer
+    draw.ellipse((172, 16, 411, 212), fill="red")  # the cup, whose lower part is inside the saucer's outline
+    return np.array(labels)
+
+
 # To add a picture, add a line with a function without arguments that returns 8-bit pixels, (H, W) or (H, W, 3).
 # Only those functions of scikit-image belong here whose file is in its wheel; the others download.
 # The paintings are this project's own, made by scripts/paint_samples.py.
@@ -39,6 +48,7 @@ SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "cat": _from_skimage("chelsea"),
     "chelsea": _from_skimage("chelsea"),
     "coffee": _from_skimage("coffee"),
+    "coffee_regions": _coffee_regions,
     "grass": _from_skimage("grass"),
     "gravel": _from_skimage("gravel"),
     "hubble": _from_skimage("hubble_deep_field"),

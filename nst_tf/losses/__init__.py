@@ -1,6 +1,7 @@
 """Losses: dataclasses whose fields are their settings and whose methods are functions of features."""
 
 from nst_tf.losses.content import ContentLoss, ContentReduction
+from nst_tf.losses.distribution_loss import DistributionLoss, Extent, PositionWeights, StatisticsLoss, Sums
 from nst_tf.losses.gram import GramDivisor, GramLoss, GramReduction
 from nst_tf.losses.layer_loss import Balance, Blend, LayerLoss, OverLayers
 from nst_tf.losses.loss import Features, Loss, Representation, Targets, Temperatures
@@ -26,6 +27,8 @@ __all__ = [
     "Blend",
     "ContentLoss",
     "ContentReduction",
+    "DistributionLoss",
+    "Extent",
     "Features",
     "GramDivisor",
     "GramLoss",
@@ -37,10 +40,13 @@ __all__ = [
     "MomentsLoss",
     "MomentsReduction",
     "OverLayers",
+    "PositionWeights",
     "Representation",
     "SlicedReduction",
     "SlicedWassersteinLoss",
     "Smoothing",
+    "StatisticsLoss",
+    "Sums",
     "Targets",
     "Temperatures",
     "TotalVariationLoss",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from nst_tf.losses.distribution_loss import PositionWeights, weighted
 from nst_tf.losses.layer_loss import LayerLoss
 from nst_tf.losses.loss import Features, Representation
 from nst_tf.util.deprecation import accept_old_names
@@ -30,12 +31,12 @@ class ContentReduction(Enum):
     relative = "relative"
 
 
-_FORMULAS: dict[ContentReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {  # (F, P) to (B,)
-    ContentReduction.half_sum: lambda F, P: 0.5 * squared_sum(F - P),
-    ContentReduction.sum: lambda F, P: squared_sum(F - P),
-    ContentReduction.mean: lambda F, P: 1.0 / elements(P) * squared_sum(F - P),
-    ContentReduction.sqrt: lambda F, P: 0.5 / tf.sqrt(elements(P)) * squared_sum(F - P),
-    ContentReduction.relative: lambda F, P: reciprocal(squared_sum(P)) * squared_sum(F - P),
+_FACTORS: dict[ContentReduction, Callable[[tf.Tensor], tf.Tensor | float]] = {  # P to the factor of Σ(F−P)²
+    ContentReduction.half_sum: lambda P: 0.5,
+    ContentReduction.sum: lambda P: 1.0,
+    ContentReduction.mean: lambda P: 1.0 / elements(P),
+    ContentReduction.sqrt: lambda P: 0.5 / tf.sqrt(elements(P)),
+    ContentReduction.relative: lambda P: reciprocal(squared_sum(P)),
 }
 
 
@@ -54,12 +55,31 @@ class ContentLoss(LayerLoss):
     reduction: ContentReduction = ContentReduction.half_sum
 
     positional: ClassVar[bool] = True
+    weighs_positions: ClassVar[bool] = True
 
-    def represent(self, features: Features) -> Representation:
-        """Return the features themselves, ``(B, H, W, C)`` in the precision of the backbone."""
-        return {layer: features[layer] for layer in self.layers}
+    def represent(self, features: Features, weights: PositionWeights | None = None) -> Representation:
+        """Return the features themselves, ``(B, H, W, C)`` in the precision of the backbone.
+
+        With weights, each position's features are multiplied by the root of its weight, so that its squared difference
+        counts with the weight.
+        """
+        return {layer: weighted(features[layer], weights[layer] if weights else None) for layer in self.layers}
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Compute ``reduction((F − P)²)``, ``(B,)`` float32."""
-        F, P = tf.cast(representation, tf.float32), tf.cast(target, tf.float32)
-        return _FORMULAS[self.reduction](F, P)
+        return self.target_factor(target) * self.difference(representation, target)
+
+    def target_factor(self, target: tf.Tensor) -> tf.Tensor | float:
+        """Return the factor of ``Σ(F − P)²``, a number or ``(B,)``, for a target ``(B, H, W, C)``."""
+        return _FACTORS[self.reduction](tf.cast(target, tf.float32))
+
+    def difference(self, x: tf.Tensor, target: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+        """Compute ``Σ w (F − P)²``, ``(B,)`` float32; the sums of two parts of a picture add up to that of both.
+
+        Args:
+            x: Features ``(B, h, w, C)`` of a picture or of a part of it.
+            target: The target there, ``(1, h, w, C)`` or ``(B, h, w, C)``.
+            weights: ``(1, h, w, 1)`` float32; None weighs all positions with 1.
+        """
+        F, P = tf.cast(x, tf.float32), tf.cast(target, tf.float32)
+        return squared_sum(weighted(F - P, weights))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Representation
+from nst_tf.losses.distribution_loss import Extent, StatisticsLoss, Sums, weighted
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
-from nst_tf.util.tensors import elements, gram, positions, reciprocal, squared_sum
+from nst_tf.util.tensors import gram, reciprocal, squared_sum
 
 
 class GramDivisor(Enum):
@@ -29,11 +28,11 @@ class GramDivisor(Enum):
     hwc = "hwc"
 
 
-_DIVISORS: dict[GramDivisor, Callable[[tf.Tensor], tf.Tensor | float]] = {  # features (B, H, W, C) to the divisor
-    GramDivisor.none: lambda x: 1.0,
-    GramDivisor.hw: positions,
-    GramDivisor.chw: elements,
-    GramDivisor.hwc: elements,
+_DIVISORS: dict[GramDivisor, Callable[[Extent], tf.Tensor | float]] = {
+    GramDivisor.none: lambda extent: 1.0,
+    GramDivisor.hw: lambda extent: extent.positions,
+    GramDivisor.chw: lambda extent: extent.elements,
+    GramDivisor.hwc: lambda extent: extent.elements,
 }
 
 
@@ -65,11 +64,11 @@ class _Formula(NamedTuple):
 
     Attributes:
         distance: G and A, ``(B, N, N)`` each and divided by their sizes, to ``(B,)``.
-        size: Features ``(B, H, W, N)`` and their picture ``(B, H, W, 3)`` to the divisor of the Gram matrix.
+        size: Sizes of the layer and its picture to the divisor of the Gram matrix.
     """
 
     distance: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-    size: Callable[[tf.Tensor, tf.Tensor], tf.Tensor | float] = lambda x, image: 1.0
+    size: Callable[[Extent], tf.Tensor | float] = lambda extent: 1.0
 
 
 _FORMULAS = {
@@ -77,16 +76,16 @@ _FORMULAS = {
     GramReduction.half_sum: _Formula(lambda G, A: 0.5 * squared_sum(G - A)),
     GramReduction.mean: _Formula(lambda G, A: 1.0 / _filters(A) ** 2 * squared_sum(G - A)),
     GramReduction.gatys: _Formula(  # ¼ Σ(G/M − A/M)² / N²
-        lambda G, A: 0.25 / _filters(A) ** 2 * squared_sum(G - A), size=lambda x, image: positions(x)
+        lambda G, A: 0.25 / _filters(A) ** 2 * squared_sum(G - A), size=lambda extent: extent.positions
     ),
     GramReduction.mean_chw: _Formula(  # Σ(G/√(NM) − A/√(NM))² / N²
-        lambda G, A: 1.0 / _filters(A) ** 2 * squared_sum(G - A), size=lambda x, image: tf.sqrt(elements(x))
+        lambda G, A: 1.0 / _filters(A) ** 2 * squared_sum(G - A), size=lambda extent: tf.sqrt(extent.elements)
     ),
     GramReduction.keras_example: _Formula(  # ¼ Σ(G/(3HW) − A/(3HW))²
-        lambda G, A: 0.25 * squared_sum(G - A), size=lambda x, image: elements(image)
+        lambda G, A: 0.25 * squared_sum(G - A), size=lambda extent: extent.image_elements
     ),
     GramReduction.relative: _Formula(  # Σ(G/M − A/M)² / Σ(A/M)²
-        lambda G, A: reciprocal(squared_sum(A)) * squared_sum(G - A), size=lambda x, image: positions(x)
+        lambda G, A: reciprocal(squared_sum(A)) * squared_sum(G - A), size=lambda extent: extent.positions
     ),
 }
 
@@ -97,7 +96,7 @@ def _filters(A: tf.Tensor) -> int:
 
 @accept_old_names
 @dataclass
-class GramLoss(LayerLoss):
+class GramLoss(StatisticsLoss):
     """``weight · Σ_l w_l · reduction((G_l − A_l)²)`` per picture, ``G = (F + shift)ᵀ(F + shift) / divisor``.
 
     Args:
@@ -130,13 +129,15 @@ class GramLoss(LayerLoss):
         previous = super().effective_weight(self.layers[number - 1]) if self.chained and number else 0.0
         return super().effective_weight(layer) - previous
 
-    def represent(self, features: Features) -> Representation:
-        """Compute Gram matrices ``(B, N, N)`` float32, divided by their ``divisor`` and their picture's size."""
-        return {layer: self._gram(features[layer], features["image"]) for layer in self.layers}
-
-    def _gram(self, x: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    def sums(self, x: tf.Tensor, weights: tf.Tensor | None = None) -> Sums:
+        """Compute the plain Gram matrix ``Σ_p w_p f_p f_pᵀ``, ``(B, N, N)`` float32, of features with ``shift``."""
         shifted = x + tf.cast(self.shift, x.dtype) if self.shift else x
-        return gram(shifted) / (_DIVISORS[self.divisor](x) * _FORMULAS[self.reduction].size(x, image))
+        return (gram(weighted(shifted, weights)),)
+
+    def statistics(self, sums: Sums, extent: Extent) -> tf.Tensor:
+        """Compute the Gram matrix ``(B, N, N)`` float32, divided by its ``divisor`` and its picture's size."""
+        G = tf.cast(sums[0], tf.float32)
+        return G / (_DIVISORS[self.divisor](extent) * _FORMULAS[self.reduction].size(extent))
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Compute ``reduction((G − A)²)``, ``(B,)`` float32."""

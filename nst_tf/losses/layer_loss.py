@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
 
 from nst_tf.losses.loss import Features, Loss, Representation, Temperatures
 from nst_tf.losses.smoothing import Smoothing, entropy, largest_activation, peak, spatial_softmax
@@ -71,7 +72,9 @@ class LayerLoss(Loss):
             def layer_distance(self, representation, target):
                 return tf.reduce_sum(tf.square(representation - target), axis=1)  # (B,)
 
-    A loss that compares position by position sets ``positional = True``. An entry in `nst_tf.losses.LOSSES` makes a
+    A loss that compares position by position sets ``positional = True``. A loss for which the order of the positions
+    does not matter derives from `nst_tf.losses.distribution_loss.DistributionLoss`, so that it can be limited to a
+    region of the picture. An entry in `nst_tf.losses.LOSSES` makes a
     loss available in configs.
 
     Attributes:
@@ -103,6 +106,9 @@ class LayerLoss(Loss):
     balance: Balance = Balance.none
     diagnostics: bool = field(default=False, metadata=role(old_name="peaks"))
     reduction: Enum | None = None
+
+    weighs_positions: ClassVar[bool] = False
+    """True if ``represent`` takes weights of positions, as that of `DistributionLoss` does."""
 
     @abstractmethod
     def represent(self, features: Features) -> Representation:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Representation
+from nst_tf.losses.distribution_loss import Extent, StatisticsLoss, Sums
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
-from nst_tf.util.tensors import reciprocal, squared_sum
+from nst_tf.util.tensors import positions, reciprocal, squared_sum
 
 EPSILON = 1e-5
 """Added to a variance, so that its root has a finite gradient where a filter is constant (Huang & Belongie's code)."""
@@ -38,7 +37,7 @@ _FORMULAS: dict[MeanVarianceReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tenso
 
 @accept_old_names
 @dataclass
-class MeanVarianceLoss(LayerLoss):
+class MeanVarianceLoss(StatisticsLoss):
     """``weight · Σ_l w_l · reduction(Σ (μ − μ')² + (σ − σ')²)`` per picture, over the filters of each layer.
 
     These are the statistics that batch and instance normalisation adjust: 2N numbers per layer, where the Gram matrix
@@ -57,15 +56,32 @@ class MeanVarianceLoss(LayerLoss):
     reference: str = "style"
     reduction: MeanVarianceReduction = MeanVarianceReduction.mean
 
-    def represent(self, features: Features) -> Representation:
+    def sums(self, x: tf.Tensor, weights: tf.Tensor | None = None) -> Sums:
+        """Compute ``Σ w``, ``Σ w x`` and ``Σ w x²``, ``(B, 1)``, ``(B, N)`` and ``(B, N)`` float64.
+
+        They are made of the mean and of the variance about that mean, which float32 finds exactly. The difference of
+        both moments is taken in float64, so that it is exact too, for a picture as for the sum of its tiles.
+        """
+        total, mean, variance = (tf.cast(value, tf.float64) for value in _moments(tf.cast(x, tf.float32), weights))
+        return total, total * mean, total * (variance + tf.square(mean))
+
+    def statistics(self, sums: Sums, extent: Extent) -> tf.Tensor:
         """Compute the mean and deviation of each filter, ``(B, N, 2)`` float32."""
-        return {layer: _mean_and_deviation(features[layer]) for layer in self.layers}
+        total, first, second = sums
+        mean = first / total  # (B, N)
+        variance = tf.cast(tf.maximum(second / total - tf.square(mean), 0.0), tf.float32)
+        return tf.stack([tf.cast(mean, tf.float32), tf.sqrt(variance + EPSILON)], -1)
 
     def layer_distance(self, representation: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         """Compute ``reduction(Σ (μ − μ')² + (σ − σ')²)``, ``(B,)`` float32."""
         return _FORMULAS[self.reduction](representation, target)
 
 
-def _mean_and_deviation(x: tf.Tensor) -> tf.Tensor:
-    mean, variance = tf.nn.moments(tf.cast(x, tf.float32), [1, 2])  # (B, N)
-    return tf.stack([mean, tf.sqrt(variance + EPSILON)], -1)
+def _moments(x: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the sum of the weights ``(B, 1)``, and the weighted mean and variance of each filter, ``(B, N)``."""
+    if weights is None:
+        return tf.fill([tf.shape(x)[0], 1], positions(x)), *tf.nn.moments(x, [1, 2])
+    total = tf.reduce_sum(weights, [1, 2]) + tf.zeros([tf.shape(x)[0], 1])
+    mean = tf.math.divide_no_nan(tf.reduce_sum(weights * x, [1, 2]), total)
+    squares = tf.math.squared_difference(x, tf.stop_gradient(mean)[:, None, None])
+    return total, mean, tf.math.divide_no_nan(tf.reduce_sum(weights * squares, [1, 2]), total)

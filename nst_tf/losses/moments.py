@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Representation
+from nst_tf.losses.distribution_loss import Extent, StatisticsLoss, Sums, weighted
+from nst_tf.losses.loss import Representation
 from nst_tf.util.checks import above
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
@@ -39,7 +39,7 @@ _FORMULAS: dict[MomentsReduction, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] =
 
 @accept_old_names
 @dataclass
-class MomentsLoss(LayerLoss):
+class MomentsLoss(StatisticsLoss):
     """``weight · Σ_l w_l · reduction(W₂²(𝒩(μ, Σ + εI), 𝒩(μ', Σ' + εI)))`` per picture.
 
     The features of a layer, one vector per position, count as samples of a Gaussian. The 2-Wasserstein distance of two
@@ -66,9 +66,19 @@ class MomentsLoss(LayerLoss):
         super().__post_init__()
         above("epsilon", self.epsilon, 0)
 
-    def represent(self, features: Features) -> Representation:
+    def sums(self, x: tf.Tensor, weights: tf.Tensor | None = None) -> Sums:
+        """Compute ``Σ_p w_p x_p x_pᵀ`` and ``Σ_p w_p x_p``, ``(B, N, N)`` float32 and ``(B, N)`` float64.
+
+        The second is the mean times the number of positions, so that dividing by that number gives the mean exactly.
+        """
+        values = tf.cast(x, tf.float32)
+        mean = tf.reduce_mean(values if weights is None else weights * values, [1, 2])
+        return gram(weighted(x, weights)), tf.cast(mean, tf.float64) * tf.cast(positions(x), tf.float64)
+
+    def statistics(self, sums: Sums, extent: Extent) -> tf.Tensor:
         """Compute the second moments ``E[x xᵀ]`` and, as a last column, the mean: ``(B, N, N + 1)`` float32."""
-        return {layer: _moments(features[layer]) for layer in self.layers}
+        second, first = (value / tf.cast(extent.positions, value.dtype) for value in sums)  # (B, N, N), (B, N)
+        return tf.concat([tf.cast(second, tf.float32), tf.cast(first, tf.float32)[..., None]], -1)
 
     def finalize_targets(self, representation: Representation) -> Representation:
         """Compute the covariance's `scaled_eigenvectors` and, as a last column, the mean: ``(B, N, N + 1)`` float32."""
@@ -93,11 +103,6 @@ class MomentsLoss(LayerLoss):
         unit = length / filters if self.reduction is MomentsReduction.relative else tf.ones_like(length)
         covariance = moments[..., :-1] - tf.matmul(mean, mean, transpose_b=True)
         return covariance + (self.epsilon * unit)[:, None, None] * tf.eye(filters)
-
-
-def _moments(x: tf.Tensor) -> tf.Tensor:
-    mean = tf.reduce_mean(tf.cast(x, tf.float32), [1, 2])  # (B, N)
-    return tf.concat([gram(x) / positions(x), mean[..., None]], -1)
 
 
 def scaled_eigenvectors(A: tf.Tensor) -> tf.Tensor:

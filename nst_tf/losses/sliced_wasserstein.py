@@ -9,8 +9,7 @@ from enum import Enum
 
 import numpy as np
 
-from nst_tf.losses.layer_loss import LayerLoss
-from nst_tf.losses.loss import Features, Representation
+from nst_tf.losses.distribution_loss import DistributionLoss
 from nst_tf.util.checks import at_least
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.lazy import tf
@@ -41,7 +40,7 @@ def _mean_square(x: tf.Tensor) -> tf.Tensor:
 
 @accept_old_names
 @dataclass
-class SlicedWassersteinLoss(LayerLoss):
+class SlicedWassersteinLoss(DistributionLoss):
     """``weight · Σ_l w_l · reduction((sort(⟨F, θ⟩) − sort(⟨F', θ⟩))²)`` per picture, over directions θ.
 
     Along one direction, the squared 2-Wasserstein distance of two sets of numbers is the mean squared difference of the
@@ -51,6 +50,8 @@ class SlicedWassersteinLoss(LayerLoss):
     The paper draws new directions at every step. Here they are drawn once, from ``seed``, because line searches and
     resumed runs need a loss that is a function of the picture alone. They are orthogonal in groups of N, so that N
     of them respond equally to a shift in any direction.
+
+    Sorted numbers are no sums over positions, so a picture cannot be processed tile by tile with this loss.
 
     Args:
         reduction: See `SlicedReduction`; default ``mean``.
@@ -72,9 +73,13 @@ class SlicedWassersteinLoss(LayerLoss):
             at_least("directions", self.directions, 1)
         at_least("seed", self.seed, 0)
 
-    def represent(self, features: Features) -> Representation:
-        """Compute the projections on each direction, sorted: ``(B, D, M)`` float32."""
-        return {layer: tf.sort(self._projections(features[layer])) for layer in self.layers}
+    def represent_layer(self, x: tf.Tensor, image: tf.Tensor | None, weights: tf.Tensor | None) -> tf.Tensor:
+        """Compute the projections on each direction, sorted: ``(B, D, M)`` float32.
+
+        With weights these are the M quantiles ``(i + ½)/M`` of the weighted projections.
+        """
+        projections = self._projections(x)
+        return tf.sort(projections) if weights is None else weighted_quantiles(projections, weights)
 
     def _projections(self, x: tf.Tensor) -> tf.Tensor:
         filters = x.shape[-1]
@@ -106,3 +111,25 @@ def quantiles(x: tf.Tensor, count: int) -> tf.Tensor:
     above = np.minimum(below + 1, available - 1)
     fraction = (position - below).astype(np.float32)
     return (1 - fraction) * tf.gather(x, below, axis=-1) + fraction * tf.gather(x, above, axis=-1)
+
+
+def weighted_quantiles(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Compute the M quantiles ``(i + ½)/M`` of M weighted numbers: the smallest with more than that share up to it.
+
+    Equal weights give the sorted numbers. A number of weight 0 is never a quantile.
+
+    Args:
+        x: ``(B, D, M)`` float32.
+        weights: ``(1, h, w, 1)`` or ``(B, h, w, 1)`` float32 with h·w = M.
+
+    Returns:
+        ``(B, D, M)`` float32 in ascending order.
+    """
+    flat = tf.reshape(tf.cast(weights, tf.float64), [tf.shape(weights)[0], 1, -1])  # (B, 1, M)
+    order = tf.argsort(x)
+    sorted_weights = tf.gather(tf.broadcast_to(flat, tf.shape(x)), order, batch_dims=2)
+    up_to = tf.cumsum(sorted_weights, -1)  # (B, D, M)
+    count = tf.shape(x)[-1]
+    levels = (tf.range(tf.cast(count, tf.float64), dtype=tf.float64) + 0.5) / tf.cast(count, tf.float64)
+    index = tf.searchsorted(up_to, levels * up_to[..., -1:], side="right")  # the first sum above each level
+    return tf.gather(tf.gather(x, order, batch_dims=2), index, batch_dims=2)

@@ -7,7 +7,9 @@ imported here hold settings only, and import neither TensorFlow nor TensorBoard.
 from collections.abc import Iterable
 
 from nst_tf.observers.checkpoints import Checkpoints
+from nst_tf.observers.film import Film
 from nst_tf.observers.metrics import Metrics
+from nst_tf.observers.mlflow import MLflow
 from nst_tf.observers.observer import Observer, RunningObserver, is_due
 from nst_tf.observers.progress import Progress
 from nst_tf.observers.snapshots import Snapshots
@@ -17,6 +19,8 @@ OBSERVERS: dict[str, type[Observer]] = {
     "metrics": Metrics,
     "tensorboard": TensorBoard,
     "snapshots": Snapshots,
+    "film": Film,
+    "mlflow": MLflow,
     "progress": Progress,
     "checkpoints": Checkpoints,
 }
@@ -24,6 +28,11 @@ OBSERVERS: dict[str, type[Observer]] = {
 
 The checkpoints are last: a run must not be resumed after a step that the other observers have not recorded.
 """
+
+
+def standard_observers() -> dict[str, Observer]:
+    """Return the observers of ``tracking=standard`` with their defaults, by name."""
+    return {name: kind() for name, kind in OBSERVERS.items() if kind.is_standard}
 
 
 def ordered_observers(observers: Iterable[Observer]) -> list[Observer]:
@@ -40,6 +49,8 @@ def ordered_observers(observers: Iterable[Observer]) -> list[Observer]:
 __all__ = [
     "OBSERVERS",
     "Checkpoints",
+    "Film",
+    "MLflow",
     "Metrics",
     "Observer",
     "Progress",
@@ -48,4 +59,5 @@ __all__ = [
     "TensorBoard",
     "is_due",
     "ordered_observers",
+    "standard_observers",
 ]

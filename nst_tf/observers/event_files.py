@@ -17,11 +17,12 @@ from pathlib import Path
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 
+from nst_tf.runs.folder import EVENT_FILES
 from nst_tf.util.files import write_atomically
 from nst_tf.util.lazy import tf
 
 REWRITTEN_TAGS = (
-    *("config", "custom_scalars__config__", "end", "cost/"),
+    *("config", "custom_scalars__config__", "end", "cost/", "picture/"),
     *("_hparams_/session_start_info", "_hparams_/session_end_info"),
 )
 """Prefixes of the tags that a resumed run writes again."""
@@ -29,7 +30,7 @@ REWRITTEN_TAGS = (
 
 def event_files(folder: Path) -> list[Path]:
     """Return the event files in a folder, sorted by name; none if the folder is missing."""
-    return sorted(folder.glob("events.out.tfevents.*"))
+    return sorted(folder.glob(EVENT_FILES))
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
@@ -50,11 +51,16 @@ def write_summary(folder: Path, summary: Summary) -> None:
             records.write(event.SerializeToString())
 
 
+def read_events(path: Path) -> Iterator[Event]:
+    """Return the whole events of a file."""
+    return (Event.FromString(record) for record in _records(path))
+
+
 def truncate_events(folder: Path, step: int) -> None:
     """Remove the events after a step, and those with `REWRITTEN_TAGS`, so that a resumed run continues the files.
 
     Args:
-        folder: Folder of the event files; it may be missing.
+        folder: Folder of the event files; it may be missing. Other files in it are left alone.
         step: Last step to keep; -1 removes all files.
     """
     for path in event_files(folder):
@@ -64,7 +70,7 @@ def truncate_events(folder: Path, step: int) -> None:
 def remove_tags(folder: Path, prefix: str) -> None:
     """Remove the events whose tags start with a prefix; files without such events are not changed."""
     for path in event_files(folder):
-        if any(_has_tag(Event.FromString(record), prefix) for record in _records(path)):
+        if any(_has_tag(event, prefix) for event in read_events(path)):
             _filter(path, lambda event: not _has_tag(event, prefix))
 
 

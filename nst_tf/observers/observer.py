@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nst_tf.runs.events import Iterate, Started
 from nst_tf.runs.observer_list import RunningObserver
@@ -45,6 +46,9 @@ class Observer:
         ...         print(event.status)
     """
 
+    is_standard: ClassVar[bool] = True
+    """Whether ``tracking=standard`` has the observer."""
+
     every: int = 10
 
     def __post_init__(self) -> None:
@@ -56,9 +60,12 @@ class Observer:
         """Return the settings that are numbers of steps."""
         return {"every": self.every}
 
-    @property
-    def periods(self) -> Sequence[int]:
-        """Numbers of steps; the engine gives a `Progressed` event at every multiple of each."""
+    def periods(self, steps: int) -> Sequence[int]:
+        """Return numbers of steps; the engine gives a `Progressed` event at every multiple of each.
+
+        Args:
+            steps: Number of steps that the run may take. Here it makes no difference.
+        """
         return [period for period in self._periods_by_key().values() if period]
 
     def start(self, event: Started) -> RunningObserver:

@@ -11,12 +11,14 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from nst_tf.backbones import Backbone, Extractor
+from nst_tf.images import RegionMasks
 from nst_tf.losses import Loss
 from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimization.terms import active_losses
+from nst_tf.optimization.tiled_objective import TiledObjective
 from nst_tf.optimizers import Optimizer
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.lazy import tf
@@ -78,8 +80,10 @@ class RunCache:
         content: np.ndarray,
         styles: Sequence[np.ndarray],
         shares: Sequence[float],
+        regions: Sequence[RegionMasks] = (),
+        tile: int | None = None,
     ) -> Objective:
-        """Return `Objective.prepare` of these arguments.
+        """Return `Objective.prepare` of these arguments, or `TiledObjective.prepare_tiled` with a ``tile``.
 
         Losses that differ only in their weights share their targets.
 
@@ -87,13 +91,15 @@ class RunCache:
             InputError: See `Objective.prepare`.
         """
         pictures = tuple(_digest(picture) for picture in (content, *styles))
-        key = (id(extractor), static_configs(losses), pictures, tuple(shares))
+        key = (id(extractor), static_configs(losses), pictures, tuple(shares), tuple(map(_region_key, regions)), tile)
         if (found := self._objectives.find(key)) is not None:
             return found.with_weights(losses)
         self._objectives.drop_unused()
         style_images = [tf.constant(style) for style in styles]
-        prepared = Objective.prepare(extractor, losses, tf.constant(content), style_images, shares)
-        return self._objectives.put(key, prepared)
+        arguments = (extractor, losses, tf.constant(content), style_images, shares, regions)
+        if tile is None:
+            return self._objectives.put(key, Objective.prepare(*arguments))
+        return self._objectives.put(key, TiledObjective.prepare_tiled(*arguments, tile))
 
     def loop(
         self,
@@ -118,7 +124,7 @@ class RunCache:
             raise_if_stopped: See `CompiledLoop`.
         """
         input_types = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
-        settings = (static_configs(objective.losses), repr(optimizer.static_config()), schedule.average)
+        settings = (objective.tile, static_configs(objective.losses), repr(optimizer.static_config()), schedule.average)
         key = (id(objective.extractor), settings, scale, tuple(start.shape), start.device, input_types)
         if (found := self._loops.find(key)) is not None:
             found.reset(optimizer, start, [objective.inputs], schedule.growth, raise_if_stopped)
@@ -192,3 +198,10 @@ def static_configs(losses: Mapping[str, Loss]) -> tuple[tuple[str, str], ...]:
 
 def _digest(picture: np.ndarray) -> tuple[tuple[int, ...], str]:
     return picture.shape, hashlib.sha256(picture.tobytes()).hexdigest()
+
+
+def _region_key(region: RegionMasks) -> tuple[Hashable, ...]:
+    """Return what determines the weights of a region: its name, share, propagation, and the hashes of its masks."""
+    masks = {"content": region.content, **region.styles}
+    hashes = tuple((name, None if mask is None else _digest(mask)) for name, mask in masks.items())
+    return (region.name, region.share, region.propagation, region.grow, hashes)

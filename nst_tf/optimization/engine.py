@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from nst_tf.images import resize
 from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, StepRecord, column, loop_arrays
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
@@ -91,10 +90,10 @@ class Engine:
         problem, factor = self._problem, self._problem.schedule.scales[scale]
         content, styles = problem.pictures(factor)
         if self._level is None:
-            start = problem.canvas.start_image(content, styles, problem.seed)
+            start = problem.canvas.start_image(content, styles, problem.seed, problem.canvas.margin_at(factor))
         else:
-            start = resize(self._level.loop.image()[0], *content.shape[1:3])[None]
-        objective = problem.objective(content, styles)
+            start = problem.enlarge(self._level.loop.image(), problem.schedule.scales[self._level.scale], factor)
+        objective = problem.objective(content, styles, factor)
         loop = problem.cache.loop(
             objective, problem.optimizer, problem.schedule, scale, tf.constant(start), self._request.raise_if_stopped
         )
@@ -152,6 +151,7 @@ class Engine:
     def _iterate(self, level: PyramidLevel, best: bool = False) -> Iterate:
         """Return the present iterate, or with ``best`` the one of the lowest loss at this scale."""
         record = level.loop.read_best() if best else level.loop.read_reported()
+        factor = self._problem.schedule.scales[level.scale]
         image = level.loop.best if best else level.loop.image
         return Iterate(
             step=level.steps_before + record.step,
@@ -161,7 +161,7 @@ class Engine:
             total=record.total,
             gradient_norm=record.gradient_norm,
             terms=record.terms,
-            picture=lambda: self._problem.canvas.finish(image(), self._problem.content)[0],
+            picture=lambda: self._problem.finish(image(), factor)[0],
             state=lambda: level.state() | {"engine/seconds": np.array(self._seconds)},
         )
 

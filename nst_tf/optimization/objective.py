@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from nst_tf.images import RegionMasks
 from nst_tf.losses import Balance, LayerLoss, Loss
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
-from nst_tf.optimization.terms import Term, TermInputs, active_losses
+from nst_tf.optimization.terms import Term, TermInputs, active_losses, part_name
 from nst_tf.optimizers import Evaluation
 from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
@@ -22,10 +23,13 @@ class Objective:
 
     Attributes:
         extractor: Picture to features, as `Backbone.extractor` gives it.
+        tile: Side of a tile in pixels, see `nst_tf.optimization.tiled_objective.TiledObjective`; None for none.
 
     Args:
         terms: The active losses by name, each with its targets.
     """
+
+    tile: int | None = None
 
     def __init__(self, extractor: FeatureFunction, terms: Mapping[str, Term]) -> None:
         self.extractor, self._terms = extractor, terms
@@ -38,6 +42,7 @@ class Objective:
         content: tf.Tensor,
         styles: Sequence[tf.Tensor],
         shares: Sequence[float],
+        regions: Sequence[RegionMasks] = (),
     ) -> Objective:
         """Compute every target once.
 
@@ -47,11 +52,12 @@ class Objective:
             content: ``(B, H, W, 3)``, RGB in [0, 1].
             styles: Pictures ``(B, h, w, 3)``, of any sizes.
             shares: One share per style; they should sum to 1.
+            regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
 
         Raises:
             InputError: No loss has a weight above 0, or one refers to a style that was not given.
         """
-        references = References(extractor, active_losses(losses), content, styles, shares)
+        references = References(extractor, active_losses(losses), content, styles, shares, regions)
         return cls(extractor, references.terms())
 
     @property
@@ -66,10 +72,10 @@ class Objective:
 
     def evaluator(self) -> Callable[[tf.Tensor, Mapping[str, TermInputs]], Evaluation]:
         """Return a function of a picture and `inputs`, which is compiled once for all objectives of these settings."""
-        extractor, losses = self.extractor, self.losses
+        losses = self.losses
 
         def evaluate(image: tf.Tensor, inputs: Mapping[str, TermInputs]) -> Evaluation:
-            return Objective(extractor, {name: Term(loss, inputs[name]) for name, loss in losses.items()})(image)
+            return self._with_terms({name: Term(loss, inputs[name]) for name, loss in losses.items()})(image)
 
         return evaluate
 
@@ -79,16 +85,21 @@ class Objective:
             name: Term(losses[name], term.inputs._replace(weight=losses[name].weight))
             for name, term in self._terms.items()
         }
+        return self._with_terms(terms)
+
+    def _with_terms(self, terms: Mapping[str, Term]) -> Objective:
+        """Return an objective that computes these terms in the same way."""
         return Objective(self.extractor, terms)
 
     @property
     def gradient_balanced(self) -> dict[tuple[str, str], float]:
-        """Loss and layer of every layer under `Balance.gradient`, each with its weight ``w_l`` in the loss."""
+        """Loss and `part_name` of every layer under `Balance.gradient`, each with its weight ``w_l`` in the loss."""
         return {
-            (name, layer): loss.effective_weight(layer)
-            for name, loss in self.losses.items()
-            if isinstance(loss, LayerLoss) and loss.balance is Balance.gradient
-            for layer in loss.layers
+            (name, part_name(region, layer)): term.loss.effective_weight(layer) * term.share(region)
+            for name, term in self._terms.items()
+            if isinstance(term.loss, LayerLoss) and term.loss.balance is Balance.gradient
+            for region in term.inputs.regions
+            for layer in term.loss.layers
         }
 
     def balance_gradients(self, start: tf.Tensor, noise: tf.Tensor) -> Objective:
@@ -114,7 +125,7 @@ class Objective:
             name: replace(term, inputs=term.inputs._replace(layer_factors=_factors_of(name, by_layer)))
             for name, term in self._terms.items()
         }
-        return Objective(self.extractor, terms)
+        return self._with_terms(terms)
 
     def _gradient_norms(self, image: tf.Tensor) -> tf.Tensor:
         """Compute ``‖∂(w_l E_l)/∂x‖`` of the layers in `gradient_balanced`, ``(layers, B)`` float64.
@@ -125,11 +136,11 @@ class Objective:
 
         @compile_function
         def gradient_norm(image: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(image)
-                _, terms = self.values(image)
-                value = tf.add_n([one_hot[n] * terms[name] for n, name in enumerate(term_names)])
-            return tf.sqrt(squared_sum(tf.cast(tape.gradient(value, image), tf.float64)))
+            def value_of(terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+                return tf.add_n([one_hot[n] * terms[name] for n, name in enumerate(term_names)])
+
+            _, gradient, _ = self.differentiate(image, value_of)
+            return tf.sqrt(squared_sum(tf.cast(gradient, tf.float64)))
 
         rows = tf.unstack(tf.eye(len(term_names)))
         compiled = gradient_norm.get_concrete_function(image, rows[0])  # concrete, as in `References`
@@ -144,24 +155,49 @@ class Objective:
         Returns:
             The evaluation; its terms have the names of `nst_tf.optimization.terms.term_names`.
         """
+        return Evaluation(*self.differentiate(image, self._total))
+
+    def differentiate(
+        self, image: tf.Tensor, value_of: Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Compute a function of the terms, its gradient with respect to the picture, and the terms.
+
+        Args:
+            image: ``(B, H, W, 3)``, RGB in [0, 1].
+            value_of: Function from the terms by name to ``(B,)`` float32.
+
+        Returns:
+            ``(B,)`` float32, ``(B, H, W, 3)`` float32, and the terms, ``(B,)`` float32 each.
+        """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            total, terms = self.values(image)
-        return Evaluation(total, tape.gradient(total, image), terms)
+            terms = self._term_values(image)
+            value = value_of(terms)
+        return value, tape.gradient(value, image), terms
 
     def values(self, image: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Compute the total and the terms of a picture, ``(B,)`` float32 each, by the forward pass alone."""
+        terms = self._term_values(image)
+        return self._total(terms), terms
+
+    def _total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return tf.add_n([terms[name] for name in self._terms])
+
+    def _term_values(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         features = extract_features(self.extractor, image)
         terms: dict[str, tf.Tensor] = {}
         for name, term in self._terms.items():
             smoothed = term.smooth(features)
-            layers = term.layers(smoothed)
-            raw = tf.add_n(list(layers.values()))
-            terms |= {name: term.inputs.weight * raw, f"{name}/raw": raw}
-            terms |= {f"{name}/{layer}": value for layer, value in layers.items() if layer != "image"}
+            terms |= self._named(name, term, term.layers(smoothed))
             diagnostics = term.loss.compute_diagnostics(smoothed)
             terms |= {f"{name}/{diagnostic}": value for diagnostic, value in diagnostics.items()}
-        return tf.add_n([terms[name] for name in self._terms]), terms
+        return terms
+
+    def _named(self, name: str, term: Term, layers: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return the terms of one loss, by their names in `nst_tf.optimization.terms.term_names`."""
+        raw = tf.add_n(list(layers.values()))
+        named = {name: term.inputs.weight * raw, f"{name}/raw": raw}
+        return named | {f"{name}/{layer}": value for layer, value in layers.items() if layer != "image"}
 
 
 def _factors_of(name: str, by_layer: Mapping[tuple[str, str], tf.Tensor]) -> dict[str, tf.Tensor]:

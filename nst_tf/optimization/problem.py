@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from nst_tf.backbones import Extractor
-from nst_tf.images import Canvas, Noise, Picture
+from nst_tf.images import (
+    TILE_OFF,
+    Canvas,
+    Noise,
+    Picture,
+    RegionMasks,
+    Regions,
+    StyleFit,
+    crop,
+    extend,
+    opaque_regions,
+    resize,
+)
 from nst_tf.losses import Loss
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.execution import Execution
-from nst_tf.optimization.footprint import Footprint, MemoryPlan, check_fits, fits_easily, fitting_factor
+from nst_tf.optimization.footprint import (
+    Footprint,
+    MemoryPlan,
+    check_fits,
+    fits,
+    fits_easily,
+    fitting_factor,
+    fitting_tile,
+)
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
+from nst_tf.optimization.terms import active_losses
+from nst_tf.optimization.tile_sums import tile_obstacle
 from nst_tf.optimizers import Optimizer
 from nst_tf.system.memory import resident_mb
+from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
 
@@ -36,6 +60,8 @@ class Problem:
         content: The content picture at its own size.
         styles: The style pictures at their own sizes.
         shares: Share of each style, summing to 1.
+        regions: Regions of the content and of the styles, with their masks read.
+        tile: Side of the square that a tile owns, in pixels; None computes the whole picture at once.
         cache: Builds targets and compiled loops, or reuses those of earlier runs.
     """
 
@@ -50,14 +76,68 @@ class Problem:
     content: Picture
     styles: Sequence[Picture]
     shares: Sequence[float]
+    regions: Regions = field(default_factory=Regions)
+    tile: int | None = None
     cache: RunCache = field(default_factory=RunCache)
 
     def pictures(self, factor: float = 1.0) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return content and styles at ``factor`` times the full size, ``(1, H, W, 3)`` float32 each."""
-        content = self.canvas.content(self.content, factor)
-        return content, self.canvas.styles(self.styles, content, factor)
+        """Return content and styles at ``factor`` times the full size, ``(1, H, W, 3)`` float32 each.
 
-    def objective(self, content: np.ndarray, styles: Sequence[np.ndarray]) -> Objective:
+        The content is extended by the margin, and so are styles that have its shape.
+        """
+        content, margin = self.canvas.content(self.content, factor), self.canvas.margin_at(factor)
+        styles = self.canvas.styles(self.styles, content, factor)
+        if self.canvas.style_fit is StyleFit.content:
+            styles = [extend(style, margin) for style in styles]
+        return extend(content, margin), styles
+
+    def enlarge(self, image: np.ndarray, factor: float, next_factor: float) -> np.ndarray:
+        """Return the optimised picture of a scale at the size of the next one, with the margin of that.
+
+        Args:
+            image: ``(1, H, W, 3)``, with its margin.
+            factor: Fraction of the full size that the picture has.
+            next_factor: Fraction of the full size that it gets.
+        """
+        inner = crop(image, self.canvas.margin_at(factor))[0]
+        resized = resize(inner, *self.canvas.shape(self.content, next_factor))[None]
+        return extend(resized, self.canvas.margin_at(next_factor))
+
+    def region_masks(self, styles: Sequence[np.ndarray], factor: float = 1.0) -> list[RegionMasks]:
+        """Return the regions that take a style, with masks at ``factor`` times the full size.
+
+        The transparent parts of content and styles are left out of all of them, and of the whole picture.
+
+        Args:
+            styles: ``(1, h, w, 3)`` each, as `pictures` returns them.
+            factor: Fraction of the full size.
+
+        Raises:
+            InputError: See `Regions.at`.
+        """
+        margin, fits_content = self.canvas.margin_at(factor), self.canvas.style_fit is StyleFit.content
+        shape = self.canvas.shape(self.content, factor)
+        shapes = [shape if fits_content else (style.shape[1], style.shape[2]) for style in styles]
+        regions = self.regions.at(self.content, self.styles, shape, shapes)
+        extended = [region.extended(margin, margin if fits_content else 0) for region in regions]
+        return opaque_regions(extended, self.content, self.styles, shape, shapes, margin, fits_content)
+
+    @property
+    def region_names(self) -> list[str]:
+        """Names of the regions that take a style; empty for the whole picture."""
+        return self.regions.names(self.content)
+
+    def finish(self, image: np.ndarray, factor: float = 1.0) -> np.ndarray:
+        """Turn the optimised picture of a scale into the result, ``(1, H, W, 3)`` float32 in [0, 1].
+
+        Args:
+            image: ``(1, H, W, 3)``, with the margin.
+            factor: Fraction of the full size.
+        """
+        kept = self.regions.kept(self.content, *self.canvas.shape(self.content, factor), factor)
+        return self.canvas.finish(image, self.content, self.canvas.margin_at(factor), kept)
+
+    def objective(self, content: np.ndarray, styles: Sequence[np.ndarray], factor: float = 1.0) -> Objective:
         """Return the objective, with targets from these pictures and layers balanced if a loss asks for it.
 
         Layers are balanced at the start that the canvas gives for this size. The picture of a smaller scale is not
@@ -66,40 +146,71 @@ class Problem:
         Args:
             content: ``(1, H, W, 3)``, as `pictures` returns it.
             styles: ``(1, h, w, 3)`` each, as `pictures` returns them.
+            factor: Fraction of the full size.
 
         Raises:
             InputError: See `Objective.prepare`.
         """
-        objective = self.cache.objective(self.extractor, self.losses, content, styles, self.shares)
+        regions = self.region_masks(styles, factor)
+        objective = self.cache.objective(
+            self.extractor, self.losses, content, styles, self.shares, regions, tile=self.tile
+        )
         if not objective.gradient_balanced:
             return objective
         white_noise = replace(self.canvas, start="noise", start_weights=None, noise=Noise.uniform, noise_scale=1.0)
-        start, noise = (canvas.start_image(content, styles, self.seed) for canvas in (self.canvas, white_noise))
+        margin = self.canvas.margin_at(factor)
+        start, noise = (canvas.start_image(content, styles, self.seed, margin) for canvas in (self.canvas, white_noise))
         return objective.balance_gradients(tf.constant(start), tf.constant(noise))
 
     def footprint(self) -> Footprint:
         """Return what determines the memory of the full size."""
-        content = self.canvas.shape(self.content)
-        styles = [self.canvas.style_shape(style, content) for style in self.styles]
+        content = self.canvas.extended_shape(self.content)
+        styles = [
+            self.canvas.style_shape(style, content, number=number) for number, style in enumerate(self.styles, start=1)
+        ]
         copies = self.optimizer.image_copies + bool(self.schedule.average)
-        return Footprint(self.extractor, content, styles, copies, self.optimizer)
+        targets = [layer for loss in active_losses(self.losses).values() if loss.positional for layer in loss.taps]
+        return Footprint(self.extractor, content, styles, copies, self.optimizer, self.tile, targets)
 
-    def fit_memory(self, device: str, size_factor: float | None = None) -> tuple[Problem, MemoryPlan]:
-        """Return the problem at a size that fits into the available memory, and the plan for the record.
+    def fit_memory(self, device: str, record: Mapping[str, Any] | None = None) -> tuple[Problem, MemoryPlan]:
+        """Return the problem with tiles, history and size that fit into the available memory, and the plan.
 
-        The cache is emptied first unless the problem needs little. Without ``image.fit_memory`` the size stays.
+        The cache is emptied first unless the problem needs little. With ``image.tile=auto``, tiles are used if the
+        picture does not fit at once; see `nst_tf.optimization.footprint.fitting_tile` for their size and the history.
+        Without ``image.fit_memory`` the size stays.
 
         Args:
             device: TensorFlow's name of the device.
-            size_factor: Factor of the requested size that an earlier part of the run used; None for a new run.
+            record: Content of `run.json` of the run that is resumed, which keeps its plan.
 
         Raises:
-            InputError: The problem does not fit, and ``image.fit_memory`` is off.
+            InputError: The problem does not fit, and ``image.fit_memory`` is off; or it cannot use tiles as asked.
         """
-        footprint = self.footprint()
-        if not fits_easily(footprint, device):
+        if not fits_easily(self.footprint(), device):
             self.cache.clear()
-        factor = size_factor or (fitting_factor(footprint, device) if self.canvas.fit_memory else 1.0)
-        problem = self if factor >= 1 else replace(self, canvas=self.canvas.smaller(factor))
+        recorded = record or {}
+        problem = self._resumed(recorded) if "size_factor" in recorded else self._with_tiles(device)
+        footprint = problem.footprint()
+        factor = recorded.get("size_factor") or (fitting_factor(footprint, device) if self.canvas.fit_memory else 1.0)
+        if factor < 1:
+            problem = replace(problem, canvas=problem.canvas.smaller(factor))
         needed, available = check_fits(problem.footprint(), device)
-        return problem, MemoryPlan(factor, needed, available, resident_mb())
+        history = getattr(problem.optimizer, "history", None) if problem.optimizer is not self.optimizer else None
+        return problem, MemoryPlan(factor, needed, available, resident_mb(), problem.tile, history)
+
+    def _resumed(self, record: Mapping[str, Any]) -> Problem:
+        """Return the problem with the tiles and the history of the run that is resumed."""
+        history = {"history": record["history"]} if "history" in record else {}
+        return replace(self, tile=record.get("tile"), optimizer=replace(self.optimizer, **history))
+
+    def _with_tiles(self, device: str) -> Problem:
+        """Return the problem with the tiles that ``image.tile`` asks for, and the history that fits beside them."""
+        tile, footprint = self.canvas.tile_side, self.footprint()
+        reason = None if self.canvas.tile == TILE_OFF else tile_obstacle(self.extractor, active_losses(self.losses))
+        if tile is not None and reason is not None:
+            raise InputError(f"image.tile={tile}: {reason} Set image.tile=off.")
+        if self.canvas.tile == TILE_OFF or reason or (tile is None and fits(footprint, device)):
+            return self
+        tiled = fitting_tile(replace(footprint, tile=tile), device)
+        optimizer = self.optimizer if tiled.optimizer is None else tiled.optimizer
+        return replace(self, tile=tiled.tile, optimizer=optimizer)

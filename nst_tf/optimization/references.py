@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from nst_tf.losses import Blend, Features, LayerLoss, Loss, Representation, Temperatures
-from nst_tf.optimization.terms import Term, TermInputs, WeightedTarget
+from nst_tf.images import RegionMasks
+from nst_tf.losses import Blend, Features, LayerLoss, Loss, PositionWeights, Representation, Temperatures
+from nst_tf.optimization.position_weights import LayerWeights
+from nst_tf.optimization.terms import RegionInputs, Term, TermInputs, WeightedTarget, regions_of, represent
 from nst_tf.util.compilation import compile_function
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -14,8 +16,11 @@ from nst_tf.util.lazy import tf
 FeatureFunction: TypeAlias = "Callable[[tf.Tensor], dict[str, tf.Tensor]]"
 """A picture ``(B, H, W, 3)`` to its features by layer, as `Backbone.extractor` gives it."""
 
-Measure: TypeAlias = "Callable[[Features], Mapping[str, tf.Tensor]]"
-"""Features of a reference to a tensor per layer: a representation, or temperatures."""
+Part: TypeAlias = "tuple[str, str]"
+"""Names of a loss and of one of its regions."""
+
+Measure: TypeAlias = "Callable[[Features, PositionWeights], Mapping[str, tf.Tensor]]"
+"""Features of a reference, and weights of their positions, to a tensor per layer: a representation, or temperatures."""
 
 
 def extract_features(extractor: FeatureFunction, image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -32,10 +37,11 @@ class References:
         content: ``(B, H, W, 3)``.
         styles: ``(B, h, w, 3)`` each, of any sizes.
         shares: One share per style.
+        regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
 
     Raises:
-        InputError: A loss refers to a style that was not given, or it compares position by position with a picture of
-            another shape.
+        InputError: A loss refers to a style that was not given, it compares position by position with a picture of
+            another shape, or it cannot be limited to a region.
     """
 
     def __init__(
@@ -45,14 +51,18 @@ class References:
         content: tf.Tensor,
         styles: Sequence[tf.Tensor],
         shares: Sequence[float],
+        regions: Sequence[RegionMasks] = (),
     ) -> None:
         self._extractor, self._losses = extractor, losses
         style_names = [f"style:{n}" for n in range(1, len(styles) + 1)]
         self._pictures = {"content": content} | dict(zip(style_names, styles, strict=True))
         self._shares = {"content": 1.0} | dict(zip(style_names, shares, strict=True))
+        self._regions = {region.name: region for region in regions}
         self._references_of = {name: loss.references(len(styles)) for name, loss in losses.items()}
         for name, loss in losses.items():
             self._check_shapes(name, loss)
+        self._regions_of = {name: regions_of(name, loss, list(self._regions)) for name, loss in losses.items()}
+        self._layer_weights = LayerWeights(extractor)
 
     def terms(self) -> dict[str, Term]:
         """Return each loss with its targets.
@@ -61,9 +71,13 @@ class References:
         references that only losses with a softmax need.
         """
         temperatures = self._temperatures()
-        measures = {name: _representation(loss, temperatures[name]) for name, loss in self._losses.items()}
+        measures = {
+            (name, region): _representation(loss, temperatures[name])
+            for name, loss in self._losses.items()
+            for region in self._regions_of[name]
+        }
         seen = self._measure(measures)
-        return {name: self._term(loss, seen[name], temperatures[name]) for name, loss in self._losses.items()}
+        return {name: self._term(name, seen, temperatures[name]) for name in self._losses}
 
     def _check_shapes(self, name: str, loss: Loss) -> None:
         for reference in self._references_of[name]:
@@ -76,47 +90,102 @@ class References:
 
     def _temperatures(self) -> dict[str, Temperatures]:
         """Measure each loss's temperatures, the mean by shares over its references; empty without a softmax."""
-        measures = {name: loss.temperatures for name, loss in self._losses.items() if loss.uses_temperature}
+        measures = {(name, ""): _temperatures(loss) for name, loss in self._losses.items() if loss.uses_temperature}
         seen = self._measure(measures)
         return {
-            name: _weighted_mean(loss, self._with_shares(seen[name])) if name in seen else {}
+            name: _weighted_mean(loss, self._with_shares(seen[name, ""])) if (name, "") in seen else {}
             for name, loss in self._losses.items()
         }
 
-    def _measure(self, measures: Mapping[str, Measure]) -> dict[str, dict[str, Representation]]:
-        """Apply each loss's measure to its references: loss to reference to values by layer."""
-        seen: dict[str, dict[str, Representation]] = {name: {} for name in measures}
+    def _measure(self, measures: Mapping[Part, Measure]) -> dict[Part, dict[str, Representation]]:
+        """Apply the measure of each part to its references: part to reference to values by layer."""
+        seen: dict[Part, dict[str, Representation]] = {part: {} for part in measures}
         for reference, picture in self._pictures.items():
-            wanted = {name: measure for name, measure in measures.items() if reference in self._references_of[name]}
-            for name, values in _measure_picture(self._extractor, wanted, picture).items():
-                seen[name][reference] = values
+            wanted = {part: measure for part, measure in measures.items() if reference in self._references_in(part)}
+            weights = {part: self._reference_weights(part, reference) for part in wanted}
+            for part, values in self._measure_picture(wanted, picture, weights).items():
+                seen[part][reference] = values
         return seen
 
-    def _with_shares(self, seen: Mapping[str, Representation]) -> list[WeightedTarget]:
-        """Give each reference its share; a single reference counts in full."""
-        return [
-            WeightedTarget(1.0 if len(seen) == 1 else self._shares[reference], values)
-            for reference, values in seen.items()
-        ]
+    def _measure_picture(
+        self, measures: Mapping[Part, Measure], picture: tf.Tensor, weights: Mapping[Part, PositionWeights]
+    ) -> dict[Part, Representation]:
+        """Apply measures to the features of one picture, ``(B, h, w, 3)``, with weights of their positions."""
+        return _measure_picture(self._extractor, measures, picture, weights)
 
-    def _term(self, loss: Loss, seen: Mapping[str, Representation], temperatures: Temperatures) -> Term:
-        """Join a loss with its targets, which ``blend=targets`` averages into one."""
-        if not seen:
-            return Term(loss, TermInputs(loss.weight, [WeightedTarget(1.0, {})], {}, {}))
-        weighted = self._with_shares(seen)
-        if isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
-            weighted = [WeightedTarget(1.0, _weighted_mean(loss, weighted))]
+    def _region(self, part: Part) -> RegionMasks | None:
+        """Return the masks of a loss's region; None for a loss that is not limited to a region."""
+        name, region = part
+        weighs = getattr(self._losses[name], "weighs_positions", False)
+        return self._regions.get(region) if self._references_of[name] and weighs else None
+
+    def _references_in(self, part: Part) -> list[str]:
+        """Return the references of a loss that have a region, or all of them."""
+        region, references = self._region(part), self._references_of[part[0]]
+        return [name for name in references if region is None or name in region.styles]
+
+    def _reference_weights(self, part: Part, reference: str) -> PositionWeights:
+        """Return the weights of a reference's positions in a region; empty if it belongs to the region as a whole."""
+        region = self._region(part)
+        if region is None or (mask := region.styles[reference]) is None:
+            return {}
+        layers = self._losses[part[0]].taps
+        return self._layer_weights.of(mask, self._pictures[reference], layers, region, reference)
+
+    def _picture_weights(self, name: str, region: RegionMasks | None) -> PositionWeights:
+        """Return the weights of the optimised picture's positions in a region; empty for the whole picture."""
+        if region is None or region.content is None:
+            return {}
+        layers = self._losses[name].taps
+        return self._layer_weights.of(region.content, self._pictures["content"], layers, region, "content")
+
+    def _with_shares(
+        self, seen: Mapping[str, Representation], region: RegionMasks | None = None
+    ) -> list[WeightedTarget]:
+        """Give each reference its share; a single one counts in full, and those of a region add up to its share."""
+        shares = [1.0] if len(seen) == 1 else [self._shares[reference] for reference in seen]
+        if region is not None:
+            shares = [region.share * share / (sum(shares) or 1.0) for share in shares]
+        return [WeightedTarget(share, values) for share, values in zip(shares, seen.values(), strict=True)]
+
+    def _term(self, name: str, seen: Mapping[Part, Mapping[str, Representation]], temperatures: Temperatures) -> Term:
+        """Join a loss with its targets in each of its regions."""
+        loss = self._losses[name]
+        regions = {part: self._region_inputs(name, part, seen[name, part]) for part in self._regions_of[name]}
+        if empty := [region for region, inputs in regions.items() if not inputs.targets]:
+            raise InputError(
+                f"losses.{name}.reference={getattr(loss, 'reference', None)}: the region {empty[0]!r} has none of its "
+                "styles. Set regions.style_of, or another reference."
+            )
+        return Term(loss, TermInputs(loss.weight, regions, temperatures, {}))
+
+    def _region_inputs(self, name: str, region: str, seen: Mapping[str, Representation]) -> RegionInputs:
+        """Return the targets of a loss in a region, which ``blend=targets`` averages into one."""
+        loss, masks = self._losses[name], self._region((name, region))
+        if not seen and masks is None:
+            return RegionInputs([WeightedTarget(1.0, {})], {})
+        weighted = self._with_shares(seen, masks)
+        if seen and isinstance(loss, LayerLoss) and loss.blend is Blend.targets:
+            total = 1.0 if masks is None else masks.share
+            weighted = [WeightedTarget(total, _weighted_mean(loss, weighted, total))]
         targets = [WeightedTarget(share, loss.finalize_targets(layers)) for share, layers in weighted]
-        return Term(loss, TermInputs(loss.weight, targets, temperatures, {}))
+        return RegionInputs(targets, self._picture_weights(name, masks))
 
 
 def _representation(loss: Loss, temperatures: Temperatures) -> Measure:
-    return lambda features: loss.represent(loss.smooth(features, temperatures))
+    return lambda features, weights: represent(loss, loss.smooth(features, temperatures), weights)
+
+
+def _temperatures(loss: Loss) -> Measure:
+    return lambda features, weights: loss.temperatures(features)
 
 
 def _measure_picture(
-    extractor: FeatureFunction, measures: Mapping[str, Measure], picture: tf.Tensor
-) -> dict[str, Representation]:
+    extractor: FeatureFunction,
+    measures: Mapping[Part, Measure],
+    picture: tf.Tensor,
+    weights: Mapping[Part, PositionWeights],
+) -> dict[Part, Representation]:
     """Apply measures to the features of one picture, ``(B, h, w, 3)``.
 
     The pass is compiled, so that each layer's features are freed as soon as they have been measured. It is called as a
@@ -126,19 +195,21 @@ def _measure_picture(
         return {}
 
     @compile_function
-    def run(image: tf.Tensor) -> dict[str, Representation]:
+    def run(image: tf.Tensor, weights: list[dict[str, tf.Tensor]]) -> list[Representation]:
         features = extract_features(extractor, image)
-        return {name: dict(measure(features)) for name, measure in measures.items()}
+        return [dict(measure(features, each)) for measure, each in zip(measures.values(), weights, strict=True)]
 
-    return run.get_concrete_function(picture)(picture)
+    inputs = [dict(weights[part]) for part in measures]
+    values = run.get_concrete_function(picture, inputs)(picture, inputs)
+    return dict(zip(measures, values, strict=True))
 
 
-def _weighted_mean(loss: Loss, weighted: Sequence[WeightedTarget]) -> dict[str, tf.Tensor]:
-    """Compute the mean by shares of several references' values."""
+def _weighted_mean(loss: Loss, weighted: Sequence[WeightedTarget], total: float = 1.0) -> dict[str, tf.Tensor]:
+    """Compute the mean of several references' values by shares that add up to ``total``."""
     first = weighted[0].layers
     if any(layers[layer].shape != first[layer].shape for _, layers in weighted for layer in first):
         raise InputError(
             f"blend=targets: {type(loss).__name__} cannot average styles of different sizes. "
             "Set image.style_fit=content, or blend=losses."
         )
-    return {layer: tf.add_n([share * layers[layer] for share, layers in weighted]) for layer in first}
+    return {layer: tf.add_n([share / total * layers[layer] for share, layers in weighted]) for layer in first}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nst_tf.losses import Features, Loss, Representation, Temperatures
+from nst_tf.losses import Features, Loss, PositionWeights, Representation, Temperatures
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
@@ -23,25 +23,57 @@ class WeightedTarget(NamedTuple):
     layers: Representation
 
 
+WHOLE_PICTURE = ""
+"""Name of the only region of a loss that is not limited to regions."""
+
+
+def part_name(region: str, layer: str) -> str:
+    """Return the name of a layer's part of a loss in one region: ``sky/conv1_1``, or ``conv1_1`` in the picture."""
+    return layer if region == WHOLE_PICTURE else f"{region}/{layer}"
+
+
+class RegionInputs(NamedTuple):
+    """Run-time inputs of a term in one region of the picture, or in the whole picture.
+
+    Attributes:
+        targets: One target per reference, or a single one with ``blend=targets``. Their shares contain that of the
+            region.
+        weights: Layer name to the weights of the picture's positions, ``(1, h, w, 1)``; empty weighs all alike.
+    """
+
+    targets: Sequence[WeightedTarget]
+    weights: PositionWeights
+
+    def as_tensors(self) -> RegionInputs:
+        """Return the same values with every number as a tensor."""
+        targets = [WeightedTarget(tf.constant(share), dict(layers)) for share, layers in self.targets]
+        return RegionInputs(targets, dict(self.weights))
+
+
 class TermInputs(NamedTuple):
     """Run-time inputs of a term. A compiled step takes them as arguments, so that it serves several runs.
 
     Attributes:
         weight: The loss's weight.
-        targets: One target per reference, or a single one with ``blend=targets``.
+        regions: Targets and position weights by the name of a region; `WHOLE_PICTURE` alone without regions.
         temperatures: Layer name to the temperature ``(B,)`` of its softmax; empty without a softmax.
-        layer_factors: Layer name to the factor ``(B,)`` or ``(1,)`` from `Balance.gradient`; empty without it.
+        layer_factors: `part_name` to the factor ``(B,)`` or ``(1,)`` from `Balance.gradient`; empty without it.
     """
 
     weight: tf.Tensor | float
-    targets: Sequence[WeightedTarget]
+    regions: Mapping[str, RegionInputs]
     temperatures: Temperatures
     layer_factors: Mapping[str, tf.Tensor]
 
+    @property
+    def targets(self) -> Sequence[WeightedTarget]:
+        """Targets of the whole picture, for a loss that is not limited to regions."""
+        return self.regions[WHOLE_PICTURE].targets
+
     def as_tensors(self) -> TermInputs:
         """Return the same values with every number as a tensor."""
-        targets = [WeightedTarget(tf.constant(share), dict(layers)) for share, layers in self.targets]
-        return TermInputs(tf.constant(self.weight), targets, dict(self.temperatures), dict(self.layer_factors))
+        regions = {name: region.as_tensors() for name, region in self.regions.items()}
+        return TermInputs(tf.constant(self.weight), regions, dict(self.temperatures), dict(self.layer_factors))
 
 
 @dataclass(frozen=True)
@@ -63,33 +95,99 @@ class Term:
     def layers(self, features: Features) -> dict[str, tf.Tensor]:
         """Compute each layer's part of the raw loss, summed over the targets by their shares.
 
-        The picture's representation, for example its Gram matrices, is computed once for all targets.
+        The picture's representation, for example its Gram matrices, is computed once for all targets of a region.
 
         Args:
             features: Features of the picture, after `smooth`.
 
         Returns:
-            Layer name to ``(B,)`` float32.
+            `part_name` to ``(B,)`` float32.
         """
-        representation = self.loss.represent(features)
-        distances = [
-            {layer: share * value for layer, value in self.loss.distance(representation, layers).items()}
-            for share, layers in self.inputs.targets
+        return {
+            part: value
+            for region, inputs in self.inputs.regions.items()
+            for part, value in self._compare(represent(self.loss, features, inputs.weights), region).items()
+        }
+
+    def share(self, region: str) -> float:
+        """Return the share of a region in the loss, 1 for the whole picture; the targets hold it in parts."""
+        if region == WHOLE_PICTURE:
+            return 1.0
+        return sum(float(target.share) for target in self.inputs.regions[region].targets)
+
+    def _compare(self, representation: Representation, region: str) -> dict[str, tf.Tensor]:
+        """Compare the picture's representation in a region with the region's targets; see `sum_targets`."""
+        targets = self.inputs.regions[region].targets
+        return self.sum_targets((self.loss.distance(representation, layers) for _, layers in targets), region)
+
+    def sum_targets(
+        self, distances: Iterable[Mapping[str, tf.Tensor]], region: str = WHOLE_PICTURE
+    ) -> dict[str, tf.Tensor]:
+        """Sum the distances to the targets of a region by their shares, and multiply each part by its factor.
+
+        Args:
+            distances: Layer name to ``(B,)`` float32, for each of the region's targets.
+            region: Name of the region.
+
+        Returns:
+            `part_name` to ``(B,)`` float32.
+        """
+        shared = [
+            {part_name(region, layer): share * value for layer, value in distance.items()}
+            for (share, _), distance in zip(self.inputs.regions[region].targets, distances, strict=True)
         ]
-        sums = {layer: tf.add_n([distance[layer] for distance in distances]) for layer in distances[0]}
+        sums = {part: tf.add_n([distance[part] for distance in shared]) for part in shared[0]}
         factors = self.inputs.layer_factors
-        return {layer: value * factors[layer] for layer, value in sums.items()} if factors else sums
+        return {part: value * factors[part] for part, value in sums.items()} if factors else sums
 
 
-def term_names(losses: Mapping[str, Loss]) -> list[str]:
+def represent(loss: Loss, features: Features, weights: PositionWeights) -> Representation:
+    """Return ``loss.represent``, with weights of positions if there are any."""
+    return loss.represent(features, weights) if weights else loss.represent(features)  # type: ignore[call-arg]
+
+
+def regions_of(name: str, loss: Loss, regions: Sequence[str]) -> list[str]:
+    """Return the regions to which a loss is limited: all of them if it compares with styles, else `WHOLE_PICTURE`.
+
+    Args:
+        name: Name of the loss.
+        loss: The loss.
+        regions: Names of the regions; empty without regions.
+
+    Raises:
+        InputError: The loss compares with styles and its positions cannot be weighed.
+    """
+    reference = getattr(loss, "reference", "")
+    named = [region for region in regions if region != WHOLE_PICTURE]
+    if not named or not reference.startswith("style"):
+        return [WHOLE_PICTURE]
+    if loss.positional or not getattr(loss, "weighs_positions", False):
+        raise InputError(
+            f"losses.{name}.reference={reference}: {type(loss).__name__} cannot be limited to a region of a style. "
+            "Remove the regions, or set its weight to 0."
+        )
+    return named
+
+
+def term_names(losses: Mapping[str, Loss], regions: Sequence[str] = ()) -> list[str]:
     """Return the names of the terms that an objective of these losses reports, in order.
 
     For a loss ``style``, these are ``style``, its weighted part of the total; ``style/raw``, its value before the
-    weight; ``style/conv1_1`` and so on, each layer's part of that; and the loss's diagnostics.
+    weight; ``style/conv1_1`` and so on, each layer's part of that; and the loss's diagnostics. With regions, a layer
+    has a part in each region, such as ``style/sky/conv1_1``.
+
+    Args:
+        losses: The losses by name.
+        regions: Names of the regions; empty without regions.
     """
     names = []
     for name, loss in active_losses(losses).items():
-        layers = [f"{name}/{layer}" for layer in loss.taps if layer != "image"]
+        layers = [
+            f"{name}/{part_name(region, layer)}"
+            for region in regions_of(name, loss, regions)
+            for layer in loss.taps
+            if layer != "image"
+        ]
         names += [name, f"{name}/raw", *layers, *(f"{name}/{diagnostic}" for diagnostic in loss.diagnostic_names)]
     return names
 

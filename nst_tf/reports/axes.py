@@ -1,16 +1,16 @@
 """The layout of a set of runs: the parameters that vary, and each run's place in the grid of their values."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
-from pathlib import PurePath
 
 from nst_tf.config.keys import role_of
-from nst_tf.config.overrides import split_override, unquoted
+from nst_tf.config.overrides import split_override
 from nst_tf.reports.reading import Run
+from nst_tf.reports.short_names import short_names
 
 UNSET = "default"
 """Value of a run without an override of a parameter that other runs override."""
@@ -35,6 +35,11 @@ class Axis:
     name: str
     title: str
     values: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Short name of each value for headings; see `nst_tf.reports.short_names`."""
+        return short_names(self.values)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,14 @@ class Layout:
     columns: Axis | None
     facets: tuple[Facet, ...]
 
+    @cached_property
+    def indices(self) -> list[list[int]]:
+        """The values of each run as indices of the values of each axis."""
+        places = [{value: place for place, value in enumerate(axis.values)} for axis in self.axes]
+        return [
+            [place[point[axis.name]] for axis, place in zip(self.axes, places, strict=True)] for point in self.points
+        ]
+
     @property
     def is_grid(self) -> bool:
         """True where the pictures are arranged in rows and columns."""
@@ -75,7 +88,7 @@ class Layout:
 
     def describe(self, point: dict[str, str]) -> str:
         """Return values of some axes in one line: ``style.weight=10, seed=1``."""
-        return ", ".join(f"{axis.title}={short_value(point[axis.name])}" for axis in self.axes if axis.name in point)
+        return ", ".join(f"{axis.title}={axis.names[point[axis.name]]}" for axis in self.axes if axis.name in point)
 
     def run_name(self, number: int, label: str) -> str:
         """Return the name of a run: its settings where these are few, else its label."""
@@ -131,6 +144,11 @@ def _find_axes(settings: Sequence[dict[str, str]]) -> Iterator[Axis]:
         yield Axis(key, _title(key) if titles[_title(key)] == 1 else key, tuple(_sorted(values)))
 
 
+def is_seed(key: str) -> bool:
+    """Return whether a key is that of a seed: ``seed``, ``backbone.seed``, ``losses.style.seed``."""
+    return key.rpartition(".")[2] == "seed"
+
+
 def _title(key: str) -> str:
     return ".".join(key.split(".")[-2:])
 
@@ -155,9 +173,3 @@ def _sorted(values: dict[str, None]) -> list[str]:
     if not all(isinstance(_parse(value), float) for value in numbers):
         return list(values)
     return [value for value in values if value == UNSET] + sorted(numbers, key=float)
-
-
-def short_value(value: str) -> str:
-    """Return a value for a heading: without Hydra's quotes and escapes, and only the file name of a path."""
-    plain = unquoted(value) if value.startswith("'") else re.sub(r"\\(.)", r"\1", value)
-    return PurePath(plain).name if "/" in plain and not plain.startswith("[") else plain

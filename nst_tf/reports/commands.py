@@ -1,18 +1,15 @@
 """The commands that reports print: how a run is repeated, here and on another machine."""
 
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from nst_tf.config.overrides import quoted, split_override, unquoted
 from nst_tf.reports.reading import Run
+from nst_tf.reports.short_names import QUOTED_OR_BARE
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 """Folder of the scripts in a checkout. An installed package has none beside it."""
-
-QUOTED_OR_BARE = re.compile(r"""'(?:\\.|[^\\'])*'|"(?:\\.|[^\\"])*"|(?:\\.|[^\\,\[\]'"])+""")
-"""A text within an override's value or list of values in Hydra's grammar: quoted, or bare with escapes."""
 
 
 def program_words(command: str = "stylize") -> list[str]:

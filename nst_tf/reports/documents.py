@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas
 
 from nst_tf.reports.csv_text import csv_text
-from nst_tf.reports.table import Column, Table, formatter
+from nst_tf.reports.table import Column, Table
 from nst_tf.util.files import write_text
 
 MARKDOWN_ESCAPES = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "\n": " "})
@@ -25,9 +25,7 @@ def write_documents(table: Table, folder: Path) -> None:
 
 def _rounded_texts(table: Table) -> pandas.DataFrame:
     """Return the columns that people see, as text."""
-    return pandas.DataFrame(
-        {column.name: table.frame[column.name].map(formatter(table.frame[column.name])) for column in table.columns}
-    )
+    return pandas.DataFrame({column.name: table.texts(column) for column in table.columns})
 
 
 def _markdown(table: Table) -> str:

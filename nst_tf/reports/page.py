@@ -12,19 +12,27 @@ from plotly.offline import get_plotlyjs
 
 from nst_tf._version import __version__
 from nst_tf.config.overrides import split_override
-from nst_tf.reports.axes import short_value
 from nst_tf.reports.commands import program_words
 from nst_tf.reports.comparison import figure_text
-from nst_tf.reports.page_data import PageData, build_views, heading, viewer_data
+from nst_tf.reports.page_data import PageData, build_views
+from nst_tf.reports.page_table import column_groups, folded_columns, page_columns
+from nst_tf.reports.plot_data import plot_data
 from nst_tf.reports.reading import Run
-from nst_tf.reports.table import Table
+from nst_tf.reports.short_names import short_names
+from nst_tf.reports.viewer_data import viewer_data
 from nst_tf.util.files import write_text
 
 TEMPLATES = Path(__file__).parent / "page"
 """Folder of the template, the style sheet and the scripts."""
 
-JAVASCRIPT_FILES = ("theme.js", "table.js", "commands.js", "viewer.js", "curves.js")
+JAVASCRIPT_FILES = (
+    *("theme.js", "plots.js", "table.js", "commands.js"),
+    *("sheet.js", "stage.js", "viewer.js", "curves.js", "tradeoff.js"),
+)
 """Scripts of the page, in the order in which they run."""
+
+STYLE_SHEETS = ("report.css", "viewer.css", "statistics.css")
+"""Style sheets of the page, in the order in which they apply."""
 
 
 def write_page(path: Path, data: PageData) -> Path:
@@ -44,18 +52,24 @@ def write_page(path: Path, data: PageData) -> Path:
         layout=data.layout,
         views=views,
         inputs=data.inputs,
+        input_names=short_names(one.source for one in data.inputs),
         table=table,
-        groups=_column_groups(table),
-        columns=[(column, heading(column)) for column in table.columns],
-        criterion=table.criterion and heading(table.criterion),
+        groups=column_groups(table),
+        columns=page_columns(table),
+        folded=folded_columns(table),
+        choice=data.choice,
         comparisons=data.comparisons,
         step_pictures=data.step_pictures,
+        study=data.study,
+        spread_command=shlex.join([*program_words("compare"), "FOLDER", "--spread"]),
         statuses=_count_statuses(data.runs),
         shared_overrides=_shared_overrides(data.runs),
         compare_command=shlex.join([*program_words("compare"), "--best"]),
         created=f"nst_tf {__version__}, {datetime.datetime.now(datetime.UTC):%d %B %Y, %H:%M} UTC",
-        data={"runs": [viewer_data(view, data) for view in views], "curves": data.curves},
-        style=_read_trusted("report.css"),
+        data=viewer_data(views, data) | plot_data(data),
+        curves=data.curves,
+        bands=data.bands,
+        style=Markup("\n").join(_read_trusted(name) for name in STYLE_SHEETS),
         scripts=Markup("\n").join(_read_trusted(name) for name in JAVASCRIPT_FILES),
         plotly=Markup(get_plotlyjs()),
     )
@@ -71,8 +85,8 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"short": short_value, "breakable": _break_after_dots, "figure": figure_text}
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # curves and facts keep their order
+    environment.filters |= {"breakable": _break_after_dots, "figure": figure_text}
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment.get_template("index.html.jinja")
 
 
@@ -84,13 +98,6 @@ def _break_after_dots(key: str) -> Markup:
 def _read_trusted(name: str) -> Markup:
     """Read a file of this package, which is inserted into the page without escapes."""
     return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
-
-
-def _column_groups(table: Table) -> list[tuple[str, int]]:
-    """Return the headings of the groups, and the number of columns below each."""
-    spans = Counter(column.group for column in table.columns)
-    names = {"Judged": f"Judged by {table.judge}" if table.judge else "Judged"}
-    return [(names.get(group, group), span) for group, span in spans.items()]
 
 
 def _count_statuses(runs: Sequence[Run]) -> list[tuple[str, int]]:

@@ -7,13 +7,15 @@ from typing import Any
 import pandas
 
 from nst_tf.reports.axes import Layout
+from nst_tf.reports.choosing import BEST, FRONT, TOTAL, Choice
 from nst_tf.reports.comparison import FigureComparison
-from nst_tf.reports.pictures import Input, PictureCopy
+from nst_tf.reports.pictures import Input, PictureCopy, RunPictures
 from nst_tf.reports.reading import Run
-from nst_tf.reports.table import NUMERIC_GROUPS, Column, Table, formatter
+from nst_tf.reports.study_page import StudyView
+from nst_tf.reports.table import Column, Table, heading
 
-HEADINGS = {"peak_memory_mb": "memory, MB", "steps_taken": "steps"}
-"""Headings of columns that have another name in ``table.csv``."""
+MARKS_IN_WORDS = {BEST: "the best run", FRONT: "on the Pareto front", "": ""}
+"""Marks of the chosen runs in words, for descriptions."""
 
 
 @dataclass(frozen=True)
@@ -33,31 +35,35 @@ class StepPicture:
 
 @dataclass(frozen=True)
 class PageData:
-    """Everything that the page shows. The lists of runs, pictures and contents have one item per run.
+    """Everything that the page shows. The lists of runs and pictures have one item per run.
 
     Attributes:
         title: Title of the page.
         runs: The runs.
         layout: The parameters that vary, and the arrangement of the pictures.
         table: The table of the runs.
-        pictures: The results; None for a run without a picture.
-        contents: Files with the photographs, relative to the page; None where a photograph is missing.
+        choice: The best run, or the runs on a front.
+        pictures: The pictures of each run.
         inputs: Input pictures that all runs share.
         curves: Loss curves of the runs that logged their losses.
         comparisons: Figures that papers print, compared with the runs.
         step_pictures: Pictures that belong to these figures.
+        bands: Means and deviations of the loss curves over seeds, from `nst_tf.reports.curves.band_data`.
+        study: Statistics over seeds and pairs; None where there is nothing to average.
     """
 
     title: str
     runs: Sequence[Run]
     layout: Layout
     table: Table
-    pictures: Sequence[PictureCopy | None]
-    contents: Sequence[str | None]
+    choice: Choice
+    pictures: Sequence[RunPictures]
     inputs: Sequence[Input]
     curves: Sequence[dict[str, Any]]
     comparisons: Sequence[FigureComparison]
     step_pictures: Sequence[StepPicture]
+    bands: Sequence[dict[str, Any]] = ()
+    study: StudyView | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class RunView:
         label: Short unique name.
         status: How the run ended.
         reason: Why it ended.
-        best: Whether it is the best run.
+        mark: ``best``, ``front``, or empty.
         succeeded: Whether it completed or converged.
         name: Its settings, or its label where no parameter varies or too many do.
         alt: Description of its picture.
@@ -100,7 +106,7 @@ class RunView:
     label: str
     status: str
     reason: str
-    best: bool
+    mark: str
     succeeded: bool
     name: str
     alt: str
@@ -119,20 +125,20 @@ def build_views(data: PageData) -> list[RunView]:
 def _build_view(number: int, run: Run, data: PageData, cells: Sequence[Cell]) -> RunView:
     command = data.table.frame.command[number]
     name = data.layout.run_name(number, run.label)
-    best = number == data.table.best
-    caption = _caption(data.table, number)
-    status = run.status + (", the best run" if best else "")
+    mark = data.choice.mark_of(number)
+    caption = _caption(data.table, data.choice.criterion, cells)
+    status = ", ".join(filter(None, (run.status, MARKS_IN_WORDS[mark])))
     return RunView(
         number=number,
         label=run.label,
         status=run.status,
         reason=str(run.record.get("reason") or ""),
-        best=best,
+        mark=mark,
         succeeded=run.succeeded,
         name=name,
         alt="Picture of " + "; ".join(dict.fromkeys(filter(None, (f"run {run.label}", name, status, caption)))),
         caption=caption,
-        picture=data.pictures[number],
+        picture=data.pictures[number].result,
         command=None if pandas.isna(command) else command,
         cells=cells,
     )
@@ -145,46 +151,15 @@ def _table_rows(table: Table) -> list[list[Cell]]:
 
 def _column_cells(table: Table, column: Column) -> list[Cell]:
     values = table.frame[column.name]
-    write, best_rows = formatter(values), table.best_rows(column)
-    is_number = bool(pandas.api.types.is_numeric_dtype(values))
+    best_rows, is_number = table.best_rows(column), bool(pandas.api.types.is_numeric_dtype(values))
     return [
-        Cell(write(value), "" if pandas.isna(value) else str(value), is_number, row in best_rows)
-        for row, value in values.items()
+        Cell(text, "" if pandas.isna(value) else str(value), is_number, row in best_rows)
+        for row, (text, value) in enumerate(zip(table.texts(column), values, strict=True))
     ]
 
 
-def _caption(table: Table, number: int) -> str:
+def _caption(table: Table, criterion: Column | None, cells: Sequence[Cell]) -> str:
     """Return the run's value of the criterion, or its total loss where there is no criterion."""
-    name = "loss/total" if table.criterion is None else table.criterion.name
-    column = next((column for column in table.columns if column.name == name), None)
-    if column is None or pandas.isna(table.frame[name][number]):
-        return ""
-    return f"{heading(column)} {formatter(table.frame[name])(table.frame[name][number])}"
-
-
-def heading(column: Column) -> str:
-    """Return the heading of a column: ``style`` for ``judged/style``, because the group has its own heading."""
-    name = column.name.partition("/")[2] if column.group in NUMERIC_GROUPS[:-1] else column.name
-    return HEADINGS.get(name, name).replace("_", " " if column.group in NUMERIC_GROUPS else "_")
-
-
-def viewer_data(view: RunView, data: PageData) -> dict[str, Any]:
-    """Return the data of a run for the dialog that shows its picture in full size."""
-    picture = view.picture
-    facts: dict[str, list[tuple[str, str]]] = {}
-    for column, cell in zip(data.table.columns, view.cells, strict=True):
-        if column.group != "Run" and cell.text:
-            facts.setdefault(column.group, []).append((heading(column), cell.text))
-    return {
-        "label": view.label,
-        "name": view.name,
-        "status": view.status + (f": {view.reason}" if view.reason else ""),
-        "best": view.best,
-        "alt": view.alt,
-        "file": picture and picture.file,
-        "width": picture and picture.width,
-        "height": picture and picture.height,
-        "content": data.contents[view.number],
-        "facts": list(facts.items()),
-        "command": view.command,
-    }
+    name = TOTAL if criterion is None else criterion.name
+    shown = (pair for pair in zip(table.columns, cells, strict=True) if pair[0].name == name)
+    return next((f"{heading(column)} {cell.text}" for column, cell in shown if cell.text), "")

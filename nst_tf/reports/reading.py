@@ -93,19 +93,19 @@ def find_runs(folders: Sequence[str | Path]) -> list[Run]:
         InputError: A folder is missing, or none of them contains a run.
     """
     require_folders(folders)
-    found = {str(folder): _run_folders(Path(folder)) for folder in folders}
+    found = {str(folder): run_folders(Path(folder)) for folder in folders}
     runs = _read_runs(list(dict.fromkeys(path for paths in found.values() for path in paths)))
     if not runs:
         raise InputError(f"No run in {', '.join(map(repr, found))}. Give folders that contain run.json files.")
     for folder in (folder for folder, paths in found.items() if not paths):
-        log.warning("No run in '%s'. The folder is left out.", folder)
+        log.warning("No run in '%s'. It is left out.", folder)
     return runs
 
 
 def require_folders(folders: Sequence[str | Path]) -> None:
-    """Raise `InputError` unless all folders exist."""
+    """Raise `InputError` unless all folders exist. A file among them has no runs, and is left out later."""
     for folder in folders:
-        if not Path(folder).is_dir():
+        if not Path(folder).exists():
             raise InputError(f"No such folder: '{folder}'. Give run folders, or folders that contain them.")
 
 
@@ -141,8 +141,8 @@ def _read_folder(folder: RunFolder) -> dict[str, Any] | None:
     }
 
 
-def _run_folders(folder: Path) -> list[Path]:
-    """Return all folders with a `run.json` in natural order, without searching inside a run folder."""
+def run_folders(folder: Path) -> list[Path]:
+    """Return all folders with a `run.json` in natural order: the folder itself, or those below it, but none in a run."""
     found = []
     for parent, children, files in os.walk(folder):
         if "run.json" in files:

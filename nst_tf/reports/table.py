@@ -1,18 +1,16 @@
 """The table of the runs: parameters, losses, judged scores and cost."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas
 
 from nst_tf.config.keys import role_of
-from nst_tf.reports.axes import Layout
+from nst_tf.reports.axes import UNSET, Layout
 from nst_tf.reports.commands import rerun_command
 from nst_tf.reports.reading import SUCCESSFUL, Run
-from nst_tf.util.errors import InputError
 
 SCORES = {
     "content": "lowest",
@@ -23,8 +21,8 @@ SCORES = {
 }
 """The best end of each score of the judge, lowest or highest. The other scores have no best value."""
 
-CRITERIA = ("judged/style_ratio", "loss/total")
-"""Columns that decide on the best run. The first one in which the runs are comparable is used."""
+FURTHER_MEASURES = ("cfsd", "histogan", "lpips")
+"""Beginnings of the names of further scores, whose best end is the lowest."""
 
 NUMERIC_GROUPS = ("Losses, weighted", "Losses, raw", "Judged", "Cost")
 """Groups whose columns hold numbers. The judge's name is the only exception."""
@@ -37,6 +35,9 @@ PRECISION = "precision"
 
 INTEGER_COLUMNS = ("steps_taken", "evaluations", "peak_memory_mb", "height", "width")
 """Columns of integers."""
+
+HEADINGS = {"peak_memory_mb": "memory, MB", "steps_taken": "steps"}
+"""Headings of columns that have another name in ``table.csv``."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,33 @@ class Table:
     Attributes:
         frame: One row per run, with the numbers as they were recorded.
         columns: The columns that people see. The other columns of the frame are for programs.
-        criterion: The column that decides on the best run; None where the runs are not comparable.
+        names: Short names of the values of parameters, by column and value.
     """
 
     frame: pandas.DataFrame
     columns: tuple[Column, ...]
-    criterion: Column | None
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def texts(self, column: Column) -> list[str]:
+        """Return the values of a column as people see them: rounded numbers and short names."""
+        values = self.frame[column.name]
+        if (names := self.names.get(column.name)) is not None:
+            return [names[value] for value in values]
+        return list(map(formatter(values), values))
+
+    def is_equal(self, column: Column) -> bool:
+        """Return whether several runs have all the same value in a column, or none has one."""
+        return len(self.frame) > 1 and self.frame[column.name].nunique(dropna=False) == 1
 
     @property
-    def best(self) -> int | None:
-        """Row of the best run; None where no run is the best."""
-        return None if self.criterion is None else min(self.best_rows(self.criterion), default=None)
+    def succeeded(self) -> pandas.DataFrame:
+        """The rows of the runs that completed or converged."""
+        return self.frame[self.frame.status.isin(SUCCESSFUL)]
+
+    @property
+    def number_columns(self) -> list[Column]:
+        """The visible columns of losses, scores and cost."""
+        return [column for column in self.columns if column.group in NUMERIC_GROUPS and column.name != JUDGE]
 
     @property
     def judge(self) -> str | None:
@@ -96,31 +113,25 @@ class Table:
 
     def best_rows(self, column: Column) -> set[int]:
         """Return the rows with the best value among successful runs; none where all values are equal."""
-        values = self.frame.loc[self.frame.status.isin(SUCCESSFUL), column.name].dropna()
+        values = self.succeeded[column.name].dropna()
         if column.better is None or values.nunique() < 2:
             return set()
         return set(values.index[values == (values.min() if column.better == "lowest" else values.max())])
 
 
-def build_table(runs: Sequence[Run], layout: Layout, best: str | None = None) -> Table:
+def build_table(runs: Sequence[Run], layout: Layout) -> Table:
     """Build the table of the runs.
 
     Args:
         runs: The runs in the order of the rows.
         layout: The parameters that vary.
-        best: Column that decides on the best run. The lowest value is best, except for SSIM, where it is the highest.
-            Default: the judged style ratio, or the total loss where all runs have the same objective.
-
-    Raises:
-        InputError: The table has no such column of numbers.
     """
     frame = pandas.DataFrame([_row(run, point) for run, point in zip(runs, layout.points, strict=True)])
-    columns = tuple(_columns(runs, layout, frame))
-    numbers = [column.name for column in columns if column.group in NUMERIC_GROUPS and column.name != JUDGE]
-    for name in [*numbers, *INTEGER_COLUMNS]:
+    table = Table(frame, tuple(_columns(runs, layout, frame)), {axis.name: axis.names for axis in layout.axes})
+    for name in [*(column.name for column in table.number_columns), *INTEGER_COLUMNS]:
         dtype = "Int64" if name in INTEGER_COLUMNS else "float64"
         frame[name] = pandas.to_numeric(frame[name], errors="coerce").astype(dtype)
-    return Table(frame, columns, _criterion(columns, numbers, best))
+    return table
 
 
 def _row(run: Run, point: dict[str, str]) -> dict[str, Any]:
@@ -178,13 +189,13 @@ def _columns(runs: Sequence[Run], layout: Layout, frame: pandas.DataFrame) -> It
     yield from (Column("Parameters", axis.name) for axis in layout.axes)
     if frame[PRECISION].nunique() > 1:
         yield Column("Parameters", PRECISION)
+    yield from _score_columns(frame)
+    yield from (Column("Cost", "steps_taken"), Column("Cost", "evaluations"))
+    yield from (Column("Cost", "seconds", "lowest"), Column("Cost", "peak_memory_mb", "lowest"))
     for name in (name for name in names if name.startswith("loss/")):
         yield Column("Losses, weighted", name, "lowest" if name == "loss/total" and not varied else None)
     for name in (name for name in names if name.startswith("raw/")):
         yield Column("Losses, raw", name, "lowest" if raw_comparable else None)
-    yield from _score_columns(frame)
-    yield from (Column("Cost", "steps_taken"), Column("Cost", "evaluations"))
-    yield from (Column("Cost", "seconds", "lowest"), Column("Cost", "peak_memory_mb", "lowest"))
 
 
 def _score_columns(frame: pandas.DataFrame) -> Iterator[Column]:
@@ -193,31 +204,36 @@ def _score_columns(frame: pandas.DataFrame) -> Iterator[Column]:
     for name in (str(name) for name in frame if str(name).startswith("judged/")):
         if one_judge and name == JUDGE:
             continue  # the heading over the scores has the judge's name
-        yield Column("Judged", name, SCORES.get(name.partition("/")[2]) if one_judge else None)
+        yield Column("Judged", name, best_end(name.partition("/")[2]) if one_judge else None)
+
+
+def best_end(score: str) -> str | None:
+    """Return the best end of a score, ``lowest`` or ``highest``; None for a score without a best value."""
+    return SCORES.get(score) or ("lowest" if score.startswith(FURTHER_MEASURES) else None)
 
 
 def _varied_keys(runs: Sequence[Run]) -> set[str]:
     """Return the settings and inputs that belong to the objective and differ between the runs."""
-    objectives = [_objective(run) for run in runs]
+    objectives = [objective(run) for run in runs]
     keys = {key for one in objectives for key in one}
     return {key for key in keys if len({one.get(key) for one in objectives}) > 1}
 
 
-def _objective(run: Run) -> dict[str, str]:
+def objective(run: Run) -> dict[str, str]:
+    """Return the settings and inputs of a run that decide what its losses measure."""
     kept = {key: value for key, value in run.settings.items() if role_of(key).in_objective}
+    if "random" not in (kept.get("backbone.weights"), kept.get("backbone.missing_weights")):
+        kept.pop("backbone.seed", None)  # it draws random kernels alone
     if precision := _precision(run):
         kept[PRECISION] = precision
     inputs = run.record.get("inputs")
     return kept | ({key: str(value.get("sha256")) for key, value in inputs.items()} if isinstance(inputs, dict) else {})
 
 
-def _criterion(columns: Sequence[Column], numbers: Sequence[str], best: str | None) -> Column | None:
-    named = {column.name: column for column in columns}
-    if best is None:
-        return next((named[name] for name in CRITERIA if name in named and named[name].better), None)
-    if best not in numbers:
-        raise InputError(f"Unknown column --best {best!r}; available: {', '.join(numbers)}")
-    return dataclasses.replace(named[best], better=named[best].better or "lowest")
+def heading(column: Column) -> str:
+    """Return the heading of a column: ``style`` for ``judged/style``, because the group has its own heading."""
+    name = column.name.partition("/")[2] if column.group in NUMERIC_GROUPS[:-1] else column.name
+    return HEADINGS.get(name, name).replace("_", " " if column.group in NUMERIC_GROUPS else "_")
 
 
 def formatter(values: pandas.Series) -> Callable[[Any], str]:
@@ -236,3 +252,13 @@ def formatter(values: pandas.Series) -> Callable[[Any], str]:
     else:
         pattern = f"{{:.{max(0, 3 - math.floor(math.log10(max(sizes))))}f}}"
     return lambda value: "" if pandas.isna(value) else pattern.format(value)
+
+
+def numbers_of(values: pandas.Series) -> list[float] | None:
+    """Return a column as numbers with NaN for missing ones; None for one with other texts or without any number.
+
+    Parameters are texts as they were typed.
+    """
+    numbers = pandas.to_numeric(values, errors="coerce").astype("float64")
+    present = values.notna() & (values != UNSET)
+    return None if numbers.isna().all() or (numbers.isna() & present).any() else numbers.tolist()

@@ -45,9 +45,19 @@ Alpha = Callable[[int, int], np.ndarray | None]
 """Function from height and width to an alpha channel ``(H, W)`` in [0, 1]; None stands for an opaque picture."""
 
 
+InputPictures = Callable[[], Mapping[str, np.ndarray]]
+"""Function that returns the pictures that a run was given, by name: RGB ``(H, W, 3)`` float32 in [0, 1]."""
+
+
 def opaque(height: int, width: int) -> np.ndarray | None:
     """Return None, the alpha channel of a picture without transparency."""
     return None
+
+
+def with_alpha(picture: np.ndarray, alpha: Alpha) -> np.ndarray:
+    """Return a picture ``(H, W, 3)`` with its alpha channel, ``(H, W, 4)``, or unchanged if it is opaque."""
+    channel = alpha(*picture.shape[:2])
+    return picture if channel is None else np.dstack([picture, channel])
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class Started:
         settings: Resolved config as dotted keys and plain values, for example ``backbone.pooling``.
         device: TensorFlow's name of the device.
         alpha: The content's transparency at the size of a picture, which every saved picture keeps.
+        inputs: Function that returns the content and the styles as ``content``, ``style``, ``style_2`` and so on.
     """
 
     folder: RunFolder
@@ -73,6 +84,7 @@ class Started:
     settings: Mapping[str, Any]
     device: str = "/CPU:0"
     alpha: Alpha = opaque
+    inputs: InputPictures = dict
 
 
 @dataclass(frozen=True)

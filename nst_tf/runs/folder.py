@@ -33,6 +33,9 @@ _ANOTHER_NAME = "choose another name="
 RECORD_RESERVE = 2**18
 """Bytes of the reserve beyond the picture: enough for the text in the picture and for `run.json`."""
 
+EVENT_FILES = "events.out.tfevents.*"
+"""Pattern of the names of TensorBoard's event files."""
+
 METRICS_COUNTERS = ("step", "evaluations", "seconds", "total")
 """First columns of `metrics.csv`: steps, evaluations, seconds of optimisation and total loss; the terms follow."""
 
@@ -71,8 +74,28 @@ class RunFolder:
 
     @property
     def tensorboard(self) -> Path:
-        """Path of the folder of TensorBoard's event files."""
-        return self.path / "tensorboard"
+        """Path of the folder of TensorBoard's event files.
+
+        This is the run folder, so that TensorBoard shows the run under the folder's name. A run that was started by
+        version 0.2 or earlier keeps its files in ``tensorboard/``.
+        """
+        earlier = self.path / "tensorboard"
+        return earlier if earlier.is_dir() else self.path
+
+    @property
+    def has_events(self) -> bool:
+        """True if the run has event files for TensorBoard."""
+        return any(self.tensorboard.glob(EVENT_FILES))
+
+    @property
+    def film(self) -> Path:
+        """Path of the film of the run's progress."""
+        return self.path / "film.webp"
+
+    @property
+    def frames(self) -> Path:
+        """Path of the folder of the film's frames."""
+        return self.path / "film"
 
     @property
     def snapshots(self) -> Path:
@@ -130,11 +153,11 @@ class RunFolder:
         Raises:
             InputError: There is a folder in place of a file, or a file in place of a folder.
         """
-        files = (self.picture, self.weights, self.metrics, self.record, self.lock, self.reserve)
+        files = (self.picture, self.weights, self.metrics, self.record, self.film, self.lock, self.reserve)
         for path in (*files, self.checkpoint, self.config, self.overrides):
             if path.is_dir():
                 raise InputError(f"'{path}' is a folder, and the run writes a file there: move it, or {_ANOTHER_NAME}")
-        for path in (self.tensorboard, self.snapshots, self.checkpoint.parent, self.config.parent):
+        for path in (self.snapshots, self.frames, self.checkpoint.parent, self.config.parent):
             if path.exists() and not path.is_dir():
                 raise InputError(f"'{path}' is no folder, and the run writes into it: move it, or {_ANOTHER_NAME}")
 
@@ -148,7 +171,8 @@ class RunFolder:
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of killed processes. The caller holds the lock of the folder."""
-        for folder in (self.path, self.config.parent, self.checkpoint.parent, self.snapshots, self.tensorboard):
+        own = (self.config.parent, self.checkpoint.parent, self.snapshots, self.frames, self.tensorboard)
+        for folder in (self.path, *own):
             remove_partial_files(folder)
 
     def reserve_space(self, size: int) -> None:
@@ -234,6 +258,15 @@ class RunFolder:
             raise InputError(f"{error}: delete it to begin again") from error
         except (OSError, ValueError) as error:
             raise InputError(f"'{self.checkpoint}' is not a checkpoint ({error}): delete it to begin again") from error
+
+
+def read_records(sweep: Path) -> list[dict[str, Any]]:
+    """Return the records of a sweep's runs. Damaged ones are left out; a report says which ones they are."""
+    records = []
+    for path in sweep.glob("*/run.json"):
+        with contextlib.suppress(InputError):
+            records.append(RunFolder(path.parent).read_record())
+    return records
 
 
 def is_finished(record: Mapping[str, Any], steps: int) -> bool:

@@ -33,6 +33,8 @@ def read_metrics(path: Path) -> pandas.DataFrame:
         return empty
     if not set(METRICS_COUNTERS) <= set(frame.columns):
         return empty
-    numbers = frame.apply(pandas.to_numeric, errors="coerce")
-    valid = numbers[["step", "evaluations", "seconds"]].apply(lambda column: column.between(0, LARGEST_COUNT))
-    return numbers[valid.all(axis=1)].reset_index(drop=True)
+    for name in frame.columns[[not pandas.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]]:
+        frame[name] = pandas.to_numeric(frame[name], errors="coerce")
+    counters = frame[["step", "evaluations", "seconds"]].to_numpy()
+    valid = ((counters >= 0) & (counters <= LARGEST_COUNT)).all(axis=1)  # NaN is neither
+    return frame if valid.all() else frame[valid].reset_index(drop=True)

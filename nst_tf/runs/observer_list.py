@@ -36,9 +36,8 @@ class RunningObserver:
 class ObserverSettings(Protocol):
     """Settings of an observer; `nst_tf.observers.Observer` is their base class."""
 
-    @property
-    def periods(self) -> Sequence[int]:
-        """Numbers of steps; the observer needs an event at every multiple of each."""
+    def periods(self, steps: int) -> Sequence[int]:
+        """Return periods in steps: an event is needed at each of their multiples, in a run of ``steps`` steps."""
 
     def start(self, event: Started) -> RunningObserver:
         """Return the observer of one run."""

@@ -68,16 +68,18 @@ def _weights(value: Any) -> dict[str, Any] | None:
 RECORD_FIELDS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("status", "fingerprint", "reason", "name", "host", "machine", "device"), _text),
     **dict.fromkeys(("started_at", "finished_at", "precision", "sha256"), _text),
-    **dict.fromkeys(("process", "steps", "evaluations", "height", "width"), _count),
+    **dict.fromkeys(("process", "steps", "evaluations", "height", "width", "margin"), _count),
     **dict.fromkeys(("seconds", "seconds_per_evaluation", "size_factor"), _number),
     **dict.fromkeys(("needed_memory_mb", "expected_peak_memory_mb", "free_memory_mb"), _number),
     "peak_memory_mb": _rounded,
+    "output": _dictionary(_text),
     "inputs": _dictionary(_picture),  # `_split_inputs` checks each picture by itself
     "git_commit": _optional_text,
     "versions": _dictionary(_text),
     "weights": _weights,
     "final": _dictionary(_optional_number),
     "scores": _dictionary(_text_or_number),
+    "score_files": _dictionary(_text),
     "observer_errors": _dictionary(_text),
 }
 """Check of each entry that this version writes. It returns the value, or raises ValueError with what is allowed."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nst_tf.runs.events import Alpha, Event, Failed, Finished, Started, opaque
+from nst_tf.runs.events import Alpha, Event, Failed, Finished, InputPictures, Started, opaque
 from nst_tf.runs.folder import RunFolder, is_finished
 from nst_tf.runs.observer_list import ObserverList, ObserverSettings
 from nst_tf.runs.record import RecordedSettings, last_record
@@ -75,7 +75,7 @@ class Session:
     @property
     def periods(self) -> list[int]:
         """Periods of all observers, in steps. The events must report every step that is a multiple of one of them."""
-        return [period for observer in self.observers for period in observer.periods]
+        return [period for observer in self.observers for period in observer.periods(self.settings.steps)]
 
     @contextlib.contextmanager
     def record_failure(self) -> Iterator[None]:
@@ -141,7 +141,12 @@ class Session:
         self.folder.write_record(self.record)
 
     def observe(
-        self, events: Iterator[Event], columns: Sequence[str], resumed_at: int | None, alpha: Alpha = opaque
+        self,
+        events: Iterator[Event],
+        columns: Sequence[str],
+        resumed_at: int | None,
+        alpha: Alpha = opaque,
+        inputs: InputPictures = dict,
     ) -> Finished:
         """Run to the end, and pass every event to the observers.
 
@@ -150,14 +155,25 @@ class Session:
             columns: Keys of `Iterate.terms` in this run.
             resumed_at: Step of the checkpoint from which the run is resumed; None for a new run.
             alpha: See `Started.alpha`.
+            inputs: See `Started.inputs`.
 
         Returns:
             The last event.
         """
-        settings, device = self.settings, self.record["device"]
+        settings = self.settings
         if resumed_at is not None:
             log.info("Continues from its checkpoint at step %d", resumed_at)
-        started = Started(self.folder, settings.steps, resumed_at, columns, settings.yaml, settings.flat, device, alpha)
+        started = Started(
+            folder=self.folder,
+            steps=settings.steps,
+            resumed_at=resumed_at,
+            columns=columns,
+            config=settings.yaml,
+            settings=settings.flat,
+            device=self.record["device"],
+            alpha=alpha,
+            inputs=inputs,
+        )
         observers = ObserverList(self.observers, started)
         event: Event | None = None
         for event in events:

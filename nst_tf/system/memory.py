@@ -1,6 +1,7 @@
 """Memory of this process and of its device: the peak so far, and the amount still available."""
 
 import contextlib
+import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -11,19 +12,25 @@ from nst_tf.util.lazy import tf
 KIB = 1024
 """Bytes in a KiB."""
 
+_PROCESSOR = "CPU:0"
+"""TensorFlow's name of the processor in questions about memory."""
+
 STATUS = Path("/proc/self/status")
 """Linux's description of this process; its line ``VmHWM`` is the peak of the resident memory in KiB."""
 
 
 def peak_memory_mb(device: str) -> float:
-    """Return the peak memory so far, in MiB.
+    """Return the peak memory since `reset_peak_memory`, in MiB.
+
+    On a processor, TensorFlow keeps the memory that tensors have freed in a pool of its own, so that the resident
+    memory of the process never falls. What earlier runs needed beyond the present one is therefore subtracted.
 
     Args:
         device: ``/GPU:N`` for the memory of that GPU, ``/CPU:0`` for the resident memory of this process.
     """
     if device.startswith("/GPU"):
         return tf.config.experimental.get_memory_info(device.lstrip("/"))["peak"] / MB
-    return peak_resident_mb()
+    return peak_resident_mb() - max(0.0, _pool.highest_mb - _pool.peak_mb())
 
 
 def reset_peak_memory(device: str) -> None:
@@ -37,8 +44,39 @@ def reset_peak_memory(device: str) -> None:
     if device.startswith("/GPU"):
         tf.config.experimental.reset_memory_stats(device.lstrip("/"))
     else:
+        _pool.reset()
+        with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
+            ctypes.CDLL(None).malloc_trim(0)
         with contextlib.suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+class _Pool:
+    """TensorFlow's pool of memory on the processor. It exists where TensorFlow computes with oneDNN.
+
+    Attributes:
+        highest_mb: Highest use of the pool before the last reset, in MiB. The process keeps so much memory.
+    """
+
+    def __init__(self) -> None:
+        self.highest_mb = 0.0
+
+    def peak_mb(self) -> float:
+        """Return the highest use since the last reset, in MiB; 0 where there is no pool."""
+        if "tensorflow" not in sys.modules:
+            return 0.0
+        with contextlib.suppress(ValueError):  # TensorFlow computes without oneDNN
+            return float(tf.config.experimental.get_memory_info(_PROCESSOR)["peak"]) / MB
+        return 0.0
+
+    def reset(self) -> None:
+        """Begin a new measurement, and keep the highest use so far."""
+        self.highest_mb = max(self.highest_mb, self.peak_mb())
+        if self.highest_mb:
+            tf.config.experimental.reset_memory_stats(_PROCESSOR)
+
+
+_pool = _Pool()
 
 
 def available_mb(device: str) -> float:

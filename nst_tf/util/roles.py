@@ -28,7 +28,8 @@ class Role:
         takes: ``path`` for the path of an existing file or folder, or a list of these; ``name`` for the name of a file
             or folder that may be new; None for any other value. Such a value may be typed without Hydra's quotes.
         implied_value: Value of the setting in versions that did not have it. The fingerprint leaves it out, so that
-            their runs can be continued. None for a setting that all versions have.
+            their runs can be continued. None for a setting that all versions have. A tuple gives this value first, and
+            behind it words that stand for a number until the pictures are read.
         old_name: Name in the previous release, still accepted.
         old_values: Pairs of a value's name and its name in the previous release, still accepted.
     """
@@ -45,6 +46,10 @@ class Role:
     implied_value: Any = None
     old_name: str | None = None
     old_values: tuple[tuple[str, str], ...] = ()
+
+    def implies(self, value: Any) -> bool:
+        """Return whether a setting of this value is left out of the fingerprint."""
+        return value in self.implied_value if isinstance(self.implied_value, tuple) else value == self.implied_value
 
     def current_value(self, value: Any) -> Any:
         """Return the current name of a value that may have its name from the previous release."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy.signal import correlate2d
 
 from nst_tf.backbones.surgery import Padding, Pooling, ReflectConv2D, clone_with_weights
+from nst_tf.util.errors import InputError
 
 
 def convolve_by_scipy(x, kernel, bias, mode):
@@ -27,7 +28,9 @@ def pool_by_numpy(x, reduce):
     return reduce(cells, axis=(1, 3))
 
 
-@pytest.mark.parametrize(("padding", "mode"), [(Padding.zero, "constant"), (Padding.reflect, "reflect")])
+@pytest.mark.parametrize(
+    ("padding", "mode"), [(Padding.zero, "constant"), (Padding.reflect, "reflect"), (Padding.circular, "wrap")]
+)
 @pytest.mark.parametrize(("pooling", "reduce"), [(Pooling.max, np.max), (Pooling.average, np.mean)])
 def test_two_blocks_equal_scipy_and_numpy(tiny_model, pooling, reduce, padding, mode):
     x = np.random.default_rng(0).random((10, 13, 3)).astype("float32")  # odd width: the pooling drops a column
@@ -109,3 +112,24 @@ def test_a_pointwise_convolution_keeps_its_class():
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(2, 1, padding="same")(inputs))
     assert type(clone_with_weights(model, Pooling.max, Padding.reflect).layers[1]) is keras.layers.Conv2D
+
+
+@pytest.mark.parametrize(("kind", "arguments"), [("Conv2D", {"filters": 4}), ("DepthwiseConv2D", {})])
+def test_a_shifted_picture_has_shifted_features_with_circular_padding(kind, arguments):
+    """Stride 2 after explicit padding, as in ResNet-50: a shift by two pixels is one of one position."""
+    inputs = keras.Input((None, None, 3))
+    x = getattr(keras.layers, kind)(kernel_size=3, strides=2, **arguments)(keras.layers.ZeroPadding2D(1)(inputs))
+    x = keras.layers.MaxPooling2D(3, 1)(keras.layers.ZeroPadding2D(1)(x))
+    model = clone_with_weights(keras.Model(inputs, x), Pooling.max, Padding.circular)
+    picture = np.random.default_rng(0).random((1, 12, 8, 3)).astype("float32")
+    features = model(picture).numpy()
+    assert features.shape[1:3] == (6, 4)
+    shifted = model(np.roll(picture, (4, -2), (1, 2))).numpy()
+    np.testing.assert_allclose(shifted, np.roll(features, (2, -1), (1, 2)), atol=1e-6)
+
+
+def test_a_layer_that_shrinks_the_picture_is_refused_with_circular_padding():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="narrowing")(inputs), name="shrinking")
+    with pytest.raises(InputError, match=r"^backbone\.padding=circular: narrowing of shrinking cannot continue"):
+        clone_with_weights(model, Pooling.max, Padding.circular)

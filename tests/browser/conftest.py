@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
 
 from nst_tf.losses import GramLoss
 from nst_tf.reports import write_report
@@ -31,10 +32,10 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def report(made_up_run, tmp_path):
-    """The page of a sweep of 2x3 runs with scores; one run diverged and one is running."""
-    folder = tmp_path / "grid"
+@pytest.fixture(scope="session")
+def report(made_up_run, tmp_path_factory):
+    """The page of a sweep of 2x3 runs with scores; one run diverged, one is running and one has a film."""
+    folder = tmp_path_factory.mktemp("browser") / "grid"
     ends = [{"totals": (9.0, 3.0, total)} for total in (0.5, 10.0, 2.0)]
     ends += [{"totals": (9.0, 4.0), "status": "diverged"}, {"status": "running"}, {"totals": (9.0, 1.5)}]
     for number, end in enumerate(ends):
@@ -42,16 +43,19 @@ def report(made_up_run, tmp_path):
         overrides = [f"losses.style.weight={10**row}", f"seed={column}"]
         scores = {"style_ratio": 0.1 * (number + 1), "ssim": 0.5, "judge": "vgg19, imagenet"}
         losses = {"style": GramLoss(layers=["conv1_1"], weight=float(10**row))}
-        made_up_run(folder / f"{number}_run", overrides, record={"scores": scores}, losses=losses, **end)
+        changes = {"losses": losses, "seed": column}
+        made_up_run(folder / f"{number}_run", overrides, record={"scores": scores}, **changes, **end)
+    frames = [Image.new("RGB", (32, 24), colour) for colour in ("white", "red")]
+    frames[0].save(folder / "0_run" / "film.webp", save_all=True, append_images=frames[1:], duration=100)
     return write_report([folder])
 
 
 @pytest.fixture
 def opened(chromium, report):
-    """Return a function that opens the page; afterwards assert that there was no request to a network and no error."""
+    """Return a function that opens a page; afterwards assert that there was no request to a network and no error."""
     contexts, errors = [], []
 
-    def open_page(**options):
+    def open_page(fragment="", path=report, **options):
         context = chromium.new_context(offline=True, **options)
         contexts.append(context)
         page = context.new_page()
@@ -62,7 +66,7 @@ def opened(chromium, report):
             "request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or errors.append(f"request: {r.url}")
         )
         page.on("requestfailed", lambda r: errors.append(f"missing: {r.url[:200]}"))
-        page.goto(report.as_uri())
+        page.goto(path.as_uri() + fragment)
         return page
 
     yield open_page

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from nst_tf.cli.announcement import announcement
 from nst_tf.cli.sweep_progress import Countdown, SweepProgress, number_of_runs
+from nst_tf.config.pairs import PAIRS_TARGET
 from nst_tf.config.tree import Config
 from nst_tf.distillation.settings import Distillation
 from nst_tf.images import Canvas
@@ -36,6 +37,7 @@ def sweep(*typed, folder="sweep", **sweeper):
         (sweep("steps=3,4", params={"steps": "1,2,3"}), 2),
         (sweep("experiment=glob(*)"), None),
         (sweep(n_trials=7), 7),
+        (sweep("content=a,b", "style=x,y", "seed=0,1,2", _target_=PAIRS_TARGET), 6),
     ],
 )
 def test_the_runs_of_a_grid_or_a_search_are_counted(config, runs):

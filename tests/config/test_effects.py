@@ -39,6 +39,11 @@ def tv(**settings):
         ("schedule.stop_window", {}, {"schedule": Schedule(stop_change=0.1)}),
         ("schedule.keep_state", {}, {"schedule": Schedule(scales=[0.5, 1.0])}),
         ("evaluation.weights", {}, {"evaluation": EvaluationConfig(enabled=True)}),
+        (
+            "evaluation.lpips_network",
+            {"evaluation": EvaluationConfig(enabled=True)},
+            {"evaluation": EvaluationConfig(enabled=True, measures=["lpips"])},
+        ),
         ("losses.style.temperature", {}, {"losses": {"style": GramLoss(layers=["conv1_1"], smoothing="softmax")}}),
         ("losses.style.factor", {}, {"losses": {"style": GramLoss(layers=["conv1_1"], smoothing="scale")}}),
         ("losses.style.blend", {}, {"style": ["a.png", "b.png"]}),

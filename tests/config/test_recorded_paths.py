@@ -38,6 +38,23 @@ def test_relative_paths_become_absolute_in_another_folder(run, tmp_path, monkeyp
     assert facts["weights"]["weights"] == str(first / "x.h5")
 
 
+def test_relative_paths_of_masks_become_absolute_in_another_folder(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings, facts = run
+    paths = {"regions.labels": "a.png", "regions.masks.sky": "b.png", "regions.style_masks.sky:2": "c.png"}
+    facts["inputs"] |= {
+        role: {"source": name, "sha256": "0", "path": str(tmp_path / "first" / name)} for role, name in paths.items()
+    }
+    masks = {"labels": "a.png", "masks": {"sky": "b.png", "face": "alpha"}, "style_masks": {"sky": [None, "c.png"]}}
+    first = tmp_path / "first"
+    assert with_absolute_paths(settings | {"regions": masks | {"grow": 1}}, facts)[0]["regions"] == {
+        "labels": str(first / "a.png"),
+        "masks": {"sky": str(first / "b.png"), "face": "alpha"},
+        "style_masks": {"sky": [None, str(first / "c.png")]},
+        "grow": 1,
+    }
+
+
 def test_relative_paths_stay_in_the_folder_of_the_run(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "first")
     assert with_absolute_paths(*run) == run

@@ -26,7 +26,7 @@ from nst_tf.losses import (
     Smoothing,
     TotalVariationLoss,
 )
-from nst_tf.observers import OBSERVERS
+from nst_tf.observers import standard_observers
 from nst_tf.optimizers import OPTIMIZERS, ScipyLBFGS
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.util.errors import InputError
@@ -166,7 +166,7 @@ def test_feedforward_experiments_have_the_settings_of_paper_1(experiment, styles
     assert config.style_count == manual.style_count == styles
     assert config.shares == ([1.0] if styles == 1 else [0.5, 0.3, 0.2])
     assert set(config.tracking) == {"tensorboard"}
-    assert set(composed("method=feedforward", "tracking=standard").tracking) == set(OBSERVERS)
+    assert set(composed("method=feedforward", "tracking=standard").tracking) == set(standard_observers())
 
 
 def test_evaluation_on_and_off_are_options_although_yaml_reads_them_as_booleans(composed):

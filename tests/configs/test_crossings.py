@@ -42,7 +42,7 @@ ROWS = [
     {group: options[row % len(options)] for group, options in GROUPS.items()}
     for row in range(max(map(len, GROUPS.values())))
 ]
-RUN_KEYS = {"content", "style", "steps", "style_count", "printed"}
+RUN_KEYS = {"content", "style", "regions", "steps", "style_count", "printed"}
 """Fields that an experiment sets itself."""
 
 LOSS_KEYS = {
@@ -255,7 +255,8 @@ def refusal(config, optimizer):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_experiments_of_papers_and_programs_compute_in_float32(name, by_experiment):
-    expected = Precision.auto if name == "demo" else Precision.float32
+    of_no_paper = ("demo", "regions", "partial_transfer")
+    expected = Precision.auto if name in of_no_paper else Precision.float32
     assert by_experiment[name].runtime.precision is expected
 
 

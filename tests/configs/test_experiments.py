@@ -230,7 +230,7 @@ def test_every_experiment_has_its_formulas_here(request):
 
     experiments = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
     without_losses = {"library_one_style", "library_three_styles"}
-    assert set(PAPERS) == experiments - without_losses - {"demo"}
+    assert set(PAPERS) == experiments - without_losses - {"demo", "regions", "partial_transfer"}
 
 
 LONG = (

@@ -13,7 +13,8 @@ from nst_tf.util.errors import InputError
 KNOWN = read_systems()
 EXPERIMENTS = {path.stem for path in configs_folder().glob("experiment/*.yaml")}
 NO_SYSTEMS = {
-    *("demo", "gatys2016", "content_reconstruction", "texture_synthesis"),
+    *("demo", "regions", "partial_transfer"),
+    *("gatys2016", "content_reconstruction", "texture_synthesis"),
     "gupta2019",  # one setting for any network; its five systems have experiments of their own
     *("neural_style", "tf_tutorial", "crowsonkb", "keras_io", "anishathalye", "titu1994", "gatys_pytorch"),
 }

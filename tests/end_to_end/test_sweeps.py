@@ -12,7 +12,7 @@ from PIL import Image
 
 def folders(command_line):
     names = {path.name for path in (command_line.folder / "sweep").glob("[!.]*") if path.is_dir()}
-    return sorted(names - {"report", "tensorboard"})
+    return sorted(names - {"report"})
 
 
 def reported_statuses(command_line):

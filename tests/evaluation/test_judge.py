@@ -1,17 +1,16 @@
 """The judge against its formulas on Keras's own model, its cache, and its scores without a content or a style."""
 
-from dataclasses import fields
-
 import keras
 import numpy as np
 import pytest
 
 from nst_tf.backbones import VGG19, VGG19Lite
-from nst_tf.evaluation import Judge, Scores
-from nst_tf.evaluation.judge import MAX_REFERENCES
+from nst_tf.evaluation import Judge
+from nst_tf.evaluation.further import MEASURES
+from nst_tf.evaluation.judge import MAX_REFERENCES, score_names
 from nst_tf.evaluation.measures import ssim
 from nst_tf.images import Picture, read_picture, resize
-from nst_tf.reports.table import SCORES
+from nst_tf.reports.table import FURTHER_MEASURES, SCORES, best_end
 from nst_tf.util.errors import InputError
 
 STYLE = [f"block{block}_conv1" for block in range(1, 6)]
@@ -162,4 +161,6 @@ def test_a_picture_below_the_networks_minimum_size_is_refused(pair):
 
 
 def test_reports_have_a_column_for_every_score():
-    assert {field.name for field in fields(Scores)} == {*SCORES, "total_variation", "judge"}
+    assert set(score_names()) == {*SCORES, "total_variation"}
+    assert set(FURTHER_MEASURES) == set(MEASURES)
+    assert (best_end("ssim"), best_end("cfsd_vgg19_keras"), best_end("total_variation")) == ("highest", "lowest", None)

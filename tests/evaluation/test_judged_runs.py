@@ -148,7 +148,7 @@ def test_a_run_without_content_has_no_content_scores(small_config, tmp_path):
 def test_without_tensorboard_only_the_record_has_the_scores(small_config, tmp_path):
     config = small_config(tracking={"metrics": Metrics(every=1)}, evaluation=ON)
     assert "scores" in stylize(config, tmp_path / "run").record
-    assert not (tmp_path / "run" / "tensorboard").exists()
+    assert not list((tmp_path / "run").glob("events*"))
 
 
 def test_an_interrupted_run_is_not_scored(small_config, tmp_path, monkeypatch):

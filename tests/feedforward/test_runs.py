@@ -46,8 +46,8 @@ def test_a_run_leaves_a_record_the_networks_picture_and_event_files(
     assert (record["height"], record["width"], record["precision"]) == (26, 32, "float32")
     assert (record["weights"]["name"], len(record["weights"]["sha256"])) == ("magenta", 64)
     assert set(record["inputs"]) == {"content", "style:1"}
-    entries = {path.name for path in (tmp_path / "run").iterdir()}
-    assert entries == {".hydra", ".lock", "run.json", "stylized.png", "tensorboard"}
+    entries = {path.name.partition(".tfevents.")[0] for path in (tmp_path / "run").iterdir()}
+    assert entries == {".hydra", ".lock", "run.json", "stylized.png", "events.out"}
 
     content, style = (read_picture(path).pixels for path in pictures)
     square = resize(style[:, 4:36], 256, 256)[None]
@@ -56,7 +56,7 @@ def test_a_run_leaves_a_record_the_networks_picture_and_event_files(
     saved = read_picture(str(result.folder.picture)).pixels
     np.testing.assert_allclose(saved, expected, atol=0.51 / 255)
 
-    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(tmp_path / "run"), size_guidance={"tensors": 0}).Reload()
     (shown,) = events.Tensors("picture")
     assert shown.step == 1
     assert not [tag for tag in events.Tags()["tensors"] if tag.startswith(("loss", "weighted", "speed"))]

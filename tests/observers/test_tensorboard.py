@@ -1,6 +1,7 @@
 """The event files of TensorBoard, read through its own readers."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -9,19 +10,21 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.hparams.metadata import EXPERIMENT_TAG
 from tensorboard.util import tensor_util
 
 from nst_tf import stylize
 from nst_tf.images import read_picture, to_bytes
+from nst_tf.losses import GramLoss
 from nst_tf.observers import Metrics, Snapshots, TensorBoard
-from nst_tf.observers.hparams_table import write_hparams_config, write_scores
-from nst_tf.observers.running_tensorboard import scalar_tag
+from nst_tf.observers.hparams_table import update_hparams_config, write_hparams_config, write_scores
+from nst_tf.observers.tags import DIAGNOSTICS, scalar_tag
 from nst_tf.optimizers import SGD
-from nst_tf.runs.events import Finished
+from nst_tf.runs.events import Finished, Started
 
 
 def events(folder):
-    accumulator = EventAccumulator(str(folder / "tensorboard"), size_guidance={"tensors": 0})
+    accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     accumulator.Reload()
     return accumulator
 
@@ -36,7 +39,7 @@ def run(tmp_path_factory, pictures):
     from nst_tf import Config
     from nst_tf.backbones import VGG19
     from nst_tf.images import Canvas
-    from nst_tf.losses import ContentLoss, GramLoss
+    from nst_tf.losses import ContentLoss
 
     folder = tmp_path_factory.mktemp("tensorboard") / "run"
     config = Config(
@@ -88,15 +91,57 @@ def test_gradient_norm_and_speed_are_written_every_second_step(run):
     assert all(value > 0 for _, value in series(accumulator, "gradient/norm"))
 
 
+def shown_pixels(event):
+    encoded = tensor_util.make_ndarray(event.tensor_proto)[2]
+    return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
 def test_images_equal_the_snapshots(run):
     result, accumulator = run
-    images = accumulator.Tensors("picture")
-    assert [event.step for event in images] == [0, 3, 6]
-    for event in images:
-        encoded = tensor_util.make_ndarray(event.tensor_proto)[2]
-        shown = np.asarray(Image.open(io.BytesIO(encoded)))
+    images = {event.step: event for event in accumulator.Tensors("picture")}
+    for event in (images[step] for step in (0, 3, 6)):
+        shown = shown_pixels(event)
         saved = to_bytes(read_picture(str(result.folder.snapshot(event.step))).pixels)
         assert np.abs(shown.astype(int) - saved).max() <= 1
+
+
+def test_the_content_and_the_style_are_shown_beside_the_picture(run, pictures):
+    _, accumulator = run
+    for name, path in zip(("content", "style"), pictures, strict=True):
+        (event,) = accumulator.Tensors(f"picture/{name}")
+        assert event.step == 0
+        np.testing.assert_array_equal(shown_pixels(event), to_bytes(read_picture(path).pixels))
+
+
+def test_a_large_input_is_shown_at_a_reduced_size(hand_made_run):
+    large = np.tile(np.linspace(0, 1, 2200, dtype=np.float32)[None, :, None], (1400, 1, 3))
+    event = Started(hand_made_run.folder, 10, None, ["content"], "", {}, inputs=lambda: {"style_2": large})
+    TensorBoard().start(event)
+    shown = shown_pixels(events(hand_made_run.path).Tensors("picture/style_2")[0])
+    assert shown.shape == (326, 512, 3)
+    np.testing.assert_allclose(shown[100, :, 1], 255 * np.linspace(0, 1, 512), atol=2)
+
+
+@pytest.mark.parametrize(("allowed", "last"), [(4, 4), (5, 5), (7, 7), (399, 399), (500, 500), (500, 50), (5000, 80)])
+def test_a_run_of_any_length_has_at_least_five_images(allowed, last, hand_made_run):
+    """The second number is the step at which the run ends, perhaps before the steps that it may take."""
+    settings = TensorBoard()
+    observer = settings.start(Started(hand_made_run.folder, allowed, None, ["content"], "", {}))
+    periods = settings.periods(allowed)
+    for step in range(last + 1):
+        if step == allowed or any(step % period == 0 for period in periods):
+            observer.progressed(dataclasses.replace(hand_made_run.iterate(step), steps=allowed))
+    observer.finished(Finished("converged", "because", dataclasses.replace(hand_made_run.iterate(last), steps=allowed)))
+    shown = steps(events(hand_made_run.path), "picture")
+    assert len(shown) >= 5
+    assert shown == sorted(set(shown))
+    assert (shown[0], shown[-1]) == (0, last)
+    assert len(shown) <= last // min(100, max(1, allowed // 4)) + 2 + np.log2(max(1, last))
+
+
+def test_pictures_every_0_writes_no_images(hand_made_run):
+    hand_made_run.run(TensorBoard(every=1, pictures_every=0))
+    assert "picture" not in events(hand_made_run.path).Tags()["tensors"]
 
 
 def test_the_config_is_written_as_text(run):
@@ -106,17 +151,34 @@ def test_the_config_is_written_as_text(run):
 
 
 def test_the_layout_has_a_chart_of_weighted_losses_and_one_of_layers_per_loss(run):
+    """A chart has few lines of each run; the layers of a loss are one line in a band."""
     _, accumulator = run
     proto = tensor_util.make_ndarray(accumulator.Tensors("custom_scalars__config__")[0].tensor_proto).item()
     layout = layout_pb2.Layout.FromString(proto)
     charts = {chart.title: list(chart.multiline.tag) for chart in layout.category[0].chart}
+    (band,) = layout.category[0].chart[2].margin.series
+    charts["style: mean and range of 2 layers"] = [band.value, band.lower, band.upper]
     assert charts == {
         "total and weighted terms": ["loss/total", "weighted/content", "weighted/style"],
-        "content, layer by layer": ["layers/content/conv1_1"],
-        "style, layer by layer": ["layers/style/conv1_1", "layers/style/conv2_1"],
+        "content: one layer": ["layers/content/conv1_1"],
+        "style: mean and range of 2 layers": [f"layer_range/style/{name}" for name in ("mean", "lowest", "highest")],
     }
     tags = accumulator.Tags()["tensors"]
     assert all(tag in tags for chart in charts.values() for tag in chart)
+
+
+def test_the_range_of_layers_is_their_mean_lowest_and_highest_value(run):
+    _, accumulator = run
+    layers = np.array([series(accumulator, f"layers/style/{layer}") for layer in ("conv1_1", "conv2_1")])[..., 1]
+    for name, expected in {"mean": layers.mean(0), "lowest": layers.min(0), "highest": layers.max(0)}.items():
+        values = [value for _, value in series(accumulator, f"layer_range/style/{name}")]
+        np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert "layer_range/content/mean" not in accumulator.Tags()["tensors"]
+
+
+def test_the_names_of_diagnostics_are_those_of_the_losses():
+    loss = GramLoss(layers=["a"], diagnostics=True)
+    assert [name.removeprefix("a/") for name in loss.diagnostic_names] == list(DIAGNOSTICS)
 
 
 def hparams(accumulator, tag):
@@ -157,6 +219,7 @@ def texts(accumulator, tag):
         ("style/raw", "raw/style"),
         ("style/conv1_1", "layers/style/conv1_1"),
         ("style/conv1_1/entropy", "entropy/style/conv1_1"),
+        ("style/sky/conv1_1", "layers/style/sky/conv1_1"),
     ],
 )
 def test_each_kind_of_column_has_its_tag(column, tag):
@@ -178,14 +241,14 @@ def test_a_resumed_run_shows_every_step_once_and_the_last_status(hand_made_run):
     """The run is killed at step 8 in the middle of an event, and resumed from the checkpoint of step 5."""
     settings = TensorBoard(every=1, pictures_every=4)
     hand_made_run.run(settings, last=8, status="interrupted")
-    (path,) = hand_made_run.folder.tensorboard.iterdir()
+    (path,) = hand_made_run.path.iterdir()
     path.with_name("events.out.tfevents.1000000000.host.1.0.v2").write_bytes(path.read_bytes()[:-7])
     path.unlink()  # readers sort files by the second in their names, and both runs take place within one
     hand_made_run.run(settings, resumed_at=5)
 
     accumulator = events(hand_made_run.path)
     assert steps(accumulator, "loss/total") == list(range(11))
-    assert steps(accumulator, "picture") == [0, 4, 8, 10]
+    assert steps(accumulator, "picture") == [0, 1, 2, 4, 6, 8, 10]
     assert texts(accumulator, "config") == ["```yaml\nsteps: 10\n```"]
     assert texts(accumulator, "end") == ["completed: because"]
     assert steps(accumulator, "custom_scalars__config__") == [0]
@@ -218,14 +281,52 @@ def test_new_scores_replace_earlier_ones(hand_made_run):
     assert steps(accumulator, "loss/total") == [0, 5, 10]
 
 
-def test_the_columns_of_a_sweep_replace_those_of_an_earlier_one(tmp_path):
-    folder = tmp_path / "tensorboard"
-    write_hparams_config(folder, ["seed"], ["content"])
-    write_hparams_config(folder, ["steps"], ["style"], ["ssim"])
-    (tag,) = events(tmp_path).Tags()["tensors"]
-    experiment = hparams(events(tmp_path), tag).experiment
-    assert [column.name for column in experiment.hparam_infos] == ["steps"]
-    assert [column.name.tag for column in experiment.metric_infos] == [
-        *("loss/total", "weighted/style", "raw/style", "judged/ssim"),
-        *("cost/seconds", "cost/evaluations", "cost/peak_memory_mb"),
+def test_a_run_folder_of_version_0_2_is_continued_and_scored_where_its_events_are(hand_made_run):
+    earlier = hand_made_run.path / "tensorboard"
+    earlier.mkdir(parents=True)
+    hand_made_run.run(TensorBoard(every=1, pictures_every=0), last=8, status="interrupted")
+    hand_made_run.run(TensorBoard(every=1, pictures_every=0), resumed_at=5)
+    write_scores(hand_made_run.folder.tensorboard, 10, {"judge": "first", "ssim": 0.25})
+    assert {path.parent for path in hand_made_run.path.rglob("events*")} == {earlier}
+    accumulator = events(earlier)
+    assert steps(accumulator, "loss/total") == list(range(11))
+    assert texts(accumulator, "end") == ["completed: because"]
+    assert series(accumulator, "judged/ssim") == [(10, 0.25)]
+
+
+def columns(folder):
+    experiment = hparams(events(folder), EXPERIMENT_TAG).experiment
+    tags = [column.name.tag for column in experiment.metric_infos]
+    return [column.name for column in experiment.hparam_infos], tags
+
+
+COST_TAGS = ["cost/seconds", "cost/evaluations", "cost/peak_memory_mb"]
+
+
+def test_the_columns_of_a_sweep_are_the_losses_and_scores_of_its_runs_with_the_scores_first(tmp_path):
+    write_hparams_config(tmp_path, ["seed"], ["content", "style"], ["ssim", "style"])
+    records = [
+        {"final": {"total": 3.0, "style": 3.0, "style/raw": 1.5}},
+        {"final": {"total": None, "style": None}, "scores": {"judge": "vgg19", "ssim": 0.5, "content": None}},
+        {"status": "failed"},
     ]
+    update_hparams_config(tmp_path, records)
+    assert columns(tmp_path) == (
+        ["seed"],
+        ["judged/ssim", "loss/total", "weighted/style", "raw/style", *COST_TAGS],
+    )
+    update_hparams_config(tmp_path, [{"final": {"total": None}}])  # a sweep of forward passes
+    assert columns(tmp_path) == (["seed"], COST_TAGS)
+
+
+def test_folders_of_runs_that_are_no_sweep_get_no_columns(tmp_path):
+    update_hparams_config(tmp_path, [{"final": {"total": 1.0}}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_columns_of_a_sweep_replace_those_of_an_earlier_one(tmp_path):
+    write_hparams_config(tmp_path / "tensorboard", ["content"], ["content"])  # where version 0.2 wrote them
+    write_hparams_config(tmp_path, ["seed"], ["content"])
+    write_hparams_config(tmp_path, ["steps"], ["style"], ["ssim"])
+    assert len(list(tmp_path.iterdir())) == 1
+    assert columns(tmp_path) == (["steps"], ["judged/ssim", "loss/total", "weighted/style", "raw/style", *COST_TAGS])

@@ -29,6 +29,7 @@ def measure(
     history: int | None = None,
     scales: tuple[float, ...] = (1.0,),
     fit_memory: bool = False,
+    tile: str = "off",
 ) -> dict[str, float]:
     """Return estimate, growth and peak in MiB, over the targets and three steps on the CPU.
 
@@ -42,6 +43,7 @@ def measure(
         history: See `LBFGS`; None for its default.
         scales: See `Schedule`.
         fit_memory: Whether the problem is made small enough for the memory that is available.
+        tile: See `Canvas`.
     """
     config = Config(
         content="sample:cat",
@@ -49,7 +51,7 @@ def measure(
         steps=3,
         backbone=BACKBONES[backbone](**({"weights": weights} if weights else {})),
         optimizer=OPTIMIZERS[optimizer](**({"history": history} if history else {})),
-        image=Canvas(size=size, style_size=size, fit_memory=fit_memory),
+        image=Canvas(size=size, style_size=size, fit_memory=fit_memory, tile=tile),
         schedule=Schedule(scales=list(scales)),
         runtime=Runtime(
             precision=precision,  # type: ignore[arg-type]  # `Runtime` converts the name

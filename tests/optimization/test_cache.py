@@ -56,7 +56,7 @@ def compiled(monkeypatch):
 
     count_calls(Backbone, "extractor", "network")
     count_calls(Objective, "prepare", "targets")
-    count_calls(Objective, "values", "traces", condition=lambda: not tf.executing_eagerly())
+    count_calls(Objective, "differentiate", "traces", condition=lambda: not tf.executing_eagerly())
     return counts
 
 

@@ -1,6 +1,7 @@
 """Tests of the memory estimate against measured memory, and of the refusal of pictures that do not fit."""
 
 import functools
+import itertools
 import json
 import os
 import re
@@ -14,11 +15,17 @@ from nst_tf.backbones import VGG16, VGG19
 from nst_tf.optimization.footprint import (
     COPIES,
     FIXED_MB,
+    LEAST_HISTORY,
+    LEAST_TILE,
     SAFETY,
+    TARGET_COPIES,
+    TILE_COPIES,
+    TILE_SIDES,
     Footprint,
     check_fits,
     fits_easily,
     fitting_factor,
+    fitting_tile,
     fixed_mb,
     needed_mb,
 )
@@ -70,6 +77,10 @@ SETTINGS = {
     "coarse to fine to 512": {"size": 512, "scales": [0.5, 1.0]},
     "vgg19_lite in bfloat16 at 256": {"size": 256, "precision": "mixed_bfloat16"},
     "vgg19 in bfloat16 at 256": {"size": 256, **VGG, "precision": "mixed_bfloat16"},
+    "tiles of 256 at 768": {"size": 768, "tile": "256"},
+    "tiles of 256 at 1024 with adam": {"size": 1024, "tile": "256", "optimizer": "adam"},
+    "tiles of 128 at 512 of vgg19": {"size": 512, "tile": "128", **VGG},
+    "tiles of 256 at 768 in bfloat16": {"size": 768, "tile": "256", "precision": "mixed_bfloat16"},
 }
 """Arguments of `measure` in memory_growth.py."""
 
@@ -158,7 +169,7 @@ def test_a_history_that_costs_most_is_named_with_a_number_that_fits(free):
     assert "image.size" not in message
     assert "the control group /job of 700 MiB" in message
     fits = int(re.search(r"history=(\d+) is about", message)[1])
-    assert fits == pytest.approx((1500 / SAFETY - FIXED_MB) / 0.75, rel=0.03)
+    assert fits == pytest.approx((1500 / SAFETY - FIXED_MB - LBFGS.graph_mb) / 0.75, rel=0.03)
     check_fits(with_history(fits), "/CPU:0")
     with pytest.raises(InputError):
         check_fits(with_history(fits + 2), "/CPU:0")
@@ -180,7 +191,7 @@ def test_the_default_history_is_not_what_costs_most(free):
 def test_less_memory_than_the_fixed_part_is_refused_without_a_size(free):
     free(50, "RLIMIT_AS (ulimit -v) of 1000 MiB")
     assert fitting_factor(with_history(20), "/CPU:0") == 1
-    with pytest.raises(InputError, match=r"RLIMIT_AS.*need 84 MiB at any size\. Give the process more memory") as error:
+    with pytest.raises(InputError, match=r"RLIMIT_AS.*need 98 MiB at any size\. Give the process more memory") as error:
         check_fits(with_history(20), "/CPU:0")
     assert "image.size" not in str(error.value)
 
@@ -223,3 +234,51 @@ def test_a_run_fits_easily_into_more_than_twice_its_need(monkeypatch):
 def test_recompute_needs_less():
     whole, pieces = (VGG19(weights="random").extractor(["conv5_1"], "float32", r) for r in (False, True))
     assert variable_mb(pieces, 512) < 0.8 * variable_mb(whole, 512)
+
+
+@pytest.fixture(scope="module")
+def shallow():
+    return VGG16(weights="random").extractor(["conv1_1", "conv2_1"])
+
+
+def large(extractor, history=20, **changes):
+    """The footprint of a picture of 4096x3072 with L-BFGS."""
+    optimizer = LBFGS(history=history)
+    return Footprint(extractor, (3072, 4096), [(64, 64)], optimizer.image_copies, optimizer, **changes)
+
+
+def test_tiles_need_memory_that_grows_with_the_pictures_own_copies_alone(shallow):
+    """The network's features are those of one window; a picture of 3072x4096 takes 144 MiB."""
+    small, big = (
+        Footprint(shallow, shape, [], 10, tile=512, target_layers=["conv2_1"]) for shape in ((1536, 2048), (3072, 4096))
+    )
+    features = TARGET_COPIES * 128 / 4 * 4 * (3072 * 4096 - 1536 * 2048) / 2**20
+    copies = (10 + COPIES + TILE_COPIES) * (144 - 36)
+    assert big.needed_mb() - small.needed_mb() == pytest.approx(copies + features, rel=0.02)
+
+
+def test_the_largest_tile_that_fits_with_the_whole_history_is_taken(shallow, free):
+    for side, smaller in itertools.pairwise(side for side in TILE_SIDES if side >= LEAST_TILE):
+        free(1.001 * SAFETY * large(shallow, tile=side).needed_mb())
+        assert fitting_tile(large(shallow), "/CPU:0") == large(shallow, tile=side)
+        free(0.999 * SAFETY * large(shallow, tile=side).needed_mb())
+        assert fitting_tile(large(shallow), "/CPU:0").tile == smaller
+
+
+def test_the_history_is_shortened_before_tiles_become_small(shallow, free):
+    free(1.001 * SAFETY * large(shallow, history=9, tile=LEAST_TILE).needed_mb())
+    fitted = fitting_tile(large(shallow), "/CPU:0")
+    assert (fitted.tile, fitted.optimizer.history) == (LEAST_TILE, 9)
+    assert fitted == large(shallow, history=9, tile=LEAST_TILE)
+
+
+def test_small_tiles_keep_the_shortest_history(shallow, free):
+    free(1.001 * SAFETY * large(shallow, history=LEAST_HISTORY, tile=256).needed_mb())
+    fitted = fitting_tile(large(shallow), "/CPU:0")
+    assert (fitted.tile, fitted.optimizer.history) == (256, LEAST_HISTORY)
+
+
+def test_a_tile_that_is_asked_for_is_kept_and_the_history_shortened(shallow, free):
+    free(1.001 * SAFETY * large(shallow, history=7, tile=300).needed_mb())
+    fitted = fitting_tile(large(shallow, tile=300), "/CPU:0")
+    assert (fitted.tile, fitted.optimizer.history) == (300, 7)

@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
-from nst_tf.reports.axes import Axis, build_layout, short_value
+from nst_tf.reports.axes import Axis, build_layout
 from nst_tf.reports.reading import find_runs
+from nst_tf.reports.short_names import short_names
 
 
 @pytest.fixture
@@ -88,13 +89,35 @@ def test_axes_of_runs_started_from_python_come_from_their_configs(made_up_run, t
 
 
 @pytest.mark.parametrize(
-    ("value", "heading"),
+    ("value", "name"),
     [
         ("a/b/photo.jpg", "photo.jpg"),
         (r"sample\:coffee", "sample:coffee"),
-        ("[conv1_1,conv2_1]", "[conv1_1,conv2_1]"),
+        ("[conv1_1,conv2_1]", "[conv1_1, conv2_1]"),
         ("1e-3", "1e-3"),
+        ("'photos/Bob\\'s.jpg'", "Bob's.jpg"),
+        ('"photos/it is.jpg"', "it is.jpg"),
+        ("'a, b.jpg'", "a, b.jpg"),
+        ("[styles/star.png,styles/light.png]", "[star.png, light.png]"),
+        ("['Van Gogh.jpg', 'x/a, b.jpg']", "[Van Gogh.jpg, a, b.jpg]"),
+        ("星空.png", "星空.png"),
+        ("[[a/b,c],[d]]", "[[a/b,c],[d]]"),
+        ("", ""),
+        ("'", "'"),
     ],
 )
-def test_headings_omit_folders_and_escapes(value, heading):
-    assert short_value(value) == heading
+def test_a_short_name_has_no_quotes_escapes_and_folders(value, name):
+    assert short_names([value]) == {value: name}
+
+
+def test_paths_with_the_same_file_name_keep_the_folders_that_tell_them_apart():
+    values = ["x/a/style.png", "x/b/style.png", "style.png", "/p/a/1/end.png", "/q/a/1/end.png", "c/star.png"]
+    names = ["a/style.png", "b/style.png", "style.png", "p/a/1/end.png", "q/a/1/end.png", "star.png"]
+    assert list(short_names(values).values()) == names
+    lists = ["[a/x.png,a/y.png]", "[b/x.png,a/y.png]"]
+    assert list(short_names(lists).values()) == ["[a/x.png, y.png]", "[b/x.png, y.png]"]
+
+
+def test_headings_of_an_axis_tell_pictures_of_several_folders_apart(layout_of):
+    layout = layout_of([["style='a/my style.png'"], ["style='b/my style.png'"]])
+    assert layout.run_name(1, "1") == "style=b/my style.png"

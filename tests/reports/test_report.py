@@ -30,6 +30,7 @@ def data(page):
 def test_a_report_has_all_files_and_no_empty_picture(report):
     names = {path.name for path in report.parent.iterdir()}
     tables = {"table.csv", "table.md", "table.tex"}
+    tables |= {"statistics.csv", "differences.csv", "statistics.md", "statistics.tex"}  # the runs have several seeds
     assert names == {"index.html", "pictures", "contact_sheet.png", "losses.png", "losses.pdf"} | tables
     assert report.parent.name == "report"
     assert (report.parent / "losses.pdf").read_bytes().startswith(b"%PDF")
@@ -59,7 +60,7 @@ def test_the_page_says_that_the_runs_have_several_precisions(made_up_sweep, read
 def test_best_and_failed_runs_are_marked_in_words(report, read_page):
     page = read_page(report)
     tiles = {figure["id"]: figure for figure in page.find("figure", _class="tile")}
-    assert "is-best" in tiles["run-1"]["class"]
+    assert "is-chosen" in tiles["run-1"]["class"]
     assert [("best" in tile["text"].split()) for tile in tiles.values()] == [False, True, False, False, False, False]
     assert "failed" in tiles["run-2"]["text"]
     assert "is-failed" in tiles["run-2"]["class"]
@@ -77,11 +78,12 @@ def test_markup_in_a_reason_is_escaped(report, read_page):
 
 def test_every_picture_has_a_description_and_every_file_is_in_the_report(report, read_page):
     page = read_page(report)
-    pictures = [e for e in page.find("img") if "dialog" not in e["within"]]
+    pictures = [e for e in page.find("img") if not {"dialog", "details"} & set(e["within"])]
     assert len(pictures) == 5 + 2 + 1  # five of six runs, both inputs, and the curves for browsers without scripts
     assert all(e["alt"].strip() for e in pictures)
-    assert all(e["src"].startswith("data:image/jpeg;base64,") for e in pictures[:-1])
-    files = [run[key] for run in data(page)["runs"] for key in ("file", "content") if run[key]]
+    files = [e["src"] for e in pictures]
+    files += [run[key] for run in data(page)["runs"] for key in ("file", "thumbnail", "content") if run[key]]
+    files += [file for run in data(page)["runs"] for _, _, file in run["styles"]]
     files += [e["href"] for e in page.find("a") if not e.get("href", "#").startswith("#")]
     for file in files:
         assert not re.match(r"\w+:|/", file)
@@ -98,15 +100,15 @@ def test_full_pictures_are_copies_and_the_photograph_has_their_size(report, read
 
 
 def test_the_curves_have_the_logged_values(report, read_page):
-    curves = data(read_page(report))["curves"]
+    page = read_page(report)
+    curves = json.loads(page.find("script", id="curve-data")[0]["text"])
     assert [curve["run"] for curve in curves] == list(range(6))
     assert curves[1]["name"] == "style.weight=1, seed=1"
     assert curves[1]["columns"]["total"] == [4.0, 0.5]
     assert curves[1]["columns"]["seconds"] == [0.0, 0.5]
     assert curves[1]["columns"]["evaluations"] == [1, 2]
     assert "content/conv4_2" not in curves[1]["columns"]
-    assert curves[0]["colour"] == curves[3]["colour"] != curves[1]["colour"]
-    assert curves[0]["dash"] != curves[3]["dash"]
+    assert data(page)["styles"]["axes"] == {"colour": 0, "dash": 1}
 
 
 def test_a_changed_photograph_is_left_out(made_up_sweep, pictures, read_page, tmp_path, caplog):
@@ -158,7 +160,7 @@ def test_the_command_writes_the_given_folder_without_importing_tensorflow(made_u
     [
         (["nothing"], "No such folder: 'nothing'"),
         (["empty"], "No run in 'empty'"),
-        (["grid", "--best", "beauty"], "--best 'beauty'; available: loss/total"),
+        (["grid", "--best", "beauty"], "--best 'beauty'; available: steps_taken"),
         (["grid", "--report", "grid/0_seed=0/run.json"], "Cannot write the report"),
         ([], "the following arguments are required: FOLDER"),
     ],

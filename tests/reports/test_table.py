@@ -10,25 +10,29 @@ import pytest
 from nst_tf.losses import ContentLoss, GramLoss
 from nst_tf.optimizers import Adam
 from nst_tf.reports.axes import build_layout
+from nst_tf.reports.choosing import Choice, choose
 from nst_tf.reports.documents import write_documents
 from nst_tf.reports.reading import find_runs
 from nst_tf.reports.table import build_table, formatter
-from nst_tf.util.errors import InputError
 
 TWO = [["seed=0"], ["seed=1"]]
 
 
 @pytest.fixture
 def table_of(made_up_sweep):
-    def build(points, ends, best=None):
+    def build(points, ends):
         runs = find_runs([made_up_sweep(points, ends)])
-        return build_table(runs, build_layout(runs), best)
+        return build_table(runs, build_layout(runs))
 
     return build
 
 
 def judged(style_ratio, ssim=0.5, judge="vgg19, imagenet"):
     return {"record": {"scores": {"content": 0.9, "style_ratio": style_ratio, "ssim": ssim, "judge": judge}}}
+
+
+def best_of(choice):
+    return [column.name for column in choice.columns], choice.rows
 
 
 def losses(weight):
@@ -55,12 +59,12 @@ def test_the_lowest_total_is_best_for_runs_with_the_same_objective(table_of):
     diverged = {"totals": (0.1,), "status": "diverged"}
     ends = [{"totals": (2.0,)}, {"totals": (1.0,), "seed": 1, "optimizer": Adam()}, diverged]
     table = table_of([*TWO, ["seed=2"]], ends)
-    assert (table.criterion.name, table.best) == ("loss/total", 1)
+    assert best_of(choose(table)) == (["loss/total"], (1,))
 
 
 def test_runs_with_different_weights_have_comparable_raw_losses_but_not_totals(table_of):
     table = table_of(TWO, [losses(1.0) | {"totals": (2.0,)}, losses(9.0) | {"totals": (1.0,)}])
-    assert (table.criterion, table.best) == (None, None)
+    assert best_of(choose(table)) == (["raw/content", "raw/style"], (1,))
     marks = {column.name: table.best_rows(column) for column in table.columns}
     assert (marks["loss/total"], marks["raw/style"]) == (set(), {1})
 
@@ -68,13 +72,13 @@ def test_runs_with_different_weights_have_comparable_raw_losses_but_not_totals(t
 def test_raw_losses_of_different_layers_are_not_comparable(table_of):
     other = losses(1.0)["losses"] | {"content": ContentLoss(layers=["conv3_1"])}
     table = table_of(TWO, [losses(1.0), {"losses": other, "totals": (2.0,)}])
+    assert choose(table) == Choice()
     assert all(not table.best_rows(column) for column in table.columns if column.group.startswith("Losses"))
 
 
-def test_the_judged_style_ratio_decides_on_the_best_run(table_of):
+def test_the_best_values_of_judged_columns_are_marked_if_there_is_one_judge(table_of):
     ends = [{"totals": (1.0,)} | judged(0.3, 0.6), {"totals": (9.0,)} | losses(2.0) | judged(0.2, 0.4)]
     table = table_of(TWO, ends)
-    assert (table.criterion.name, table.best) == ("judged/style_ratio", 1)
     assert (table.judge, "judged/judge" in [column.name for column in table.columns]) == ("vgg19, imagenet", False)
     marks = {column.name: table.best_rows(column) for column in table.columns}
     assert (marks["judged/ssim"], marks["judged/style_ratio"]) == ({0}, {1})
@@ -85,7 +89,7 @@ def test_runs_in_several_precisions_are_counted_and_their_totals_are_not_compare
     ends = [{"record": {"precision": name}} for name in ("float32", "mixed_bfloat16", "mixed_bfloat16")]
     table = table_of([*TWO, ["seed=2"]], ends)
     assert table.precisions == {"mixed_bfloat16": 2, "float32": 1}
-    assert table.best is None
+    assert choose(table) == Choice()
     write_documents(table, tmp_path)
     assert "several precisions: mixed\\_bfloat16 (2), float32 (1)." in (tmp_path / "table.md").read_text()
     assert [row["precision"] for row in csv.DictReader(io.StringIO((tmp_path / "table.csv").read_text()))] == [
@@ -101,21 +105,8 @@ def test_runs_in_one_precision_have_no_column_for_it(table_of):
 
 def test_scores_of_two_judges_are_not_comparable(table_of):
     table = table_of(TWO, [judged(0.3), judged(0.2, judge="vgg19_lite, embedded") | losses(2.0)])
-    assert (table.best, table.judge) == (None, None)
+    assert (choose(table), table.judge) == (Choice(), None)
     assert "judged/judge" in [column.name for column in table.columns]
-
-
-def test_a_given_column_decides_on_the_best_run_and_the_highest_ssim_is_best(table_of):
-    ends = [judged(0.3, 0.6), judged(0.2, 0.4)]
-    assert table_of(TWO, ends, best="judged/ssim").best == 0
-    with pytest.raises(
-        InputError, match="--best 'height'; available: loss/total, loss/content, loss/style, raw/content"
-    ):
-        table_of(TWO, ends, best="height")
-
-
-def test_a_single_run_is_not_marked_as_best(table_of):
-    assert table_of([["seed=0"]], [{}]).best is None
 
 
 def test_missing_and_infinite_numbers_are_empty(table_of, tmp_path):

@@ -48,14 +48,16 @@ def test_a_removed_lock_file_is_not_taken_for_the_new_one(tmp_path):
         assert is_locked(path)
 
 
-@pytest.mark.parametrize("name", ["stylized.png", "run.json", "metrics.csv", ".lock", "checkpoints/latest.npz"])
+@pytest.mark.parametrize(
+    "name", ["stylized.png", "run.json", "metrics.csv", "film.webp", ".lock", "checkpoints/latest.npz"]
+)
 def test_a_folder_in_place_of_a_file_is_named_before_the_run(name, folder):
     (folder.path / name).mkdir(parents=True)
     with pytest.raises(InputError, match=rf"{name}' is a folder, and the run writes a file there"), run_lock(folder):
         pass
 
 
-@pytest.mark.parametrize("name", ["tensorboard", "snapshots", "checkpoints", ".hydra"])
+@pytest.mark.parametrize("name", ["snapshots", "film", "checkpoints", ".hydra"])
 def test_a_file_in_place_of_a_folder_is_named_before_the_run(name, folder):
     folder.make()
     (folder.path / name).touch()

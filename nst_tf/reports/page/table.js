@@ -1,8 +1,10 @@
-// Sorts the table by a column when its heading is pressed: first ascending, then descending. Empty cells stay last.
+// Sorts the table by a column when its heading is pressed: first ascending, then descending. Empty cells stay last. Shows
+// the columns that are equal in all runs on request.
 (() => {
   "use strict";
   const table = document.querySelector("table.values");
   const announcement = document.getElementById("sorted");
+  const allColumns = document.getElementById("all-columns");
   const sortKey = (row, column) => row.cells[column].dataset.key;
 
   function compare(a, b) {
@@ -21,9 +23,20 @@
     announcement.textContent = `Sorted by ${heading.textContent.trim()}, ${descending ? "highest" : "lowest"} first`;
   }
 
+  function showColumns() {
+    table.classList.toggle("all", allColumns.checked);
+    for (const group of table.tHead.rows[0].cells) {
+      group.colSpan = Number(allColumns.checked ? group.dataset.all : group.dataset.shown) || 1;
+    }
+  }
+
   for (const button of table.querySelectorAll("[data-sort]")) {
     const heading = button.closest("th");
     const column = Number(button.dataset.sort);
     button.addEventListener("click", () => sort(heading, column, heading.getAttribute("aria-sort") === "ascending"));
+  }
+  if (allColumns) {
+    allColumns.closest("label").hidden = false;
+    allColumns.addEventListener("change", showColumns);
   }
 })();

@@ -1,0 +1,122 @@
+"""Masks of a picture, brought to the positions of a network's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nst_tf.backbones.receptive_field import AxisField, ReceptiveField, receptive_fields
+from nst_tf.images import Propagation, RegionMasks, resize_mask
+from nst_tf.losses import PositionWeights
+from nst_tf.util.compilation import compile_function
+from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import tf
+
+THRESHOLD = 0.5
+"""Value of a mask from which a pixel belongs to the region, for ``inside`` and ``all``."""
+
+
+class LayerWeights:
+    """Weights of the positions of layers, from masks of pictures.
+
+    Args:
+        extractor: Picture to features.
+    """
+
+    def __init__(self, extractor: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> None:
+        self._extractor = extractor
+        self._sizes: dict[tuple[int, ...], dict[str, tuple[int, int]]] = {}
+        self._fields: Mapping[str, ReceptiveField] | None = None
+
+    def of(
+        self, mask: np.ndarray, picture: tf.Tensor, layers: Sequence[str], region: RegionMasks, place: str
+    ) -> PositionWeights:
+        """Return the weights of the positions of each layer.
+
+        Args:
+            mask: ``(H, W)`` in [0, 1], at the size of the picture.
+            picture: ``(B, H, W, 3)``; only its shape is read.
+            layers: Names of the layers.
+            region: The region, whose ``propagation`` and ``grow`` are used.
+            place: Name of the picture, for errors.
+
+        Returns:
+            Layer name to ``(1, h, w, 1)`` float32 in [0, 1].
+
+        Raises:
+            InputError: The region has no position in a layer, or the network has no receptive fields.
+        """
+        sizes = self._sizes_at(tuple(picture.shape))
+        weights = {layer: self._propagated(mask, layer, sizes[layer], region.propagation) for layer in layers}
+        grown = {layer: _grown(plane, region.grow) for layer, plane in weights.items()}
+        for layer, plane in grown.items():
+            if not plane.any():
+                raise InputError(
+                    f"regions: the region {region.name!r} of {place} has no position in {layer} with "
+                    f"regions.propagation={region.propagation.name} and regions.grow={region.grow}. Choose simple, a "
+                    "larger regions.grow, a larger picture, or a larger mask."
+                )
+        return {layer: tf.constant(plane[None, ..., None], tf.float32) for layer, plane in grown.items()}
+
+    def _sizes_at(self, shape: tuple[int, ...]) -> dict[str, tuple[int, int]]:
+        """Return height and width of each layer for pictures of a shape; the network is traced and not run."""
+        if shape not in self._sizes:
+            traced = compile_function(self._extractor).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+            self._sizes[shape] = {layer: tuple(x.shape[1:3]) for layer, x in traced.structured_outputs.items()}
+        return self._sizes[shape]
+
+    def _propagated(self, mask: np.ndarray, layer: str, size: tuple[int, int], propagation: Propagation) -> np.ndarray:
+        if propagation is Propagation.simple:
+            return resize_mask(mask, *size)
+        inside = (mask >= THRESHOLD).astype(np.float32)
+        return propagate(inside, self._field(layer), size, np.min if propagation is Propagation.inside else np.max)
+
+    def _field(self, layer: str) -> ReceptiveField:
+        model, names = getattr(self._extractor, "model", None), getattr(self._extractor, "layers", {})
+        try:
+            if self._fields is None:
+                self._fields = receptive_fields(model)
+        except InputError as error:
+            raise InputError(f"regions.propagation: {error} Choose regions.propagation=simple.") from None
+        return self._fields[names[layer]]
+
+
+def propagate(
+    mask: np.ndarray, field: ReceptiveField, size: tuple[int, int], combine: Callable[..., Any]
+) -> np.ndarray:
+    """Combine a mask over the receptive field of each position of a layer.
+
+    With `numpy.min`, a position belongs to the region if it sees the region alone; with `numpy.max`, if it sees any of
+    it. Pixels beyond the border are not counted.
+
+    Args:
+        mask: ``(H, W)``.
+        field: Receptive field of the layer.
+        size: Height and width of the layer.
+        combine: ``numpy.min`` or ``numpy.max``.
+
+    Returns:
+        ``(h, w)``.
+    """
+    rows = _along(mask, field.vertical, size[0], combine)
+    return _along(rows.T, field.horizontal, size[1], combine).T
+
+
+def _along(mask: np.ndarray, field: AxisField, positions: int, combine: Callable[..., Any]) -> np.ndarray:
+    """Combine the rows that each position of a layer sees: ``(H, W)`` to ``(positions, W)``."""
+    seen = [(p * field.stride + field.first, p * field.stride + field.last + 1) for p in range(positions)]
+    last = len(mask) - 1
+    return np.stack([combine(mask[min(max(first, 0), last) : max(stop, 1)], axis=0) for first, stop in seen])
+
+
+def _grown(plane: np.ndarray, grow: int) -> np.ndarray:
+    """Dilate a mask by a box of ``2 grow + 1`` positions a side; erode it if ``grow`` is below 0."""
+    if not grow:
+        return plane
+    from scipy import ndimage
+
+    box = (2 * abs(grow) + 1,) * 2
+    change = ndimage.grey_dilation if grow > 0 else ndimage.grey_erosion
+    return np.asarray(change(plane, size=box, mode="nearest"))
