@@ -161,6 +161,7 @@ class Footprint:
         optimizer: Settings of the optimiser, of which a message names the setting that costs most; None for none.
         tile: Side of the square that a tile owns, in pixels; None for the whole picture at once.
         target_layers: Layers whose features are kept as targets, by the name that the losses use; counted with tiles.
+        margin: Pixels on each side of ``content`` that are cut off at the end. Messages name the size without them.
     """
 
     extractor: Extractor
@@ -170,6 +171,7 @@ class Footprint:
     optimizer: Optimizer | None = None
     tile: int | None = None
     target_layers: Sequence[str] = ()
+    margin: int = 0
 
     def needs(self) -> list[tuple[str, tuple[int, int], float]]:
         """Return for the picture and each style: the key of its size, height and width, and the MiB it needs."""
@@ -288,10 +290,11 @@ def check_fits(footprint: Footprint, device: str) -> tuple[float, float]:
     available = available_mb(device)
     for key, (height, width), needed in footprint.needs():
         if SAFETY * needed > available:
+            margins = 2 * footprint.margin if key == "image.size" else 0
             raise InputError(
-                f"A picture of {width}x{height} would need about {_amount(needed)} beside the {_amount(resident_mb())} "
+                f"A picture of {width - margins}x{height - margins} would need about {_amount(needed)} beside the {_amount(resident_mb())} "
                 f"of the process, and {_amount(available)} are free ({tightest_limit(device).name}): "
-                + _remedy(footprint, key, max(height, width), needed, available)
+                + _remedy(footprint, key, max(height, width) - margins, needed, available)
             )
     return footprint.needed_mb(), available
 

@@ -170,7 +170,9 @@ class Problem:
         ]
         copies = self.optimizer.image_copies + bool(self.schedule.average)
         targets = [layer for loss in active_losses(self.losses).values() if loss.positional for layer in loss.taps]
-        return Footprint(self.extractor, content, styles, copies, self.optimizer, self.tile, targets)
+        return Footprint(
+            self.extractor, content, styles, copies, self.optimizer, self.tile, targets, self.canvas.margin_at(1.0)
+        )
 
     def fit_memory(self, device: str, record: Mapping[str, Any] | None = None) -> tuple[Problem, MemoryPlan]:
         """Return the problem with tiles, history and size that fit into the available memory, and the plan.

@@ -18,7 +18,7 @@ from nst_tf.optimizers import OPTIMIZERS
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("image.colour=", [f"image.colour={name}" for name in ("free", "histogram", "linear", "luminance")]),
+        ("image.colour=", [f"image.colour={name}" for name in ("free", "histogram", "linear", "luminance", "chroma")]),
         ("image.colour=l", ["image.colour=linear", "image.colour=luminance"]),
         ("runtime.deterministic=", ["runtime.deterministic=false", "runtime.deterministic=true"]),
         ("steps=", ["steps=200"]),

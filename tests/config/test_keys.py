@@ -14,16 +14,24 @@ from nst_tf.distillation.settings import Distillation
 NOT_IN_FINGERPRINT = (
     *("name", "content", "style", "backbone.weights", "tracking.", "evaluation."),
     *("photographs", "paintings", "teacher.weights", "runtime.", "image.max_megabytes", "image.max_megapixels"),
-    *("output", "saving.", "regions.labels", "regions.style_labels"),
+    *(
+        "output",
+        "saving.",
+        "image.tile",
+        "regions.labels",
+        "regions.style_labels",
+        "regions.masks",
+        "regions.style_masks",
+    ),
 )
 NOT_IN_SWEEP_NAME = (
-    *("output", "saving", "saving."),
+    *("output", "saving", "saving.", "image.tile"),
     *("launcher", "tracking", "tracking.", "evaluation", "evaluation."),
     *("runtime.device", "runtime.threads", "runtime.transposed_conv", "image.max_megabytes", "image.max_megapixels"),
 )
 NOT_IN_RUN_NAME = (
     *("content", "style", "backbone.weights", "feedforward.weights", "name", "sweep", "rerun"),
-    *("regions.labels", "regions.style_labels"),
+    *("regions.labels", "regions.style_labels", "regions.masks", "regions.style_masks"),
     *NOT_IN_SWEEP_NAME,
 )
 NO_AXES = ("name", "output", "saving", "launcher", "tracking", "evaluation", "hydra")
@@ -31,13 +39,13 @@ NOT_IN_OBJECTIVE = (
     *("name.", "content.", "style.", "steps.", "seed.", "optimizer.", "schedule.", "runtime.", "tracking."),
     *("evaluation.", "image.start.", "image.start_weights.", "image.noise.", "image.noise_scale.", "image.fit_memory."),
     *("image.max_megabytes.", "image.max_megapixels.", "output.", "saving."),
-    *("image.strength.", "regions.seam."),
+    *("image.strength.", "image.tile.", "regions.seam."),
 )
 NOT_READ_BY_OPTIMIZE = ("feedforward.",)
 NOT_READ_BY_FEEDFORWARD = (
     *("steps", "seed", "backbone.", "losses.", "optimizer.", "schedule."),
     *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
-    *("image.margin", "image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
+    *("image.margin", "image.tile", "image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
     *("runtime.precision", "runtime.recompute", "runtime.transposed_conv", "regions."),
 )
 LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")

@@ -19,6 +19,7 @@ from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import SGD, Adam, RMSprop, Units
 from nst_tf.system.runtime import Precision
 from nst_tf.util.errors import InputError
+from tests.configs.conftest import OF_NO_PAPER
 
 FOLDER = configs_folder()
 
@@ -197,6 +198,7 @@ def test_an_experiment_is_a_list_of_choices(name):
 @pytest.mark.parametrize("name", SWEEPS)
 def test_a_sweep_chooses_options_and_sets_single_keys_of_losses_alone(name):
     content = load(FOLDER / "sweep" / f"{name}.yaml")
+    assert content.pop("style", None) == ("${content}" if name == "identity" else None)
     assert set(content) <= {"defaults", "losses", "hydra"}
     own = {key: value for loss in content.get("losses", {}).values() for key, value in loss.items()}
     assert own == SWEEPS_OWN.get(name, {})
@@ -255,8 +257,7 @@ def refusal(config, optimizer):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_experiments_of_papers_and_programs_compute_in_float32(name, by_experiment):
-    of_no_paper = ("demo", "regions", "partial_transfer")
-    expected = Precision.auto if name in of_no_paper else Precision.float32
+    expected = Precision.auto if name in OF_NO_PAPER else Precision.float32
     assert by_experiment[name].runtime.precision is expected
 
 

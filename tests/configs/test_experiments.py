@@ -16,6 +16,7 @@ from nst_tf.config.inputs import read_inputs
 from nst_tf.images import Picture
 from nst_tf.observers import Metrics
 from nst_tf.optimizers import SGD, Adam, ScipyLBFGS, Units
+from tests.configs.conftest import OF_NO_PAPER
 
 BLOCKS = [f"block{block}_conv1" for block in range(1, 6)]
 
@@ -230,7 +231,7 @@ def test_every_experiment_has_its_formulas_here(request):
 
     experiments = {path.stem for path in (configs_folder() / "experiment").glob("*.yaml")}
     without_losses = {"library_one_style", "library_three_styles"}
-    assert set(PAPERS) == experiments - without_losses - {"demo", "regions", "partial_transfer"}
+    assert set(PAPERS) == experiments - without_losses - OF_NO_PAPER
 
 
 LONG = (

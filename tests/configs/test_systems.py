@@ -9,11 +9,12 @@ from nst_tf.config.composing import configs_folder
 from nst_tf.config.settings import flatten
 from nst_tf.reports.systems import read_systems
 from nst_tf.util.errors import InputError
+from tests.configs.conftest import OF_NO_PAPER
 
 KNOWN = read_systems()
 EXPERIMENTS = {path.stem for path in configs_folder().glob("experiment/*.yaml")}
 NO_SYSTEMS = {
-    *("demo", "regions", "partial_transfer"),
+    *OF_NO_PAPER,
     *("gatys2016", "content_reconstruction", "texture_synthesis"),
     "gupta2019",  # one setting for any network; its five systems have experiments of their own
     *("neural_style", "tf_tutorial", "crowsonkb", "keras_io", "anishathalye", "titu1994", "gatys_pytorch"),
