@@ -1,8 +1,8 @@
 """Score pictures with a fixed judge: `python scripts/evaluate.py outputs/runs/lighthouse outputs/sweeps/NAME`.
 
-Each argument is a run folder, a sweep, or a picture together with --content and --style. With --write, the scores are also
-written into run.json and TensorBoard of the run folders, as a run with evaluation=on does. `scripts/compare.py` then
-shows them.
+Each argument is a run folder, a sweep, or a picture together with --content and --style. With --write, the scores are
+also written into run.json and TensorBoard of the run folders, as a run with evaluation=on does. `scripts/compare.py`
+then shows them.
 """
 
 import sys

@@ -11,10 +11,10 @@ import pandas
 from matplotlib.figure import Figure
 
 from nst_tf.reports.axes import Layout
-from nst_tf.reports.bands import Band
 from nst_tf.reports.fonts import drawable
 from nst_tf.reports.line_styles import SYMBOLS, LineStyle, line_styles, style_axes
 from nst_tf.reports.reading import Run
+from nst_tf.reports.study.bands import Band
 from nst_tf.reports.table import is_summary
 from nst_tf.runs.folder import METRICS_COUNTERS
 

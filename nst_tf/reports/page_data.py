@@ -11,7 +11,7 @@ from nst_tf.reports.choosing import BEST, FRONT, TOTAL, Choice
 from nst_tf.reports.comparison import FigureComparison
 from nst_tf.reports.pictures import Input, PictureCopy, RunPictures
 from nst_tf.reports.reading import Run
-from nst_tf.reports.study_page import StudyView
+from nst_tf.reports.study.view import StudyView
 from nst_tf.reports.table import Column, Table, heading
 
 MARKS_IN_WORDS = {BEST: "the best run", FRONT: "on the Pareto front", "": ""}

@@ -142,7 +142,7 @@ def _read_folder(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """Return all folders with a `run.json` in natural order: the folder itself, or those below it, but none in a run."""
+    """Return all folders with a `run.json` in natural order: the folder itself or those below it, but none in a run."""
     found = []
     for parent, children, files in os.walk(folder):
         if "run.json" in files:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nst_tf.reports.axes import Layout, build_layout
-from nst_tf.reports.bands import seed_bands
 from nst_tf.reports.choosing import Choice, choose
 from nst_tf.reports.comparison import compare_figures, pictured_steps, write_comparisons
 from nst_tf.reports.contact_sheet import draw_contact_sheet
@@ -16,8 +15,9 @@ from nst_tf.reports.page import write_page
 from nst_tf.reports.page_data import PageData, StepPicture
 from nst_tf.reports.pictures import FOLDER, Gallery
 from nst_tf.reports.reading import Run, find_runs, require_folders
-from nst_tf.reports.study import build_study
-from nst_tf.reports.study_page import write_study
+from nst_tf.reports.study.bands import seed_bands
+from nst_tf.reports.study.grouping import build_study
+from nst_tf.reports.study.view import write_study
 from nst_tf.reports.table import Table, build_table
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import remove_partial_files

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nst_tf.reports.statistics import bootstrap_interval, compare_pair, holm, mean_of, signed_rank_p_value
+from nst_tf.reports.study.statistics import bootstrap_interval, compare_pair, holm, mean_of, signed_rank_p_value
 
 VALUES = [0.31, 0.42, 0.29, 0.55, 0.38, 0.47, 0.33]
 

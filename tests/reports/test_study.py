@@ -14,11 +14,11 @@ from scipy import stats
 
 from nst_tf.reports import write_report
 from nst_tf.reports.axes import build_layout
-from nst_tf.reports.bands import seed_bands
 from nst_tf.reports.reading import Run
-from nst_tf.reports.spread import standard_deviation, write_spread
-from nst_tf.reports.study import build_study, compute_statistics
-from nst_tf.reports.study_tables import notes, text_tables
+from nst_tf.reports.study.bands import seed_bands
+from nst_tf.reports.study.grouping import build_study, compute_statistics
+from nst_tf.reports.study.spread import standard_deviation, write_spread
+from nst_tf.reports.study.tables import notes, text_tables
 from nst_tf.reports.table import build_table
 from nst_tf.runs.folder import RunFolder
 from nst_tf.util.errors import InputError

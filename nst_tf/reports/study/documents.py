@@ -8,9 +8,9 @@ import pandas
 
 from nst_tf.reports.csv_text import csv_text
 from nst_tf.reports.documents import MARKDOWN_ESCAPES
-from nst_tf.reports.statistics import Mean
-from nst_tf.reports.study import Statistics
-from nst_tf.reports.study_tables import TextTable, notes, text_tables
+from nst_tf.reports.study.grouping import Statistics
+from nst_tf.reports.study.statistics import Mean
+from nst_tf.reports.study.tables import TextTable, notes, text_tables
 from nst_tf.util.files import write_text
 
 NAMES = ("statistics.csv", "differences.csv", "statistics.md", "statistics.tex")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas
 
-from nst_tf.reports.statistics import Mean
-from nst_tf.reports.study import MOST_COMPARED, Comparison, Statistics
+from nst_tf.reports.study.grouping import MOST_COMPARED, Comparison, Statistics
+from nst_tf.reports.study.statistics import Mean
 from nst_tf.reports.table import Column, best_end, formatter, heading
 
 NO_VALUE = "–"

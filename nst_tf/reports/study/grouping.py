@@ -12,7 +12,7 @@ import numpy as np
 
 from nst_tf.reports.axes import Layout, is_seed
 from nst_tf.reports.reading import Run
-from nst_tf.reports.statistics import Mean, PairedDifference, compare_pair, holm, mean_of
+from nst_tf.reports.study.statistics import Mean, PairedDifference, compare_pair, holm, mean_of
 from nst_tf.reports.table import JUDGE, Column, Table, best_end, objective
 
 PICTURES = ("content", "style")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from nst_tf.reports.pictures import FOLDER, RunPictures
 from nst_tf.reports.reading import Run
-from nst_tf.reports.spread import write_spread
-from nst_tf.reports.study import Study, compute_statistics
-from nst_tf.reports.study_documents import remove_study_documents, write_study_documents
-from nst_tf.reports.study_tables import TextTable, notes, text_tables
+from nst_tf.reports.study.documents import remove_study_documents, write_study_documents
+from nst_tf.reports.study.grouping import Study, compute_statistics
+from nst_tf.reports.study.spread import write_spread
+from nst_tf.reports.study.tables import TextTable, notes, text_tables
 from nst_tf.reports.table import Table
 from nst_tf.util.errors import InputError
 

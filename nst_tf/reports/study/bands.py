@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas
 
 from nst_tf.reports.reading import Run
-from nst_tf.reports.study import Study
+from nst_tf.reports.study.grouping import Study
 from nst_tf.reports.table import is_summary
 
 MOST_BANDS = 100
