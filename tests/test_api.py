@@ -193,6 +193,7 @@ def test_a_schedule_of_two_scales_runs_through_both_sizes(small_config, tmp_path
     assert (result.record["width"], result.record["height"]) == (64, 51)
 
 
+@pytest.mark.slow
 def test_metrics_snapshots_and_picture_are_those_of_the_average(small_config, tmp_path):
     """The total variation is that of each snapshot's pixels, the final loss that of the checkpoint's average."""
     schedule = Schedule(scales=[0.5, 1.0], average=0.9)
@@ -211,6 +212,7 @@ def test_metrics_snapshots_and_picture_are_those_of_the_average(small_config, tm
     assert result.record["evaluations"] == 20 + 2
 
 
+@pytest.mark.slow
 def test_the_next_scale_starts_from_the_average(small_config, tmp_path):
     """A step of Adam moves a pixel by the learning rate at most, and the average by about half of that."""
     pictures = {}
@@ -390,6 +392,7 @@ def test_the_transparency_of_a_run_interrupted_at_a_coarse_scale_has_the_size_of
     assert read_picture(str(tmp_path / "run" / "stylized.png")).alpha.shape == (32, 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", ["mixed_bfloat16", "mixed_float16"])
 def test_a_run_in_half_precision_ends_at_the_loss_of_a_float32_run(half, small_config, tmp_path):
     """The losses of the two pictures, evaluated in float32, differ by less than 2 percent."""
@@ -527,6 +530,7 @@ def test_out_of_memory_before_the_first_loss_is_an_input_error(small_config, tmp
         stylize(small_config(), tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0, 1])
 @pytest.mark.parametrize("name", ["adam", "scipy_lbfgs"])
 def test_a_run_interrupted_while_a_scale_is_prepared_resumes_to_the_same_result(

@@ -15,9 +15,8 @@ from nst_tf.backbones.symbolic import symbolic_model
 from nst_tf.backbones.weights import he_normal
 
 NETWORKS = {name: network for name, network in BACKBONES.items() if network.__module__ == applications.__name__}
-LIGHT = ("resnet50", "mobilenet", "mobilenet_v3_large")
-EACH = [name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
-"""Every network; those that take long to build are slow tests."""
+EACH = [name if name == "mobilenet" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
+"""Every network; all but one take long to build and are slow tests."""
 HEAVY = ("inception_resnet_v2", "convnext_tiny", "densenet121")
 """Networks whose layers alone take seconds to create."""
 
@@ -199,6 +198,7 @@ def test_default_preprocessing_is_that_of_keras_weights():
         assert network().preprocessing is Preprocessing[mode]
 
 
+@pytest.mark.slow
 def test_a_file_with_shifted_layer_numbers_is_matched_by_class_and_number(tmp_path):
     """A process that had built seven convolutions wrote it, so its first layer is ``conv2d_7``."""
     keras.utils.clear_session()

@@ -80,6 +80,7 @@ def test_layer_names_of_a_network_without_a_table_come_from_its_model(tiny):
     assert tiny().resolve("stage1") == "block1_conv2"
 
 
+@pytest.mark.slow
 def test_resolving_layers_neither_starts_tensorflow_nor_downloads(tmp_path):
     """Threads can be configured afterwards; with a table and with symbolic models, flat and nested."""
     code = (

@@ -55,6 +55,7 @@ def test_a_training_leaves_weights_a_record_and_the_observers_files(trained):
     assert names[-2:] == ["direction", "direction/raw"]
 
 
+@pytest.mark.slow
 def test_the_exported_weights_load_as_vgg19_lite(trained):
     folder, result, _ = trained
     extractor = VGG19Lite(weights=str(folder / "vgg19_lite.weights.h5")).extractor(["conv1_2", "conv5_1"])
@@ -63,6 +64,7 @@ def test_the_exported_weights_load_as_vgg19_lite(trained):
     assert VGG19Lite(weights=str(result.folder.weights)).identity()["sha256"] == result.record["sha256"]
 
 
+@pytest.mark.slow
 def test_the_total_is_the_sum_of_the_weighted_terms(trained):
     folder, _, settings = trained
     for row in rows(folder):
@@ -71,11 +73,13 @@ def test_the_total_is_the_sum_of_the_weighted_terms(trained):
         assert row["gram"] == pytest.approx(settings.gram * row["gram/raw"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_repeated(trained):
     folder, _, settings = trained
     assert distill(settings, folder).reason.startswith("already done")
 
 
+@pytest.mark.slow
 def test_a_training_of_other_settings_is_refused_in_the_same_folder(trained, small):
     folder, _, _ = trained
     with pytest.raises(InputError, match="holds a run of other settings"):

@@ -28,6 +28,7 @@ def code_words(text):
     return {word.removeprefix("sweep=") for word in re.findall(r"`([^`\n]+)`", rows)}
 
 
+@pytest.mark.slow
 def test_the_python_snippet_of_the_readme_runs_as_it_stands(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", python_snippet()], cwd=tmp_path, capture_output=True, text=True, check=False

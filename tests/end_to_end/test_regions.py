@@ -26,6 +26,7 @@ def mask(tmp_path, pictures):
     return str(tmp_path / "left (1).png")
 
 
+@pytest.mark.slow
 def test_a_run_has_a_column_for_each_region_and_is_repeated_from_its_picture(mask, small_config, tmp_path, monkeypatch):
     config = small_config(
         regions=Regions(masks={"sky": mask}, propagation="all"),

@@ -21,6 +21,7 @@ def reported_statuses(command_line):
         return {row["run"]: row["status"] for row in csv.DictReader(file)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "launcher", [[], pytest.param(["launcher=joblib"], marks=pytest.mark.slow)], ids=["in process", "joblib"]
 )
@@ -39,6 +40,7 @@ def test_a_refused_run_does_not_stop_the_others_and_sets_the_exit_code(launcher,
     assert out.endswith("  report       sweep/report/index.html\n")
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_the_whole_sweep(command_line):
     process = command_line.start("steps=20000", "seed=1,2,3", "hydra.sweep.dir=sweep", "tracking=quiet", "-m")
     for _ in range(3000):

@@ -69,6 +69,7 @@ def test_the_judge_is_kept_until_its_measures_change(all_measures):
     settings_module._cached_judge.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_run_records_the_further_scores_under_the_names_of_their_weights(
     small_config, all_measures, tmp_path, pictures
 ):
@@ -116,6 +117,7 @@ class TinyInception:
         return picture.mean((0, 1)).astype(np.float64)
 
 
+@pytest.mark.slow
 def test_the_command_scores_the_runs_of_a_sweep_as_one_set(
     small_config, tmp_path, pictures, lpips_files, capsys, monkeypatch
 ):

@@ -128,6 +128,7 @@ def test_a_resumed_run_is_scored_again(small_config, tmp_path):
     assert row["judged/style"] == pytest.approx(second["style"], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_several_styles_are_averaged_by_their_shares(small_config, tmp_path, pictures):
     config = small_config(style=[pictures[1], pictures[0]], style_weights=[3.0, 1.0], evaluation=ON)
     record = stylize(config, tmp_path / "run").record

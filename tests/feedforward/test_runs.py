@@ -87,7 +87,7 @@ def test_other_weights_are_refused_in_the_folder_of_a_run(feedforward_config, ti
 def test_only_settings_that_the_method_reads_belong_to_the_run(feedforward_config):
     settings = flatten(feedforward_config())
     assert {key.partition(".")[0] for key in settings} == {
-        *("content", "style", "style_weights", "style_count", "method", "name", "output", "saving"),
+        *("content", "style", "style_weights", "style_count", "method", "name", "output"),
         *("image", "runtime", "tracking", "evaluation", "feedforward"),
     }
     assert not [key for key in settings if key.startswith("image.s") and key != "image.size"]

@@ -61,7 +61,11 @@ def compiled(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("rmsprop", "sgd") else name for name in OPTIMIZERS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("rmsprop", "sgd", "scipy_lbfgs") else name
+        for name in OPTIMIZERS
+    ],
 )
 def test_a_run_that_differs_in_weights_compiles_nothing_and_equals_a_run_without_cache(
     name, small_config, tmp_path, compiled
@@ -137,6 +141,7 @@ def test_another_static_setting_gives_the_bits_of_a_run_without_cache(changes, s
         assert_same(tmp_path / name, tmp_path / f"{name} without cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [Schedule(scales=[0.5, 1.0]), Schedule(average=0.9)], ids=str)
 def test_scales_and_averages_start_afresh_in_a_second_run(schedule, small_config, tmp_path, compiled):
     cache = RunCache(keeps=True)
@@ -200,6 +205,7 @@ def test_a_network_whose_weights_come_from_a_file_serves_every_seed(compiled):
     assert compiled["network"] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keeps", [True, False])
 def test_what_a_run_replaces_is_freed_before_the_next_one_computes(keeps, small_config, tmp_path):
     cache = RunCache(keeps=keeps)

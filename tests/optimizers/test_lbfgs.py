@@ -174,6 +174,7 @@ def test_lbfgs_needs_about_as_many_evaluations_as_scipy_on_quadratics(condition,
     assert needed <= (1.1 if power == 0 else 1.34) * reference + 2
 
 
+@pytest.mark.slow
 def test_lbfgs_lowers_a_style_objective_as_fast_as_scipy():
     """Content and style are noise in a random VGG-19; losses are compared at equal numbers of evaluations."""
     generator = np.random.default_rng(0)

@@ -18,6 +18,7 @@ def template(made_up_run, tmp_path_factory):
     return made_up_run(tmp_path_factory.mktemp("template") / "run", ["seed=0"]).path
 
 
+@pytest.mark.slow
 def test_a_report_of_forty_runs_has_every_run_and_embeds_no_picture(template, read_page, tmp_path):
     report = write_report([write_study(tmp_path / "study", template, 40)])
     page = read_page(report)

@@ -31,6 +31,7 @@ def test_invalid_settings_are_refused(fields):
         Runtime(**fields)
 
 
+@pytest.mark.slow
 def test_threads_and_determinism_reach_tensorflow():
     code = (
         "import tensorflow as tf\n"
