@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -35,7 +35,7 @@ from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.trainer import term_names as distillation_terms
 from nst_tf.evaluation.recording import record_scores
 from nst_tf.feedforward import ForwardPass
-from nst_tf.images import read_picture, write_picture
+from nst_tf.images import Recolouring, read_picture, write_picture
 from nst_tf.observers import ordered_observers
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.engine import Engine, checkpoint_step
@@ -56,6 +56,9 @@ from nst_tf.util.paths import user_path
 __all__ = ["Result", "build_problem", "distill", "stylize"]
 
 log = logging.getLogger(__name__)
+
+PictureMaker: TypeAlias = Problem | ForwardPass | Recolouring
+"""The inputs and settings from which a method makes its picture."""
 
 
 def stylize(
@@ -96,7 +99,7 @@ def stylize(
     for reason, unread in overrides_without_effect(config, overrides).items():
         log.warning("Without effect (%s): %s", reason, ", ".join(unread))
     device = _prepare_device(config.runtime, run)
-    if config.method is Method.feedforward:
+    if config.method is not Method.optimize:
         config = dataclasses.replace(config, steps=1)
     problem, plans = _build(config, cache or RunCache(), device, run, None if sweep is None else Path(sweep))
     session = _open_session(config, overrides, device, run, problem, plans)
@@ -194,7 +197,7 @@ def build_problem(
 
 def _build(
     config: Config, cache: RunCache, device: str, run: RunFolder, sweep: Path | None
-) -> tuple[Problem | ForwardPass, dict[str, Any]]:
+) -> tuple[PictureMaker, dict[str, Any]]:
     """Return what makes the picture, and for the record its memory and execution.
 
     A problem is reduced to a size that fits into memory if ``image.fit_memory`` asks for it. A resumed run keeps the
@@ -203,6 +206,8 @@ def _build(
     if config.method is Method.feedforward:
         content, styles = read_inputs(config)
         return ForwardPass(config.image, content, styles, config.shares), {}
+    if config.method is Method.recolour:
+        return Recolouring(config.image, *read_inputs(config), config.shares), {}
     cache.begin_run()
     record = run.read_record()
     problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record)
@@ -216,13 +221,13 @@ def _open_session(
     overrides: Sequence[str],
     device: str,
     run: RunFolder,
-    problem: Problem | ForwardPass,
+    problem: PictureMaker,
     plans: Mapping[str, Any],
 ) -> Session:
     """Return the session of a run, with its settings and its first record."""
     inputs = input_record(config)
     hashes = [picture["sha256"] for picture in inputs.values()]
-    precision = "float32" if isinstance(problem, ForwardPass) else problem.execution.precision
+    precision = problem.execution.precision if isinstance(problem, Problem) else "float32"
     weights = weights_identity(config)
     settings = recorded_settings(config, overrides, hashes, weights, precision)
     record = {**first_record(settings, device, inputs, weights), **plans}
@@ -233,7 +238,7 @@ def _check_network(config: Config) -> None:
     """Reject absent weights and unknown layers, as far as both are known before TensorFlow is loaded."""
     if config.method is Method.feedforward:
         config.feedforward.locate()
-    elif layers := tapped_layers(config.losses):
+    elif config.method is Method.optimize and (layers := tapped_layers(config.losses)):
         config.backbone.check(layers)
 
 
@@ -250,9 +255,14 @@ def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:
 # The run itself
 
 
-def _make_picture(config: Config, session: Session, problem: Problem | ForwardPass, copy: Path | None) -> Result:
+def _make_picture(config: Config, session: Session, problem: PictureMaker, copy: Path | None) -> Result:
     """Make the picture and write it with everything that is needed to repeat the run."""
-    end = _pass_forward(config, session, problem) if isinstance(problem, ForwardPass) else _optimize(session, problem)
+    if isinstance(problem, Problem):
+        end = _optimize(session, problem)
+    elif isinstance(problem, ForwardPass):
+        end = _pass_forward(config, session, problem)
+    else:
+        end = _recolour(session, problem)
     picture = end.iterate.picture()
     height, width = picture.shape[:2]
     components = {name: getattr(config, name) for name in COMPONENT_TABLES}
@@ -287,9 +297,7 @@ def _has_written(record: Mapping[str, Any], copy: Path) -> bool:
     return written.get("path") == str(copy) and copy.is_file() and written.get("sha256") == digest(copy, "sha256")
 
 
-def _write_copy(
-    config: Config, path: Path, result: Result, picture: np.ndarray, problem: Problem | ForwardPass
-) -> None:
+def _write_copy(config: Config, path: Path, result: Result, picture: np.ndarray, problem: PictureMaker) -> None:
     """Write the copy of the result that ``output`` asks for, and record its path and hash.
 
     Raises:
@@ -305,12 +313,12 @@ def _write_copy(
     result.folder.write_record(result.record)
 
 
-def _content_alpha(problem: Problem | ForwardPass) -> Alpha:
+def _content_alpha(problem: PictureMaker) -> Alpha:
     """Return the function that gives the content's transparency at the size of a saved picture."""
     return functools.partial(problem.canvas.alpha, problem.content)
 
 
-def _input_pictures(session: Session, problem: Problem | ForwardPass) -> InputPictures:
+def _input_pictures(session: Session, problem: PictureMaker) -> InputPictures:
     """Return the function that gives the content, unless the first style stands for it, and the styles."""
     names = [f"style_{number}" if number > 1 else "style" for number in range(1, len(problem.styles) + 1)]
     pictures = dict(zip(names, problem.styles, strict=True))
@@ -319,7 +327,7 @@ def _input_pictures(session: Session, problem: Problem | ForwardPass) -> InputPi
     return lambda: {name: picture.pixels for name, picture in pictures.items()}
 
 
-def _largest_picture(problem: Problem | ForwardPass) -> int:
+def _largest_picture(problem: PictureMaker) -> int:
     """Return the bytes of the picture's pixels with alpha, which a PNG hardly exceeds."""
     return 4 * math.prod(problem.canvas.shape(problem.content))
 
@@ -349,14 +357,28 @@ def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Fin
             seconds = time.perf_counter() - start
     except (tf.errors.OpError, MemoryError, RuntimeError, ValueError) as error:
         raise InputError(f"feedforward.weights: {describe_failure(error)}") from error
+    return _observe_one_step(session, problem, picture, seconds, "one forward pass")
+
+
+def _recolour(session: Session, problem: Recolouring) -> Finished:
+    """Recolour the content; nothing is written before the picture exists."""
+    start = time.perf_counter()
+    picture = problem.picture()[0]
+    return _observe_one_step(session, problem, picture, time.perf_counter() - start, "colours transferred")
+
+
+def _observe_one_step(
+    session: Session, problem: ForwardPass | Recolouring, picture: np.ndarray, seconds: float, reason: str
+) -> Finished:
+    """Begin the session, and send its observers a finished picture as one step without losses."""
     session.begin(_largest_picture(problem))
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
-    events: list[Event] = [Progressed(iterate), Finished("completed", "one forward pass", iterate)]
+    events: list[Event] = [Progressed(iterate), Finished("completed", reason, iterate)]
     return session.observe(iter(events), [], None, _content_alpha(problem), _input_pictures(session, problem))
 
 
-def _judge(config: Config, session: Session, problem: Problem | ForwardPass, result: Result) -> None:
+def _judge(config: Config, session: Session, problem: PictureMaker, result: Result) -> None:
     """Score the saved picture if that is asked for; if it fails, the run keeps its result without scores."""
     if not config.evaluation.enabled or result.status == "interrupted" or "scores" in result.record:
         return

@@ -23,12 +23,19 @@ def announcement(settings: Config | Distillation, folder: Path) -> str:
 
 
 def _stylisation(config: Config) -> list[str]:
-    pictures = " in the style of ".join(text for text in (_names([config.content]), _names(config.styles)) if text)
+    pictures = _joined(config, " in the style of ")
     if config.method is Method.feedforward:
         return [pictures, _size(config.image), "one forward pass"]
+    if config.method is Method.recolour:
+        return [_joined(config, " in the colours of "), _size(config.image)]
     names = component_names(config)
     scales = [f"{len(config.schedule.scales)} scales"] if len(config.schedule.scales) > 1 else []
     return [pictures, _size(config.image), *scales, names["backbone"], names["optimizer"], f"{config.steps} steps"]
+
+
+def _joined(config: Config, words: str) -> str:
+    """Return the names of content and styles with words between them; those of one alone if the other is missing."""
+    return words.join(text for text in (_names([config.content]), _names(config.styles)) if text)
 
 
 def _distillation(settings: Distillation) -> list[str]:

@@ -110,7 +110,7 @@ def _read(note: Path) -> str | None:
 def _copied_result(config: Config, run: RunFolder, overrides: Sequence[str], computed: RunFolder) -> Result | None:
     """Copy the result of an equal run, and return it; None if that run is not finished or used other files."""
     record = computed.read_record()
-    steps = 1 if config.method is Method.feedforward else config.steps
+    steps = config.steps if config.method is Method.optimize else 1
     if not (is_finished(record, steps) and computed.picture.exists()):
         return None
     config = with_pictures_read(config, record)

@@ -168,12 +168,14 @@ def _update_tables(sweeps: set[Path]) -> None:
 
 
 def _find_pictures(arguments: argparse.Namespace) -> list[ScoredPicture]:
-    """Return the pictures that the arguments name, each run once. What cannot be scored is left out with a warning.
+    """Return the pictures that the arguments name, each run and each picture once.
+
+    What cannot be scored is left out with a warning.
 
     Raises:
         InputError: A path does not exist, or there is nothing to score.
     """
-    found: dict[str, ScoredPicture] = {}
+    found: dict[tuple[bool, str], ScoredPicture] = {}
     left_out = []
     for path in arguments.paths:
         for candidate in _candidates(path):
@@ -182,7 +184,7 @@ def _find_pictures(arguments: argparse.Namespace) -> list[ScoredPicture]:
             except InputError as error:
                 left_out.append(str(error).rstrip("."))
                 continue
-            found.setdefault(os.path.realpath(scored.picture), scored)
+            found.setdefault((scored.run is None, os.path.realpath(scored.picture)), scored)
     if not found:
         others = f" (and {len(left_out) - 1} others cannot be scored)" if len(left_out) > 1 else ""
         raise InputError(f"{left_out[0]}{others}")

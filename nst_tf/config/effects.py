@@ -63,7 +63,7 @@ def _unread(config: Config) -> Iterator[Unread]:
     yield from _unread_in_pictures(config)
     yield from _unread_in_regions(config)
     yield from _unread_in_evaluation(config.evaluation)
-    if config.method is Method.feedforward:
+    if config.method is not Method.optimize:
         return
     yield from _unread_seeds(config)
     yield from _unread_in_optimizer(config.optimizer)
@@ -107,7 +107,7 @@ def _unread_seeds(config: Config) -> Iterator[Unread]:
 
 def _following_seeds(config: Config) -> list[int]:
     """Return the seeds of backbone and losses that are read; ``seed`` sets them unless they are set themselves."""
-    if config.method is Method.feedforward:
+    if config.method is not Method.optimize:
         return []
     seeds = [getattr(loss, "seed", None) for loss in active_losses(config.losses).values()]
     draws = bool(tapped_layers(config.losses)) and _backbone_draws(config.backbone)

@@ -42,14 +42,14 @@ def _read_style(config: Config, style: str | Picture, number: int) -> Picture:
 
 def _required_pictures(config: Config) -> set[str]:
     """Return the pictures that the losses refer to, such as ``content`` and ``style:1``."""
-    if config.method is Method.feedforward:
+    if config.method is not Method.optimize:
         return {"content", "style:1"}
     style_count = len(config.styles) or 1
     return {name for loss in active_losses(config.losses).values() for name in loss.references(style_count)}
 
 
 def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) -> Config:
-    """Return a config that holds the pictures of content, styles and start, and the numbers that depend on the content.
+    """Return a config that holds its pictures in place of their paths, and the numbers that depend on the content.
 
     Each file is then read once, and before TensorFlow is loaded.
 
@@ -58,11 +58,12 @@ def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) 
         record: Content of `run.json` of the run that is resumed, which keeps its margin; empty for a new run.
 
     Raises:
-        InputError: See `read_inputs`; or a picture of the start or a mask cannot be read, or a mask does not fit.
+        InputError: See `read_inputs`; or a picture of the start or of the colours, or a mask, cannot be read; or a mask
+            does not fit.
     """
     content, styles = read_inputs(config)
     style: Any = styles + config.style[len(styles) :] if isinstance(config.style, list) else next(iter(styles), None)
-    image = config.image.resolved(content, record.get("margin", 0) if record else None)
+    image = config.image.resolved(content, record.get("margin", 0) if record else None).with_colours_read()
     regions = config.regions
     if config.method is Method.optimize:
         image, regions = image.with_start_read(), regions.with_masks_read(config.image.limits)
@@ -72,7 +73,7 @@ def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) 
 
 
 def input_record(config: Config) -> dict[str, dict[str, str]]:
-    """Return the source, the SHA-256 and the path of each picture: content, styles, start and masks.
+    """Return the source, the SHA-256 and the path of each picture: content, styles, start, colours and masks.
 
     Args:
         config: A config that holds its pictures, from `with_pictures_read`.
@@ -81,6 +82,7 @@ def input_record(config: Config) -> dict[str, dict[str, str]]:
     pictures |= {f"style:{n}": style for n, style in enumerate(config.styles, start=1)}
     starts = config.image.start_pictures if config.method is Method.optimize else []
     pictures |= {f"start:{n}": start for n, start in enumerate(starts, start=1)}
+    pictures |= {} if config.image.colour_from is None else {"colour_from": config.image.colour_from}
     pictures |= config.regions.pictures() if config.method is Method.optimize else {}
     return {role: _picture_record(picture) for role, picture in pictures.items()}
 
@@ -91,7 +93,9 @@ def _picture_record(picture: Picture) -> dict[str, str]:
 
 
 def weights_identity(config: Config) -> dict[str, str | None] | None:
-    """Return the identity of the network's weights, or None if no loss reads its features."""
+    """Return the identity of the network's weights, or None if nothing reads its features."""
     if config.method is Method.feedforward:
         return config.feedforward.identity()
+    if config.method is Method.recolour:
+        return None
     return config.backbone.identity() if tapped_layers(config.losses) else None

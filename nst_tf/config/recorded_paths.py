@@ -27,7 +27,8 @@ def with_absolute_paths(settings: Mapping[str, Any], run: Mapping[str, Any]) -> 
         if role in settings:
             settings[role] = _replaced(settings[role], _moved(inputs, role))
     if "image" in settings:
-        settings["image"] = _with_replaced(settings["image"], "start", _moved(inputs, "start"))
+        for key in ("start", "colour_from"):
+            settings["image"] = _with_replaced(settings["image"], key, _moved(inputs, key))
     if "regions" in settings:
         settings["regions"] = _replaced(settings["regions"], _moved(inputs, "regions"))
     run["inputs"] = {role: {**picture, "source": _place(picture, "source")} for role, picture in inputs.items()}

@@ -149,13 +149,15 @@ def _check_recorded_inputs(settings: Mapping[str, Any], run: Mapping[str, Any]) 
     styles, count = _as_list(settings.get("style")), settings.get("style_count")
     _require(isinstance(count, int | None), "style_count is no integer")
     feedforward = settings.get("method") == Method.feedforward.name
-    starts = [] if feedforward else _as_list(settings["image"].get("start"))
+    optimizes = settings.get("method", Method.optimize.name) == Method.optimize.name
+    starts = _as_list(settings["image"].get("start")) if optimizes else []
     files = {
         "content": _as_list(settings.get("content")),
         "style": styles[:count],
         "start": [name for name in starts if name not in BUILT_IN_STARTS],
+        "colour_from": _as_list(settings["image"].get("colour_from")),
     }
-    files |= {} if feedforward else mask_sources(settings.get("regions") or {})
+    files |= mask_sources(settings.get("regions") or {}) if optimizes else {}
     recorded: dict[str, list[str]] = {role: [] for role in files}
     for role, picture in (run.get("inputs") or {}).items():
         recorded.setdefault(role.partition(":")[0], []).append(picture["source"])

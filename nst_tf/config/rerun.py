@@ -89,7 +89,7 @@ class RecordedRun:
         inputs = self.run.get("inputs") or {}
         names = [name.partition(":")[0] for name in inputs]  # `style:2` is the second style
         for name, recorded in zip(names, inputs.values(), strict=True):
-            key = "image.start" if name == "start" else name
+            key = f"image.{name}" if name in ("start", "colour_from") else name
             if not any(key == other or key.startswith(f"{other}.") for other in typed):
                 self._check_input(key, recorded, several=names.count(name) > 1)
         network = "feedforward" if self._is_feedforward() else "backbone"

@@ -9,6 +9,7 @@ from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
 from nst_tf.images import Canvas, Picture, Regions, Saving
 from nst_tf.images.canvas import AUTO
+from nst_tf.images.choices import Colour
 from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import Observer, standard_observers
@@ -39,11 +40,13 @@ def default_losses() -> dict[str, Loss]:
 class Method(Enum):
     """Ways to make a picture.
 
-    ``optimize`` optimises its pixels; ``feedforward`` makes it in one pass of a network that was trained to stylise.
+    ``optimize`` optimises its pixels; ``feedforward`` makes it in one pass of a network that was trained to stylise;
+    ``recolour`` gives the content the colours of the styles and nothing else.
     """
 
     optimize = "optimize"
     feedforward = "feedforward"
+    recolour = "recolour"
 
 
 LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
@@ -66,7 +69,7 @@ class Config:
         style: The same, or a list of these. None if no loss compares with a style.
         style_weights: One share for each style; they are divided by their sum. None for equal shares.
         style_count: Number of styles that are used, from the first on; None for all.
-        method: ``optimize`` or ``feedforward``, as a name or a `Method`.
+        method: ``optimize``, ``feedforward`` or ``recolour``, as a name or a `Method`.
         name: Name of the run's folder below ``outputs/runs``.
         output: Path of an additional copy of the result, ``.jpg``, ``.png``, ``.tif``, ``.webp`` or ``.bmp``, relative
             to the folder of the command. None writes none; the run folder has ``stylized.png`` in any case.
@@ -131,11 +134,27 @@ class Config:
         self._check_style_weights()
         self._check_margin()
         self._check_style_scale()
+        self._check_recolouring()
         if self.schedule.keep_state and not self.optimizer.supports_warm_start:
             able = ", ".join(name for name, optimizer in OPTIMIZERS.items() if optimizer.supports_warm_start)
             raise InputError(
                 f"schedule.keep_state=true: {type(self.optimizer).__name__} cannot use at one size what it learned at "
                 f"another. Set it to false, or choose an optimizer= out of {able}."
+            )
+
+    def _check_recolouring(self) -> None:
+        """Refuse the colours of the content, or of a third picture, where those of the style are transferred."""
+        if self.method is not Method.recolour:
+            return
+        if self.image.colour is Colour.luminance:
+            raise InputError(
+                "image.colour=luminance: method=recolour would leave the content's own colours. Choose free, linear, "
+                "histogram or chroma."
+            )
+        if self.image.colour_from is not None:
+            raise InputError(
+                f"image.colour_from={str(self.image.colour_from)!r}: method=recolour takes the colours of style. Set "
+                "style to this picture, or choose another method."
             )
 
     def _check_margin(self) -> None:
@@ -202,12 +221,11 @@ class Config:
 
     def with_source_texts(self) -> "Config":
         """Return a config that holds the source of each picture in memory in its place, as records show it."""
-        settings = (self.content, self.style, self.image.start)
-        content, style, start = map(source_text, settings)
-        regions = self.regions.with_source_texts()
-        if (content, style, start, regions) == (*settings, self.regions):
+        content, style = source_text(self.content), source_text(self.style)
+        image, regions = self.image.with_source_texts(), self.regions.with_source_texts()
+        if (content, style, image, regions) == (self.content, self.style, self.image, self.regions):
             return self
-        return replace(self, content=content, style=style, image=replace(self.image, start=start), regions=regions)
+        return replace(self, content=content, style=style, image=image, regions=regions)
 
     @property
     def shares(self) -> list[float]:

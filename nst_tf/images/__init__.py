@@ -6,6 +6,7 @@ from nst_tf.images.files import read_text, to_bytes, write_picture
 from nst_tf.images.masks import resize_mask
 from nst_tf.images.noise import Noise
 from nst_tf.images.picture import Picture, read_picture
+from nst_tf.images.recolouring import Recolouring
 from nst_tf.images.regions import Propagation, RegionMasks, Regions
 from nst_tf.images.resizing import resize
 from nst_tf.images.samples import SAMPLES, sample_names
@@ -21,6 +22,7 @@ __all__ = [
     "Noise",
     "Picture",
     "Propagation",
+    "Recolouring",
     "RegionMasks",
     "Regions",
     "Saving",

@@ -10,7 +10,7 @@ import numpy as np
 from nst_tf.images import colour as colours
 from nst_tf.images.checks import MIN_SIDE, image_error, require_side
 from nst_tf.images.choices import Colour, Fit, StyleFit
-from nst_tf.images.in_memory import as_sources
+from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
 from nst_tf.images.reading import Limits
@@ -30,6 +30,9 @@ COLOUR_MATCHES: dict[Colour, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 ``free`` and ``chroma`` leave it unchanged.
 """
+
+KEEPING_COLOURS = (Colour.histogram, Colour.linear, Colour.luminance)
+"""Choices that keep the colours of the content, or of the picture that `Canvas.colour_from` names."""
 
 _STYLE_ROLE = role(method="optimize")
 _START_ROLE = role(method="optimize", in_objective=False)
@@ -96,8 +99,13 @@ class Canvas:
             with the style's luminance shifted and scaled to the content's, and restores the content's chroma at the
             end. ``chroma`` is its opposite: it transfers the colours alone, by restoring the content's luminance at the
             end.
-        strength: Share of the result in the picture that is saved; the rest is the content. 1 saves the result alone,
-            0.5 the mean of both. It is applied to the finished picture and changes neither losses nor targets.
+        colour_from: A picture whose colours take the place of the content's, for ``histogram``, ``linear`` and
+            ``luminance``: the content is first recoloured after it, by histograms with ``histogram`` and otherwise by
+            mean and covariance. A path or ``sample:NAME``; from Python also an array or a Pillow image. None keeps the
+            content's own colours.
+        strength: Share of the result in the picture that is saved; the rest is the content, with the colours of
+            ``colour_from`` if that is set. 1 saves the result alone, 0.5 the mean of both. It is applied to the
+            finished picture and changes neither losses nor targets.
 
     Raises:
         InputError: A value is out of range; the message names its config key.
@@ -119,13 +127,14 @@ class Canvas:
     fit_memory: bool = field(default=False, metadata=_START_ROLE)
     tile: Any = field(default=AUTO, metadata=_TILE_ROLE)
     colour: Colour = Colour.free
+    colour_from: Any = field(default=None, metadata=role(implied_value=(None, "null"), takes="path"))
     strength: float = field(default=1.0, metadata=role(in_objective=False, implied_value=1.0))
     max_megabytes: int = field(default=Limits.megabytes, metadata=_READING_ROLE)
     max_megapixels: int = field(default=Limits.megapixels, metadata=_READING_ROLE)
 
     def __post_init__(self) -> None:
         self.start = as_sources("image.start", self.start)
-        convert_fields(self, "image.", skip=("start", "size", "margin", "style_scale", "tile"))
+        convert_fields(self, "image.", skip=("start", "size", "margin", "style_scale", "tile", "colour_from"))
         self.size = self._number_or("size", NATIVE)
         self.margin = self._number_or("margin", AUTO)
         if self.size == NATIVE and self.fit is Fit.exact:
@@ -148,6 +157,7 @@ class Canvas:
         for key in ("max_megabytes", "max_megapixels"):
             at_least(f"image.{key}", getattr(self, key), 1)
         self._check_start()
+        self._check_colour_from()
 
     def _check_style_scale(self) -> None:
         key, scales = "image.style_scale", self.style_scale
@@ -290,8 +300,15 @@ class Canvas:
         Returns:
             ``(1, H, W, 3)`` float32 in [0, 1]; with ``colour=luminance`` the three channels are equal.
         """
-        pixels = resize(picture.pixels, *self.shape(picture, factor))[None]
-        return self._grey_if_luminance(pixels)
+        return self._grey_if_luminance(self._coloured(picture, *self.shape(picture, factor)))
+
+    def _coloured(self, picture: Picture, height: int, width: int) -> np.ndarray:
+        """Return the content ``(1, height, width, 3)``, with the colours of ``colour_from`` if that is set."""
+        pixels = resize(picture.pixels, height, width)[None]
+        if self.colour_from is None:
+            return pixels
+        reference = colours.fit_to(self._read_colours().pixels, pixels)
+        return colours.match_colours(pixels, reference, by_histogram=self.colour is Colour.histogram)
 
     def styles(self, pictures: Sequence[Picture], content: np.ndarray, factor: float = 1.0) -> list[np.ndarray]:
         """Prepare the styles for the network: resize them, then recolour them after the content.
@@ -345,7 +362,7 @@ class Canvas:
         Args:
             image: Picture ``(1, H, W, 3)`` at any scale.
             picture: The content at its own size, whose chroma ``colour=luminance`` restores, and which ``strength`` and
-                ``kept`` blend in.
+                ``kept`` blend in. It is recoloured if ``colour_from`` is set.
             margin: Pixels that are cut off on every side.
             kept: Share of the content in each pixel, ``(H, W)``; None for 0.
 
@@ -354,7 +371,7 @@ class Canvas:
         """
         image = crop(np.asarray(image, np.float32), margin)
         if self.colour in (Colour.luminance, Colour.chroma):
-            content = resize(picture.pixels, *image.shape[1:3])[None]
+            content = self._coloured(picture, *image.shape[1:3])
             chroma, light = (content, image) if self.colour is Colour.luminance else (image, content)
             image = colours.with_luminance(chroma, light)
         return self._blended(np.clip(image, 0, 1), picture, kept)
@@ -364,7 +381,7 @@ class Canvas:
         if self.strength == 1 and kept is None:
             return image
         share = np.float32(self.strength) * (1 - (0 if kept is None else kept[None, ..., None]))
-        content = resize(picture.pixels, *image.shape[1:3])[None]
+        content = self._coloured(picture, *image.shape[1:3])
         return (share * image + (1 - share) * content).astype(np.float32)
 
     def alpha(self, picture: Picture, height: int, width: int) -> np.ndarray | None:
@@ -429,6 +446,21 @@ class Canvas:
         read = [self._read_start(name) for name in self.starts]
         return replace(self, start=read if isinstance(self.start, list) else read[0])
 
+    def with_colours_read(self) -> "Canvas":
+        """Return a copy of this canvas that holds the picture of ``colour_from`` in place of its path or sample.
+
+        Raises:
+            InputError: The picture cannot be read.
+        """
+        return self if self.colour_from is None else replace(self, colour_from=self._read_colours())
+
+    def with_source_texts(self) -> "Canvas":
+        """Return a copy of this canvas that holds the source of each picture in its place, as records show it."""
+        return replace(self, start=source_text(self.start), colour_from=source_text(self.colour_from))
+
+    def _read_colours(self) -> Picture:
+        return read_picture(self.colour_from, role="image.colour_from", limits=self.limits)
+
     @property
     def start_pictures(self) -> list[Picture]:
         """Pictures among the entries of ``start``; after `with_start_read`, all entries but the built-in ones."""
@@ -443,6 +475,17 @@ class Canvas:
     def starts(self) -> list[str | Picture]:
         """Entries of ``start``, as a list."""
         return list(self.start) if isinstance(self.start, list) else [self.start]
+
+    def _check_colour_from(self) -> None:
+        if self.colour_from is None:
+            return
+        source = as_source("image.colour_from", self.colour_from)
+        if source in (None, ""):
+            raise wrong_type("image.colour_from", self.colour_from, "a path or sample:NAME")
+        if self.colour not in KEEPING_COLOURS:
+            remedy = f"Choose image.colour={', '.join(choice.name for choice in KEEPING_COLOURS[:-1])} or luminance."
+            raise image_error("colour_from", str(source), f"image.colour={self.colour.name} does not use it. {remedy}")
+        self.colour_from = source
 
     def _check_start(self) -> None:
         remedy = "must be content, noise, style, a path, sample:NAME, or a list of these"

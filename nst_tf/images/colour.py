@@ -1,11 +1,13 @@
-"""Colour transfer that keeps the content's colours.
+"""Colour transfer between pictures.
 
 The methods are those of Gatys et al. 2016, "Preserving Color in Neural Artistic Style Transfer".
-Every function is a pure function of arrays ``(…, 3)``. None of them clips, so that the statistics hold exactly; the
-caller decides what happens to values outside [0, 1].
+Every function is a pure function of arrays ``(…, 3)``. None but `match_colours` clips, so that the statistics hold
+exactly; the caller decides what happens to values outside [0, 1].
 """
 
 import numpy as np
+
+from nst_tf.images.resizing import resize
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in Y of YIQ, as in the paper."""
@@ -116,6 +118,36 @@ def match_histogram(style: np.ndarray, content: np.ndarray) -> np.ndarray:
     from skimage.exposure import match_histograms
 
     return match_histograms(style, content, channel_axis=-1).astype(np.float32)
+
+
+def match_colours(image: np.ndarray, reference: np.ndarray, by_histogram: bool) -> np.ndarray:
+    """Recolour a picture after another one, and clip it to [0, 1].
+
+    Args:
+        image: Picture ``(1, H, W, 3)`` in RGB.
+        reference: Picture ``(1, h, w, 3)`` in RGB, whose colours are taken.
+        by_histogram: Whether each channel is matched by `match_histogram`; otherwise `match_covariance` is used.
+
+    Returns:
+        ``(1, H, W, 3)`` float32 in [0, 1].
+    """
+    match = match_histogram if by_histogram else match_covariance
+    return np.clip(match(image, reference), 0, 1)
+
+
+def fit_to(reference: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Shrink a picture whose long side exceeds that of another one, so that statistics of its colours cost no more.
+
+    Args:
+        reference: Picture ``(h, w, 3)`` in RGB.
+        image: Picture ``(1, H, W, 3)``.
+
+    Returns:
+        ``(1, h′, w′, 3)`` in the proportions of ``reference``, whose long side is at most that of ``image``.
+    """
+    height, width = reference.shape[:2]
+    scale = min(1.0, max(image.shape[1:3]) / max(height, width))
+    return resize(reference, max(1, round(scale * height)), max(1, round(scale * width)))[None]
 
 
 def _rows(image: np.ndarray) -> np.ndarray:

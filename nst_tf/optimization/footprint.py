@@ -237,9 +237,9 @@ class Footprint:
         if self.optimizer is None or not hasattr(self.optimizer, "history"):
             return 0.0
         settings: Any = self.optimizer  # `Optimizer` declares no history
-        one, two = (replace(settings, history=pairs).image_copies for pairs in (1, 2))
-        height, width = self.content
-        return (two - one) * FLOAT32_BYTES * height * width * 3 / MB
+        one, two = (replace(settings, history=pairs) for pairs in (1, 2))
+        pictures = (two.image_copies - one.image_copies) * _picture_mb(*self.content)
+        return pictures + two.graph_mb - one.graph_mb
 
 
 @dataclass(frozen=True)
@@ -292,8 +292,9 @@ def check_fits(footprint: Footprint, device: str) -> tuple[float, float]:
         if SAFETY * needed > available:
             margins = 2 * footprint.margin if key == "image.size" else 0
             raise InputError(
-                f"A picture of {width - margins}x{height - margins} would need about {_amount(needed)} beside the {_amount(resident_mb())} "
-                f"of the process, and {_amount(available)} are free ({tightest_limit(device).name}): "
+                f"A picture of {width - margins}x{height - margins} would need about {_amount(needed)} beside the "
+                f"{_amount(resident_mb())} of the process, and {_amount(available)} are free "
+                f"({tightest_limit(device).name}): "
                 + _remedy(footprint, key, max(height, width) - margins, needed, available)
             )
     return footprint.needed_mb(), available
@@ -357,6 +358,16 @@ def fitting_factor(footprint: Footprint, device: str) -> float:
         return 1.0
     available, needed = available_mb(device), footprint.needed_mb()
     return MARGIN * _size_factor(footprint.fixed_mb(), needed, available) or 1.0
+
+
+def allows_larger(footprint: Footprint, other: Footprint, device: str) -> bool:
+    """Return whether a run may have a larger picture than with another footprint, where that does not fit either.
+
+    With tiles the part that is the same at every size is larger, so that they are no help in very little memory.
+    """
+    available = available_mb(device)
+    one, another = (_size_factor(each.fixed_mb(), each.needed_mb(), available) for each in (footprint, other))
+    return not fits(other, device) and one > another
 
 
 TILE_SIDES = (2048, 1536, 1024, 768, 512, 384, 256)

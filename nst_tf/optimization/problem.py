@@ -28,6 +28,7 @@ from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.footprint import (
     Footprint,
     MemoryPlan,
+    allows_larger,
     check_fits,
     fits,
     fits_easily,
@@ -214,5 +215,7 @@ class Problem:
         if self.canvas.tile == TILE_OFF or reason or (tile is None and fits(footprint, device)):
             return self
         tiled = fitting_tile(replace(footprint, tile=tile), device)
+        if tile is None and allows_larger(footprint, tiled, device):
+            return self
         optimizer = self.optimizer if tiled.optimizer is None else tiled.optimizer
         return replace(self, tile=tiled.tile, optimizer=optimizer)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import host_array
@@ -21,7 +23,9 @@ def dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
 class CurvaturePairs:
     """Pairs of a move ``s = x' − x`` and a change ``y = g' − g``, on the device, the newest last.
 
-    Unused places are zero. Every picture of a batch has its own pairs.
+    Unused places are zero. Every picture of a batch has its own pairs. Each move and each change is a variable of its
+    own, because TensorFlow passes the memory of one variable on to another. So a new pair moves the others one place
+    down without a copy.
 
     Args:
         pairs: Number of pairs that are kept, m.
@@ -32,8 +36,9 @@ class CurvaturePairs:
 
     def __init__(self, pairs: int, batch: int, values: int, preconditioner: Callable[[tf.Tensor], tf.Tensor]) -> None:
         self._preconditioner = preconditioner
-        self._moves = tf.Variable(tf.zeros([pairs, batch, values]), trainable=False)
-        self._changes = tf.Variable(tf.zeros([pairs, batch, values]), trainable=False)
+        unused = tf.zeros([batch, values])
+        self._moves = [tf.Variable(unused, trainable=False) for _ in range(pairs)]
+        self._changes = [tf.Variable(unused, trainable=False) for _ in range(pairs)]
         self._rho = tf.Variable(tf.zeros([pairs, batch]), trainable=False)  # 1/(s·y); 0 marks an unused place
         self._gamma = tf.Variable(tf.ones([batch]), trainable=False)  # s·y / y·H₀y of the newest pair
         self._count = tf.Variable(0, trainable=False)
@@ -53,16 +58,17 @@ class CurvaturePairs:
         Returns:
             ``(B, n)``.
         """
-        pairs = self._rho.shape[0]
+        pairs = len(self._moves)
         oldest = pairs - self._count
+        moves, changes = _indexed(self._moves), _indexed(self._changes)
 
         def first_loop(i: tf.Tensor, q: tf.Tensor, alphas: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            alpha = self._rho[i] * dot(self._moves[i], q)
-            return i - 1, q - alpha[:, None] * self._changes[i], tf.tensor_scatter_nd_update(alphas, [[i]], [alpha])
+            alpha = self._rho[i] * dot(moves.read(i), q)
+            return i - 1, q - alpha[:, None] * changes.read(i), tf.tensor_scatter_nd_update(alphas, [[i]], [alpha])
 
         def second_loop(i: tf.Tensor, r: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            beta = self._rho[i] * dot(self._changes[i], r)
-            return i + 1, r + (alphas[i] - beta)[:, None] * self._moves[i]
+            beta = self._rho[i] * dot(changes.read(i), r)
+            return i + 1, r + (alphas[i] - beta)[:, None] * moves.read(i)
 
         _, q, alphas = tf.while_loop(
             lambda i, q, alphas: i >= oldest, first_loop, (pairs - 1, gradient, tf.zeros_like(self._rho))
@@ -82,16 +88,13 @@ class CurvaturePairs:
         curvature = dot(move, change)
         accepted = curvature > MIN_CURVATURE * tf.sqrt(dot(move, move) * dot(change, change))  # false for NaN
 
-        def append(variable: tf.Variable, newest: tf.Tensor) -> tf.Tensor:
-            mask = tf.reshape(accepted, [1, -1] + [1] * (variable.shape.rank - 2))
-            return tf.where(mask, tf.concat([variable[1:], newest[None]], 0), variable)
-
         def append_all() -> tf.Tensor:
-            self._moves.assign(append(self._moves, move))
-            self._changes.assign(append(self._changes, change))
-            self._rho.assign(append(self._rho, tf.where(accepted, 1 / curvature, 0.0)))
+            _append(self._moves, move, accepted)
+            _append(self._changes, change, accepted)
+            rho = tf.concat([self._rho[1:], 1 / curvature[None]], 0)
+            self._rho.assign(tf.where(accepted[None], rho, self._rho))
             self._gamma.assign(tf.where(accepted, curvature / dot(change, self._preconditioner(change)), self._gamma))
-            self._count.assign(tf.minimum(self._count + 1, self._rho.shape[0]))
+            self._count.assign(tf.minimum(self._count + 1, len(self._moves)))
             return tf.constant(True)
 
         tf.cond(tf.reduce_any(accepted), append_all, lambda: tf.constant(False))
@@ -103,24 +106,65 @@ class CurvaturePairs:
 
     def clear(self) -> None:
         """Return to the initial state. Unlike `drop`, it overwrites the pairs, in which a NaN would persist."""
-        for variable in (self._moves, self._changes, self._rho, self._count):
+        unused = tf.zeros_like(self._moves[0])
+        for row in (*self._moves, *self._changes):
+            row.assign(unused)
+        for variable in (self._rho, self._count):
             variable.assign(tf.zeros_like(variable))
         self._gamma.assign(tf.ones_like(self._gamma))
 
-    def _variables(self) -> dict[str, tf.Variable]:
-        return {
-            "moves": self._moves,
-            "changes": self._changes,
-            "rho": self._rho,
-            "gamma": self._gamma,
-            "count": self._count,
-        }
+    def _rows(self) -> dict[str, list[tf.Variable]]:
+        return {"moves": self._moves, "changes": self._changes}
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Return all variables by name. They share the variables' memory on the CPU, since the pairs may be large."""
-        return {name: host_array(variable) for name, variable in self._variables().items()}
+    def _small(self) -> dict[str, tf.Variable]:
+        return {"rho": self._rho, "gamma": self._gamma, "count": self._count}
 
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Continue from a `state`."""
-        for name, variable in self._variables().items():
+    def state(self) -> dict[str, Any]:
+        """Return all values by name: arrays, and a `LazyStack` ``(m, B, n)`` of the moves and of the changes.
+
+        They share the variables' memory on the CPU, since the pairs may be large.
+        """
+        rows = {name: LazyStack([host_array(row) for row in rows]) for name, rows in self._rows().items()}
+        return rows | {name: host_array(variable) for name, variable in self._small().items()}
+
+    def restore(self, state: Mapping[str, npt.ArrayLike]) -> None:
+        """Continue from a `state`, or from the arrays of one."""
+        for name, variable in self._small().items():
             variable.assign(state[name])
+        for name, rows in self._rows().items():
+            for row, values in zip(rows, np.asarray(state[name]), strict=True):
+                row.assign(values)
+
+
+class LazyStack:
+    """Arrays of one shape that become one array, along a new first axis, when NumPy asks for it.
+
+    A checkpoint is written array by array, so that the memory holds one of these stacks at a time.
+
+    Attributes:
+        rows: The arrays.
+    """
+
+    def __init__(self, rows: Sequence[np.ndarray]) -> None:
+        self.rows = rows
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        return np.stack(self.rows, dtype=dtype)
+
+
+def _indexed(rows: Sequence[tf.Variable]) -> tf.TensorArray:
+    """Return the values of variables so that a loop can read them by their number, without a copy."""
+    array = tf.TensorArray(tf.float32, len(rows), element_shape=rows[0].shape, clear_after_read=False)
+    for index, row in enumerate(rows):
+        array = array.write(index, row.read_value())
+    return array
+
+
+def _append(rows: Sequence[tf.Variable], newest: tf.Tensor, accepted: tf.Tensor) -> None:
+    """Move the values of variables one place down and append ``(B, n)``, for the pictures in ``accepted``, ``(B,)``.
+
+    One picture alone has been accepted, so that no value is copied.
+    """
+    for row, following in zip(rows, [*rows[1:], newest], strict=True):
+        value = tf.convert_to_tensor(following)
+        row.assign(value if value.shape[0] == 1 else tf.where(accepted[:, None], value, row))

@@ -9,7 +9,6 @@ the tests compare this one with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -62,9 +61,6 @@ class LBFGS(Optimizer):
     first_step: float = 0.01
     search_evaluations: int = 20
 
-    graph_mb: ClassVar[float] = 18.0
-    """Memory of the graphs of two-loop recursion and line search, see `Optimizer.graph_mb`."""
-
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("optimizer.history", self.history, 1)
@@ -74,8 +70,13 @@ class LBFGS(Optimizer):
 
     @property
     def image_copies(self) -> int:
-        """Memory of the pairs, all of which exist twice while one is added, and of a direction and a line search."""
-        return 4 * self.history + 12
+        """Memory of the pairs, and of a direction and a line search."""
+        return 2 * self.history + 12
+
+    @property
+    def graph_mb(self) -> float:
+        """Memory of the graphs of two-loop recursion and line search, and of the operations on each pair."""
+        return 18.0 + 0.8 * self.history
 
     def solver(self, image: tf.Tensor) -> LBFGSSolver:
         """Create a solver without curvature pairs."""

@@ -161,9 +161,6 @@ class Optimizer(ABC):
     supports_warm_start: ClassVar[bool] = False
     """True if a solver of the next, larger scale can continue with the state of this one, see `Solver.warm_start`."""
 
-    graph_mb: ClassVar[float] = 0.0
-    """Memory in MiB that its compiled step takes at any size beyond the step of a first-order method. Measured."""
-
     def __post_init__(self) -> None:
         convert_fields(self, "optimizer.")
 
@@ -175,6 +172,11 @@ class Optimizer(ABC):
         Count every tensor of the picture's size ``(B, H, W, 3)`` that exists at the same time: variables that the
         solver keeps, and temporary tensors of a step. A float64 array counts twice.
         """
+
+    @property
+    def graph_mb(self) -> float:
+        """Memory in MiB that its compiled step takes at any size beyond the step of a first-order method. Measured."""
+        return 0.0
 
     def static_config(self) -> Optimizer:
         """Return the settings that a compiled step contains: all, except those that a solver keeps in variables."""

@@ -23,13 +23,13 @@ class Role:
         in_objective: Whether the setting changes what the losses measure, so that totals under two values are not
             comparable.
         in_hparams: Whether TensorBoard's HParams show the setting.
-        method: The only method that reads the setting, ``optimize`` or ``feedforward``; None if both read it.
+        method: The only method that reads the setting, ``optimize`` or ``feedforward``; None if several read it.
         groups: Hydra's config groups that set it, beside the group of the same name.
         takes: ``path`` for the path of an existing file or folder, or a list of these; ``name`` for the name of a file
             or folder that may be new; None for any other value. Such a value may be typed without Hydra's quotes.
         implied_value: Value of the setting in versions that did not have it. The fingerprint leaves it out, so that
             their runs can be continued. None for a setting that all versions have. A tuple gives this value first, and
-            behind it words that stand for a number until the pictures are read.
+            behind it other words for it: those that stand for a number until the pictures are read, and ``null``.
         old_name: Name in the previous release, still accepted.
         old_values: Pairs of a value's name and its name in the previous release, still accepted.
     """

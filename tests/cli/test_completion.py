@@ -23,7 +23,7 @@ from nst_tf.optimizers import OPTIMIZERS
         ("runtime.deterministic=", ["runtime.deterministic=false", "runtime.deterministic=true"]),
         ("steps=", ["steps=200"]),
         ("schedule.stop_change=", ["schedule.stop_change=null"]),
-        ("image.col", ["image.colour="]),
+        ("image.col", ["image.colour=", "image.colour_from="]),
         ("optimizer=ad", ["optimizer=adam"]),
         ("-m optimizer=adam,lb", ["optimizer=adam,lbfgs"]),
         ("optimizer=adam optimizer.beta", ["optimizer.beta_1=", "optimizer.beta_2="]),
@@ -63,7 +63,7 @@ def test_paths_are_completed(tmp_path, monkeypatch):
 
 
 def test_an_open_quote_does_not_matter():
-    assert complete("name='a b image.col") == ["image.colour="]
+    assert complete("name='a b image.col") == ["image.colour=", "image.colour_from="]
 
 
 def test_only_a_question_of_the_shell_is_answered():

@@ -12,13 +12,19 @@ def run(tmp_path):
     first.mkdir()
     for name in ("a.png", "b.png", "c.png", "x.h5"):
         (first / name).touch()
-    names = {"content": "a.png", "style:1": "b.png", "style:2": "sample:cat", "start:1": "c.png"}
+    names = {
+        "content": "a.png",
+        "style:1": "b.png",
+        "style:2": "sample:cat",
+        "start:1": "c.png",
+        "colour_from": "b.png",
+    }
     inputs = {role: {"source": name, "sha256": "0", "path": str(first / name)} for role, name in names.items()}
     del inputs["style:2"]["path"]
     settings = {
         "content": "a.png",
         "style": ["b.png", "sample:cat", "unused.png"],
-        "image": {"start": ["noise", "c.png"], "size": 64},
+        "image": {"start": ["noise", "c.png"], "colour_from": "b.png", "size": 64},
         "backbone": {"weights": "x.h5"},
     }
     return settings, {"inputs": inputs, "weights": {"weights": "x.h5", "path": str(first / "x.h5"), "sha256": "0"}}
@@ -31,7 +37,7 @@ def test_relative_paths_become_absolute_in_another_folder(run, tmp_path, monkeyp
     assert settings == {
         "content": str(first / "a.png"),
         "style": [str(first / "b.png"), "sample:cat", "unused.png"],
-        "image": {"start": ["noise", str(first / "c.png")], "size": 64},
+        "image": {"start": ["noise", str(first / "c.png")], "colour_from": str(first / "b.png"), "size": 64},
         "backbone": {"weights": str(first / "x.h5")},
     }
     assert facts["inputs"]["start:1"]["source"] == str(first / "c.png")

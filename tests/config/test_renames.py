@@ -106,5 +106,5 @@ def test_python_accepts_old_names_and_values(caplog):
 
 
 def test_an_unknown_method_lists_only_the_current_names():
-    with pytest.raises(InputError, match=r"^method='magic': must be one of optimize, feedforward$"):
+    with pytest.raises(InputError, match=r"^method='magic': must be one of optimize, feedforward, recolour$"):
         Config(method="magic")

@@ -59,6 +59,7 @@ EXPERIMENTS = [
     ["experiment=nguyen_le", "backbone=resnet50", "layers=stages4", "tracking=quiet"],
     ["loss=sliced_wasserstein", "optimizer=sgd", "+schema/loss@losses.grain=gram", "losses.grain.layers=[conv1_2]"],
     ["image.colour=luminance", "image.start=[content,noise]", "runtime.threads=1", "steps=3"],
+    ["method=recolour"],
 ]
 
 
@@ -66,6 +67,19 @@ EXPERIMENTS = [
 def test_a_picture_composes_to_the_config_that_made_it(overrides, written, pictures):
     config = compose_config(f"content={pictures[0]}", f"style={pictures[1]}", *overrides)
     assert compose_config(f"rerun={written(config)}") == as_used(config)
+
+
+def test_a_picture_with_the_colours_of_a_third_one_composes_until_that_one_changes(written, pictures, tmp_path):
+    third = tmp_path / "third.png"
+    third.write_bytes(Path(pictures[1]).read_bytes())
+    sources = f"content={pictures[0]}", f"style={pictures[1]}", "image.colour=linear", f"image.colour_from={third}"
+    config = compose_config(*sources)
+    recorded = {"colour_from": {"source": str(third), "sha256": read_picture(str(third)).sha256}}
+    path = written(config, starts=recorded)
+    assert compose_config(f"rerun={path}") == as_used(config)
+    third.write_bytes(Path(pictures[0]).read_bytes())
+    with pytest.raises(InputError, match=r"its image.colour_from '.*third.png' has changed since"):
+        compose_config(f"rerun={path}")
 
 
 def test_a_feedforward_picture_composes_to_the_config_that_made_it(written, pictures):

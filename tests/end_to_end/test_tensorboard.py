@@ -128,7 +128,7 @@ def test_each_row_has_its_settings_losses_costs_and_status(sweep):
 def test_custom_charts_draw_the_losses_of_all_runs(sweep):
     server, folder = sweep
     (category,) = server.get("plugin/custom_scalars/layout")["category"]
-    charts = {chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]}
+    charts = {chart["title"]: chart.get("multiline", {}).get("tag") for chart in category["chart"]}
     assert charts["total and weighted terms"] == [
         "loss/total",
         *(f"weighted/{name}" for name in ("content", "style", "total_variation")),

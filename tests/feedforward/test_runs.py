@@ -90,7 +90,7 @@ def test_only_settings_that_the_method_reads_belong_to_the_run(feedforward_confi
         *("content", "style", "style_weights", "style_count", "method", "name", "output"),
         *("image", "runtime", "tracking", "evaluation", "feedforward"),
     }
-    assert not [key for key in settings if key.startswith("image.s") and key != "image.size"]
+    assert not [key for key in settings if key.startswith("image.s") and key not in ("image.size", "image.strength")]
     assert "feedforward.weights" not in flatten(Config())
     assert fingerprint(feedforward_config(seed=1), []) == fingerprint(feedforward_config(), [])
     assert fingerprint(feedforward_config(image=Canvas(size=33)), []) != fingerprint(feedforward_config(), [])

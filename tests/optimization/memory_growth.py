@@ -26,12 +26,12 @@ def measure(
     recompute: bool = False,
     precision: str = "float32",
     optimizer: str = "lbfgs",
-    history: int | None = None,
+    history: int = 3,
     scales: tuple[float, ...] = (1.0,),
     fit_memory: bool = False,
     tile: str = "off",
 ) -> dict[str, float]:
-    """Return estimate, growth and peak in MiB, over the targets and three steps on the CPU.
+    """Return estimate, growth and peak in MiB, over the targets and steps until all curvature pairs are in use.
 
     Args:
         size: Long side of the picture and of the style.
@@ -40,7 +40,7 @@ def measure(
         recompute: See `Runtime`.
         precision: See `Runtime`.
         optimizer: Name of the optimiser.
-        history: See `LBFGS`; None for its default.
+        history: See `LBFGS`; there are at least three steps, and as many as there are pairs and one.
         scales: See `Schedule`.
         fit_memory: Whether the problem is made small enough for the memory that is available.
         tile: See `Canvas`.
@@ -48,9 +48,9 @@ def measure(
     config = Config(
         content="sample:cat",
         style="sample:wedges",
-        steps=3,
+        steps=max(3, history + 1),
         backbone=BACKBONES[backbone](**({"weights": weights} if weights else {})),
-        optimizer=OPTIMIZERS[optimizer](**({"history": history} if history else {})),
+        optimizer=OPTIMIZERS[optimizer](**({"history": history} if "lbfgs" in optimizer else {})),
         image=Canvas(size=size, style_size=size, fit_memory=fit_memory, tile=tile),
         schedule=Schedule(scales=list(scales)),
         runtime=Runtime(

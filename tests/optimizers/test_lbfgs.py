@@ -107,6 +107,23 @@ def test_a_pair_without_positive_curvature_is_not_kept(change):
     np.testing.assert_array_equal(pairs_kept.direction(g), before)
 
 
+@pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a host array is a copy there")
+def test_a_new_pair_takes_the_place_of_the_oldest_and_no_other_is_copied():
+    generator = np.random.default_rng(4)
+    kept = CurvaturePairs(3, 1, 60, Preconditioner(SHAPE, 0.0))
+    add = tf.function(kept.add)
+    pairs = [[tf.constant(v[None], tf.float32) for v in pair] for pair in pairs_of(generator, 5, 60)]
+    for pair in pairs[:4]:
+        add(*pair)
+    before = kept.state()
+    add(*pairs[4])
+    after = kept.state()
+    for name, newest in zip(("moves", "changes"), pairs[4], strict=True):
+        addresses = [[row.__array_interface__["data"][0] for row in state[name].rows] for state in (before, after)]
+        assert addresses[1][:2] == addresses[0][1:]
+        np.testing.assert_array_equal(after[name], [*np.asarray(before[name])[1:], newest])
+
+
 def test_each_picture_of_a_batch_has_its_own_pairs():
     """A batch of two equals each alone; the second picture rejects its second pair."""
     generator = np.random.default_rng(4)
