@@ -18,7 +18,7 @@ def test_folders_become_a_sweep_that_the_same_command_finds_finished(command_lin
     assert "this command is a sweep over 2 (content) × 1 (style) pictures, as with -m\n" in out
     sweep = command_line.folder / "outputs" / "sweeps" / "study"
     names = sorted(path.parent.name for path in sweep.glob("*/run.json"))
-    assert [name.split(",image.size")[0] for name in names] == ["0_a,x", "1_a,x", "2_b,x", "3_b,x"]
+    assert names == ["0_a,seed=0", "1_a,seed=1", "2_b,seed=0", "3_b,seed=1"]
     with (sweep / "report" / "statistics.csv").open(newline="") as file:
         assert {(row["pair"], row["n"]) for row in csv.DictReader(file) if row["over"] == "seeds"} == {
             ("a.png × x.png", "2"),

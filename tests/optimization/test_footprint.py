@@ -192,7 +192,9 @@ def test_the_default_history_is_not_what_costs_most(free):
 def test_less_memory_than_the_fixed_part_is_refused_without_a_size(free):
     free(50, "RLIMIT_AS (ulimit -v) of 1000 MiB")
     assert fitting_factor(with_history(20), "/CPU:0") == 1
-    with pytest.raises(InputError, match=r"RLIMIT_AS.*need 120 MiB at any size\. Give the process more memory") as error:
+    with pytest.raises(
+        InputError, match=r"RLIMIT_AS.*need 120 MiB at any size\. Give the process more memory"
+    ) as error:
         check_fits(with_history(20), "/CPU:0")
     assert "image.size" not in str(error.value)
 
