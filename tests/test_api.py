@@ -228,6 +228,7 @@ def test_the_next_scale_starts_from_the_average(small_config, tmp_path):
     assert np.abs(after - resize(last, *after.shape[:2])).max() > 0.05
 
 
+@pytest.mark.slow
 def test_keep_state_takes_the_moments_to_the_next_scale(small_config, tmp_path):
     counts, pixels = [], []
     for keep in (True, False):
@@ -407,6 +408,7 @@ def test_a_run_in_half_precision_ends_at_the_loss_of_a_float32_run(half, small_c
     assert losses[half] == pytest.approx(losses["float32"], rel=0.02)
 
 
+@pytest.mark.slow
 def test_recompute_gives_the_same_picture(small_config, tmp_path):
     pictures = []
     for recompute in (False, True):
@@ -416,6 +418,7 @@ def test_recompute_gives_the_same_picture(small_config, tmp_path):
     np.testing.assert_allclose(*pictures, atol=1.5 / 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", [("mixed_bfloat16", False), ("mixed_float16", False), ("float32", True)])
 def test_smoothed_and_balanced_losses_agree_in_every_precision_and_with_recompute(runtime, small_config):
     """The losses of the mean of content and style, balanced at noise, differ by the rounding of half precision."""
@@ -563,6 +566,7 @@ def test_a_run_interrupted_while_a_scale_is_prepared_resumes_to_the_same_result(
     assert second.record["evaluations"] == whole.record["evaluations"]
 
 
+@pytest.mark.slow
 def test_changed_weights_in_a_file_of_the_same_name_are_another_run(small_config, tmp_path):
     import h5py
 

@@ -5,11 +5,14 @@ import dataclasses
 import pytest
 from omegaconf import OmegaConf
 
+from nst_tf.backbones import VGG16
 from nst_tf.config.composing import compose_config, configs_folder
 from nst_tf.config.keys import composite_groups, current_key, old_key, role_of
 from nst_tf.config.overrides import override_key, override_keys, split_override
 from nst_tf.config.tree import Config
 from nst_tf.distillation.settings import Distillation
+from nst_tf.losses import GramLoss, MeanVarianceLoss, MomentsLoss, SlicedWassersteinLoss
+from nst_tf.optimizers import OPTIMIZERS
 
 NOT_IN_FINGERPRINT = (
     *("name", "content", "style", "backbone.weights", "tracking.", "evaluation."),
@@ -64,9 +67,13 @@ def keys_of(config):
 
 
 def all_keys():
-    optimizers = ("lbfgs", "scipy_lbfgs", "adam", "sgd", "rmsprop")
-    configs = [*(compose_config(f"optimizer={name}") for name in optimizers), compose_config("loss=sliced_wasserstein")]
-    configs += [compose_config("backbone=vgg16"), compose_config("loss=moments"), compose_config("loss=mean_variance")]
+    """Return the keys of the default config, with each optimiser, each style loss and another network."""
+    default = compose_config()
+    configs = [dataclasses.replace(default, optimizer=optimizer()) for optimizer in OPTIMIZERS.values()]
+    for loss in (GramLoss, MomentsLoss, MeanVarianceLoss, SlicedWassersteinLoss):
+        losses = default.losses | {"style": loss(layers=["conv1_1"])}
+        configs.append(dataclasses.replace(default, losses=losses))
+    configs.append(dataclasses.replace(default, backbone=VGG16()))
     return sorted(set.union(*map(keys_of, configs)))
 
 

@@ -367,6 +367,7 @@ def test_several_pictures_are_refused(written, small_config):
     assert expand_rerun(["rerun=null", "-m"]) == (["rerun=null", "-m"], "")
 
 
+@pytest.mark.slow
 def test_a_run_folder_stands_for_its_picture(small_config, tmp_path):
     config = small_config(image=Canvas(size=32, start="noise"), seed=3)
     result = stylize(config, tmp_path / "run")

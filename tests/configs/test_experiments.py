@@ -234,12 +234,8 @@ def test_every_experiment_has_its_formulas_here(request):
     assert set(PAPERS) == experiments - without_losses - OF_NO_PAPER
 
 
-QUICK = ("gatys2016", "aradwad_gauri", "tf_tutorial")
-"""Experiments whose formulas the fast tests check."""
-
-
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PAPERS]
+    "name", [name if name == "gatys2016" else pytest.param(name, marks=pytest.mark.slow) for name in PAPERS]
 )
 def test_the_first_row_of_metrics_equals_the_papers_formulas(name, composed, pictures, tmp_path):
     paper = PAPERS[name]

@@ -96,6 +96,7 @@ def test_five_stages_run_on_a_network_of_four(paths, saved_model, tmp_path):
     assert record["layers_read_as"] == {"stage5": "layer_normalization"}
 
 
+@pytest.mark.slow
 def test_layers_of_vgg_run_on_another_network_and_the_record_says_which(pictures, tmp_path):
     typed = ["experiment=keras_io", "backbone=vgg19_lite", "optimizer=adam", "tracking=quiet"]
     config = compose_config(*typed, f"content={pictures[0]}", f"style={pictures[1]}", "steps=2")

@@ -50,6 +50,7 @@ def test_a_file_of_somebody_else_is_refused_before_the_run(config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_a_version_without_margins_continues_without_one(config, tmp_path):
     first = stylize(config(image=Canvas(size=32, margin=0)), tmp_path / "run")
     record = json.loads((tmp_path / "run" / "run.json").read_text())

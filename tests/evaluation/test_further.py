@@ -93,6 +93,7 @@ def run_evaluate(capsys, *arguments):
     return code, list(csv.DictReader(io.StringIO(captured.out))), captured.err
 
 
+@pytest.mark.slow
 def test_the_command_adds_further_measures_to_a_finished_run(small_config, tmp_path, capsys):
     folder = stylize(small_config(), tmp_path / "run").folder
     code, (row,), _ = run_evaluate(capsys, folder.path, "--measures", "histogan,cfsd", "--write")

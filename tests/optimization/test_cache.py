@@ -86,7 +86,7 @@ def test_a_run_that_differs_in_weights_compiles_nothing_and_equals_a_run_without
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimizer": Adam(learning_rate=0.005)},
+        pytest.param({"optimizer": Adam(learning_rate=0.005)}, marks=pytest.mark.slow),
         pytest.param({"image": Canvas(size=32, start="noise", margin=0)}, marks=pytest.mark.slow),
         {"image": Canvas(size=32, start="noise", margin=0), "seed": 7},
         pytest.param({"steps": 9}, marks=pytest.mark.slow),
@@ -178,6 +178,7 @@ def test_a_run_resumes_with_a_cache_that_another_run_has_used(name, small_config
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_run_short_of_memory_empties_the_cache_but_for_the_network(small_config, tmp_path, monkeypatch, compiled):
     cache = RunCache(keeps=True)
     stylize(small_config(), tmp_path / "first", cache=cache)

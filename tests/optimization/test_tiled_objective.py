@@ -68,7 +68,13 @@ def assert_equal(whole, tiled, image, tolerance=TOLERANCE):
     assert difference <= tolerance * np.abs(expected.gradient).max()
 
 
-@pytest.mark.parametrize(("padding", "height", "width"), [(Padding.zero, 37, 46), (Padding.reflect, 48, 31)])
+@pytest.mark.parametrize(
+    ("padding", "height", "width"),
+    [
+        (Padding.zero, 37, 46),
+        pytest.param(Padding.reflect, 48, 31, marks=pytest.mark.slow),
+    ],
+)
 def test_loss_and_gradient_are_those_of_the_whole_picture(padding, height, width):
     """Odd sides and remainders; the targets are computed tile by tile too."""
     extractor = VGG19(weights="random", padding=padding).extractor(LAYERS)
@@ -78,6 +84,7 @@ def test_loss_and_gradient_are_those_of_the_whole_picture(padding, height, width
     assert list(objectives[1](picture(height, width)).terms) == term_names(losses)
 
 
+@pytest.mark.slow
 def test_several_styles_regions_and_a_soft_mask_are_cut_with_the_tiles():
     height, width = 37, 46
     mask = np.linspace(0, 1, width, dtype=np.float32) * np.ones((height, 1), np.float32)
@@ -113,6 +120,7 @@ def test_every_formula_of_the_content_loss_reads_the_size_of_the_whole_picture(r
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_balanced_layers_have_the_factors_of_the_whole_picture():
     extractor = VGG19(weights="random").extractor(LAYERS)
     losses = {"style": GramLoss(layers=LAYERS, balance=Balance.gradient)}

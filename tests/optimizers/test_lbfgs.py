@@ -231,6 +231,7 @@ def test_a_compiled_step_is_traced_once():
     assert (len(calls), step.experimental_get_tracing_count()) == (2, 1)
 
 
+@pytest.mark.slow
 def test_two_pictures_of_a_batch_descend_as_each_does_alone():
     """The line searches of the two take different numbers of evaluations."""
     starts = [np.tile([-1.2, 1.0], 30), np.full(60, 0.9)]
@@ -282,7 +283,7 @@ def test_lbfgs_backs_off_from_points_whose_loss_is_not_finite(beyond):
     np.testing.assert_allclose(solver.image(), np.full(SHAPE, 0.9), atol=1e-3)
 
 
-@pytest.mark.parametrize("power", [0.0, 0.75])
+@pytest.mark.parametrize("power", [0.75, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_clamped_lbfgs_finds_the_bounded_minimum_of_scipy(power):
     """The unbounded minimum of the quadratic lies outside of the bounds."""
     generator = np.random.default_rng(8)
@@ -302,6 +303,7 @@ def test_clamped_lbfgs_finds_the_bounded_minimum_of_scipy(power):
     assert 0 <= image.min() <= image.max() <= 1
 
 
+@pytest.mark.slow
 def test_the_first_trial_moves_pixels_by_first_step_in_any_units():
     seen = []
     function = objective_of(lambda x: (x @ x, 2 * x))

@@ -141,6 +141,7 @@ def test_pictures_of_an_earlier_report_are_removed(made_up_sweep):
     assert sorted(path.name for path in (report / "pictures").glob("run_*")) == ["run_0.png"]
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_given_folder_without_importing_tensorflow(made_up_sweep, tmp_path):
     folder = made_up_sweep(GRID)
     arguments = [str(folder), "--report", "elsewhere", "--best", "seconds"]

@@ -231,6 +231,7 @@ def test_folders_without_a_run_of_a_system_are_refused(write, page, made_up_run,
         page()
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page_without_importing_tensorflow(write, tmp_path):
     write("a", "malathi")
     code = (

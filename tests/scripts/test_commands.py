@@ -46,6 +46,7 @@ def test_a_command_with_plain_arguments_exits_with_its_own_code(name, hydra_task
     assert capsys.readouterr().err == f"nst-tf {name}: unrecognized arguments: --bogus\n"
 
 
+@pytest.mark.slow
 def test_python_m_nst_tf_compares_runs(made_up_run, tmp_path):
     made_up_run(tmp_path / "runs" / "lighthouse", ["seed=0"])
     command = [sys.executable, "-m", "nst_tf", "compare", "runs"]
