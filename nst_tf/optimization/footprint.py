@@ -16,7 +16,7 @@ from nst_tf.util.lazy import tf
 COPIES = 4
 """Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and start."""
 
-FIXED_MB = 52
+FIXED_MB = 62
 """MiB that a run of any size takes: traced graphs, kernels of oneDNN, thread-local pools. Measured, not derived.
 
 The measured growth of runs at 128 to 768 pixels is a line over the area; this is its value at 0, without the weights

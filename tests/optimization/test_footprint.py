@@ -182,7 +182,7 @@ def test_a_smaller_picture_is_no_remedy_for_a_history_that_costs_most(free):
 
 
 def test_the_default_history_is_not_what_costs_most(free):
-    free(125)
+    free(139)
     footprint = with_history(20, VGG19(weights="random").extractor(["conv1_1"]))
     with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest") as error:
         check_fits(footprint, "/CPU:0")
@@ -193,7 +193,7 @@ def test_less_memory_than_the_fixed_part_is_refused_without_a_size(free):
     free(50, "RLIMIT_AS (ulimit -v) of 1000 MiB")
     assert fitting_factor(with_history(20), "/CPU:0") == 1
     with pytest.raises(
-        InputError, match=r"RLIMIT_AS.*need 120 MiB at any size\. Give the process more memory"
+        InputError, match=r"RLIMIT_AS.*need 134 MiB at any size\. Give the process more memory"
     ) as error:
         check_fits(with_history(20), "/CPU:0")
     assert "image.size" not in str(error.value)
