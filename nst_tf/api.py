@@ -98,10 +98,10 @@ def stylize(
     copy = _copy_path(config, earlier)
     for reason, unread in overrides_without_effect(config, overrides).items():
         log.warning("Without effect (%s): %s", reason, ", ".join(unread))
-    device = _prepare_device(config.runtime, run)
+    device = _prepare_device(config.runtime, earlier)
     if config.method is not Method.optimize:
         config = dataclasses.replace(config, steps=1)
-    problem, plans = _build(config, cache or RunCache(), device, run, None if sweep is None else Path(sweep))
+    problem, plans = _build(config, cache or RunCache(), device, earlier, None if sweep is None else Path(sweep))
     session = _open_session(config, overrides, device, run, problem, plans)
     with run_lock(run), session.record_failure():
         result = session.finished_result(run.picture)
@@ -134,10 +134,11 @@ def distill(
         InputError: The teacher cannot be loaded, a folder has no pictures, or the run folder holds another training.
     """
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
-    device = _prepare_device(settings.runtime, run)
+    earlier = run.read_record()
+    device = _prepare_device(settings.runtime, earlier)
     pictures = read_training_pictures(settings)
     teacher = settings.teacher.identity()
-    execution = training_execution(settings, run.read_record(), None if sweep is None else Path(sweep))
+    execution = training_execution(settings, earlier, None if sweep is None else Path(sweep))
     recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher, execution.precision)
     record = first_record(recorded, device, pictures.counts, teacher) | {"execution": execution.record()}
     session = Session(recorded, ordered_observers(settings.tracking.values()), run, record)
@@ -145,9 +146,9 @@ def distill(
         return session.finished_result(run.weights) or _train(settings, session, pictures, execution)
 
 
-def _prepare_device(runtime: Runtime, run: RunFolder) -> str:
+def _prepare_device(runtime: Runtime, record: Mapping[str, Any]) -> str:
     """Configure TensorFlow, reset the peak memory, and return the device's name."""
-    device = runtime.prepare(recorded_threads(run.read_record()))
+    device = runtime.prepare(recorded_threads(record))
     reset_peak_memory(device)
     return device
 
@@ -196,12 +197,12 @@ def build_problem(
 
 
 def _build(
-    config: Config, cache: RunCache, device: str, run: RunFolder, sweep: Path | None
+    config: Config, cache: RunCache, device: str, record: Mapping[str, Any], sweep: Path | None
 ) -> tuple[PictureMaker, dict[str, Any]]:
     """Return what makes the picture, and for the record its memory and execution.
 
-    A problem is reduced to a size that fits into memory if ``image.fit_memory`` asks for it. A resumed run keeps the
-    size that it started with.
+    A problem is reduced to a size that fits into memory if ``image.fit_memory`` asks for it. A resumed run, whose
+    ``record`` is that of `run.json`, keeps the size that it started with.
     """
     if config.method is Method.feedforward:
         content, styles = read_inputs(config)
@@ -209,7 +210,6 @@ def _build(
     if config.method is Method.recolour:
         return Recolouring(config.image, *read_inputs(config), config.shares), {}
     cache.begin_run()
-    record = run.read_record()
     problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record)
     read_as = {"layers_read_as": dict(counterparts)} if (counterparts := problem.extractor.counterparts) else {}
     chosen = {"execution": problem.execution.record(), "margin": config.image.margin_at()}

@@ -8,9 +8,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-PAIRED = ("content", "style")
-"""Keys whose values are taken together."""
-
 
 class Pairs(Sweeper):
     """Hydra's sweeper over a grid, with the pairs of content and style as its outermost axis.
@@ -37,9 +34,11 @@ class Pairs(Sweeper):
 
     def _split(self, overrides: Sequence[Override], max_batch_size: int | None) -> list[list[list[str]]]:
         """Return the overrides of each run, in batches; content and style have one value for each pair."""
+        from nst_tf.config.overrides import PICTURE_KEYS  # not while Hydra looks for plugins
+
         split = type(self._grid).split_arguments
-        paired = [split([each], None)[0] for each in overrides if each.get_key_element() in PAIRED]
-        crossed = split([each for each in overrides if each.get_key_element() not in PAIRED], None)[0]
+        paired = [split([each], None)[0] for each in overrides if each.get_key_element() in PICTURE_KEYS]
+        crossed = split([each for each in overrides if each.get_key_element() not in PICTURE_KEYS], None)[0]
         pairs = [[text for (text,) in pair] for pair in zip(*paired, strict=True)]
         runs = [[*pair, *others] for pair in pairs for others in crossed]
         return list(self._grid.split_overrides_to_chunks(runs, max_batch_size))

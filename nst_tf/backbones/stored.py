@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nst_tf.backbones.architecture import Architecture, Shapes
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 
 
 class StoredArray(NamedTuple):
@@ -109,7 +109,7 @@ def _read(
     except RefusedFileError as error:
         raise InputError(f"Weights file '{path}' {error}") from None
     except Exception as error:  # libraries raise errors of many types on damaged files
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = message_of(error)[:300]
         raise InputError(
             f"Weights file '{path}' cannot be read as {file_format.name} ({reason}); download or export it again"
         ) from error

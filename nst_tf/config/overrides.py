@@ -67,7 +67,11 @@ def unquoted(value: str) -> str:
 
 def plain_text(value: str) -> str:
     r"""Return the text of a value without Hydra's quotes and escapes: ``sample\:coffee`` gives ``sample:coffee``."""
-    return unquoted(value) if value.startswith("'") else re.sub(r"\\(.)", r"\1", value)
+    if value.startswith("'"):
+        return unquoted(value)
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return re.sub(r"\\(.)", r"\1", value)
 
 
 def _half(match: re.Match[str]) -> str:

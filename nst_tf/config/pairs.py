@@ -21,7 +21,7 @@ from nst_tf.config.overrides import PICTURE_KEYS, split_override, unquoted
 from nst_tf.config.typed_values import MULTIRUN, as_typed
 from nst_tf.images.listing import SUFFIXES, pictures_in, pictures_matching
 from nst_tf.images.samples import PREFIX
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.files import read_regular_file
 from nst_tf.util.paths import path_exists, user_path
 
@@ -212,7 +212,7 @@ def _yaml_rows(text: str, place: str) -> list[tuple[str, str]]:
     try:
         entries = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{place}: is no YAML: {' '.join(str(error).split())}") from None
+        raise InputError(f"{place}: is no YAML: {message_of(error)}") from None
     if not isinstance(entries, list):
         raise InputError(f"{place}: must be a list of [content, style]; it is {type(entries).__name__}")
     return [

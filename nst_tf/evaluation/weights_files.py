@@ -13,7 +13,7 @@ from nst_tf.backbones.download import digest
 from nst_tf.backbones.formats import open_tensors
 from nst_tf.backbones.state_dict import KERNEL_AXES, Tensors
 from nst_tf.backbones.stored import RefusedFileError, shown
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.paths import user_path
 
 Content = TypeVar("Content")
@@ -103,7 +103,7 @@ class FileKind:
         except RefusedFileError as error:
             raise InputError(f"{file.setting}: Weights file '{file.path}' {error}. {self._remedy}") from None
         except Exception as error:  # libraries raise errors of many types on damaged files
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            reason = message_of(error)[:300]
             raise InputError(f"{file.setting}: '{file.path}' cannot be read ({reason}). {self._remedy}") from error
 
     @property

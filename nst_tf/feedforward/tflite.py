@@ -13,7 +13,7 @@ from nst_tf.backbones.trial import try_file
 from nst_tf.feedforward import tflite_trial
 from nst_tf.feedforward.network import StyleNetwork
 from nst_tf.images import resize
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def _run(model: Any, values: dict[int, np.ndarray]) -> np.ndarray:
         model.invoke()
         return model.get_tensor(model.get_output_details()[0]["index"])
     except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
+        reason = message_of(error)
         raise InputError(
             f"feedforward.weights: the TFLite models do not fit the pictures ({reason:.200}); choose Magenta's pair"
         ) from error

@@ -9,7 +9,7 @@ from PIL import Image
 
 from nst_tf.images.decoding import decode, flatten
 from nst_tf.images.picture import Picture
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 
 DEPTHS = {"u1": 255, "u2": 65535, "b1": 1}
 """Value of white in the integer types of arrays, by NumPy's code."""
@@ -63,7 +63,7 @@ def _from_pillow(key: str, image: Image.Image) -> Picture:
     try:
         pixels, alpha = decode(image.copy(), key)
     except Exception as error:  # decoders raise errors of many types on broken files, and files are read late
-        raise InputError(f"{key}: the Pillow image cannot be read: {' '.join(str(error).split())}") from error
+        raise InputError(f"{key}: the Pillow image cannot be read: {message_of(error)}") from error
     return _picture(pixels, alpha)
 
 
@@ -71,7 +71,7 @@ def _to_numpy(key: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
     except (TypeError, RuntimeError, ValueError) as error:  # such as a tensor on another device
-        reason = " ".join(str(error).split())
+        reason = message_of(error)
         raise InputError(f"{key}: {type(value).__name__} cannot become a NumPy array: {reason}") from error
 
 

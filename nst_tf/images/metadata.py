@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels: resolution, colour profile and EXIF; kept for the copy of a result."""
+"""Metadata of a picture file: resolution, colour profile and EXIF, which the copy of a result can keep."""
 
 import logging
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ from nst_tf.images.decoding import decode, flatten
 from nst_tf.images.metadata import NO_METADATA, Metadata, read_metadata
 from nst_tf.images.reading import Limits, read_bytes
 from nst_tf.images.samples import PREFIX, sample_pixels
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.paths import user_path
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def _decode_bytes(
         except MemoryError:
             raise InputError(f"Picture too large: {place} does not fit into memory; scale it down") from None
         except Exception as error:  # decoders raise errors of many types on broken files
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = message_of(error)
             raise InputError(f"Broken picture: {place}: {reason}; save or copy it again") from error
 
 

@@ -14,7 +14,7 @@ from nst_tf.images.decoding import flatten
 from nst_tf.images.files import WRITERS, to_bytes
 from nst_tf.images.metadata import NO_METADATA, Metadata, exif_for_size
 from nst_tf.util.checks import convert_fields
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.files import write_atomically
 from nst_tf.util.lazy import tf
 from nst_tf.util.paths import user_path
@@ -178,7 +178,7 @@ def _in_profile(image: Image.Image, profile: bytes) -> Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
+        reason = message_of(error)
         raise InputError(
             f"saving.keep_profile=true: the photograph's colour profile takes no RGB picture ({reason}). "
             "Set it to false."

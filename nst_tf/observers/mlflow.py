@@ -15,7 +15,7 @@ from nst_tf.observers.observer import Observer, RunningObserver, is_due
 from nst_tf.observers.tags import scalars
 from nst_tf.runs.events import Finished, Iterate, Started, with_alpha
 from nst_tf.util.checks import above
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.paths import printable
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _clear_errors(uri: str) -> Iterator[None]:
     except Exception as error:
         if type(error).__name__ not in ("MlflowException", "RestException"):
             raise
-        reason = " ".join(str(error).split())[:160]
+        reason = message_of(error)[:160]
         raise InputError(f"MLflow at '{uri}': {reason}. Start `mlflow server`, or set the observer's uri") from error
 
 

@@ -47,7 +47,7 @@ class Observer:
     """
 
     is_standard: ClassVar[bool] = True
-    """Whether ``tracking=standard`` has the observer."""
+    """True if ``tracking=standard`` includes the observer."""
 
     every: int = 10
 

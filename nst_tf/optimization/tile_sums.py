@@ -1,4 +1,4 @@
-"""What the losses need of a picture, added up over its tiles.
+"""Sums over the tiles of a picture, from which the losses and their gradients are computed.
 
 A loss compares statistics of a layer, which are made of sums over positions, or features position by position, whose
 squared differences are a sum too. Each position counts in the one tile that owns it. Sums are added in float64.

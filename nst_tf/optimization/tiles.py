@@ -20,7 +20,7 @@ from nst_tf.util.lazy import tf
 
 
 class AxisGrid(NamedTuple):
-    """What tiles must know of a network along one axis.
+    """Alignment and margin of the tiles along one axis, which follow from the network.
 
     Attributes:
         cell: Pixels to a multiple of which tiles are aligned: the largest stride of a layer, j.
@@ -38,7 +38,7 @@ class AxisGrid(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """What tiles must know of a network.
+    """Alignment and margins of the tiles of a network.
 
     Attributes:
         axes: The grids along height and width.

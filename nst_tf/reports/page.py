@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).parent / "page"
 """Folder of the template, the style sheet and the scripts."""
 
 JAVASCRIPT_FILES = (
-    *("theme.js", "plots.js", "table.js", "commands.js"),
+    *("theme.js", "dom.js", "plots.js", "table.js", "commands.js"),
     *("sheet.js", "stage.js", "viewer.js", "curves.js", "tradeoff.js"),
 )
 """Scripts of the page, in the order in which they run."""

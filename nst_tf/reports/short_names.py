@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from nst_tf.config.overrides import unquoted
+from nst_tf.config.overrides import plain_text
 
 QUOTED_OR_BARE = re.compile(r"""'(?:\\.|[^\\'])*'|"(?:\\.|[^\\"])*"|(?:\\.|[^\\,\[\]'"])+""")
 """A text within an override's value or list of values in Hydra's grammar: quoted, or bare with escapes."""
@@ -34,17 +34,8 @@ def short_names(values: Iterable[str]) -> dict[str, str]:
 def _parts(value: str) -> list[str]:
     """Return the plain text of a value, or the plain texts in a list of values."""
     if FLAT_LIST.fullmatch(value):
-        return [_plain(text) for text in QUOTED_OR_BARE.findall(value[1:-1]) if text.strip()]
-    return [value if value.startswith(("[", "{")) else _plain(value)]
-
-
-def _plain(text: str) -> str:
-    text = text.strip()
-    if text[:1] == "'":
-        return unquoted(text)
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
-    return re.sub(r"\\(.)", r"\1", text)
+        return [plain_text(text.strip()) for text in QUOTED_OR_BARE.findall(value[1:-1]) if text.strip()]
+    return [value if value.startswith(("[", "{")) else plain_text(value.strip())]
 
 
 def _join(value: str, names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from nst_tf.config.overrides import override_key
-from nst_tf.util.errors import InputError
+from nst_tf.util.errors import InputError, message_of
 
 FILE = Path(__file__).with_name("systems.yaml")
 """The list that belongs to the package."""
@@ -65,7 +65,7 @@ def read_systems(path: Path = FILE) -> SystemCatalog:
         contents: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         catalog = SystemCatalog(tuple(System(**entry) for entry in contents["systems"]), dict(contents["departures"]))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, ValueError, KeyError, InputError) as error:
-        raise InputError(f"'{path}' is no table of systems: {' '.join(str(error).split())}") from error
+        raise InputError(f"'{path}' is no table of systems: {message_of(error)}") from error
     experiments = [system.experiment for system in catalog.systems]
     if duplicates := {name for name in experiments if experiments.count(name) > 1}:
         raise InputError(f"'{path}' is no table of systems: two are experiment={min(duplicates)}")

@@ -9,5 +9,10 @@ class InputError(ValueError):
     """
 
 
+def message_of(error: Exception) -> str:
+    """Return the message of any error as one line; the name of its class if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class RunKilled(Exception):  # noqa: N818 - the name of a status, raised by whoever started the process
     """The process of a run was killed, so that the run could not record its own end."""

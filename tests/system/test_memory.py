@@ -39,25 +39,16 @@ def test_the_peak_grows_by_the_size_of_a_freed_block_until_it_is_reset():
         assert reset == pytest.approx(before, abs=20)
 
 
-def test_the_peak_of_a_run_leaves_out_what_earlier_runs_needed_beyond_it(monkeypatch):
-    """TensorFlow's pool keeps 300 MiB of an earlier run, and the present run uses 120 of them."""
-    peaks = iter([300.0, 120.0])
+@pytest.mark.parametrize(("used", "expected"), [(120.0, 1000 - (300 - 120)), (450.0, 1000)])
+def test_the_peak_of_a_run_leaves_out_what_earlier_runs_needed_beyond_it(used, expected, monkeypatch):
+    """TensorFlow's pool keeps 300 MiB of an earlier run; the present run uses a part of them, or more."""
+    peaks = iter([300.0, used])
     pool = memory._Pool()
     monkeypatch.setattr(pool, "peak_mb", lambda: next(peaks))
     monkeypatch.setattr(memory, "_pool", pool)
     monkeypatch.setattr(memory, "peak_resident_mb", lambda: 1000.0)
     memory.reset_peak_memory("/CPU:0")
-    assert memory.peak_memory_mb("/CPU:0") == 1000 - (300 - 120)
-
-
-def test_the_peak_of_a_run_is_the_resident_memory_if_the_run_needs_the_whole_pool(monkeypatch):
-    peaks = iter([300.0, 450.0])
-    pool = memory._Pool()
-    monkeypatch.setattr(pool, "peak_mb", lambda: next(peaks))
-    monkeypatch.setattr(memory, "_pool", pool)
-    monkeypatch.setattr(memory, "peak_resident_mb", lambda: 1000.0)
-    memory.reset_peak_memory("/CPU:0")
-    assert memory.peak_memory_mb("/CPU:0") == 1000
+    assert memory.peak_memory_mb("/CPU:0") == expected
 
 
 def test_without_linux_status_file_the_peak_is_that_of_getrusage(monkeypatch, tmp_path):

@@ -10,13 +10,6 @@
   const { rows, columns } = form.elements;
   const NONE = -1;
 
-  function element(kind, attributes, ...content) {
-    const node = document.createElement(kind);
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.append(...content);
-    return node;
-  }
-
   const valuesOf = (axis) => (axis === NONE ? [""] : axes[axis].values);
   const placeOf = (run, axis) => (axis === NONE ? 0 : run.point[axis]);
   const titleOf = (axis) => (axis === NONE ? "" : axes[axis].title);

@@ -19,12 +19,6 @@
   const costOf = (measure, run) => (measure.better === "highest" ? -1 : 1) * measure.values[run];
   const keepsLimit = (measure, run) => limit.value === "" || costOf(measure, run) <= (measure.better === "highest" ? -1 : 1) * Number(limit.value);
 
-  function element(kind, attributes, ...content) {
-    const node = Object.assign(document.createElement(kind), attributes);
-    node.append(...content);
-    return node;
-  }
-
   // Runs for which no other run is at least as good in both measures and better in one, in the order of the first measure.
   function front(first, second, numbers) {
     if (!first.better || !second.better || first === second) return [];

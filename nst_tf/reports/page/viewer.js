@@ -20,12 +20,6 @@
     part(".zoom output").textContent = `${percent} %`;
   });
 
-  function element(kind, attributes, ...content) {
-    const node = Object.assign(document.createElement(kind), attributes);
-    node.append(...content);
-    return node;
-  }
-
   const runTitle = (run) => `run ${run.label}`;
   const optionText = (run) => (run.name === runTitle(run) ? run.name : `${runTitle(run)}: ${run.name}`);
 

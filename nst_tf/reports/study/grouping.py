@@ -58,12 +58,12 @@ class Study:
 
     @property
     def has_seeds(self) -> bool:
-        """Whether a setting was run with several seeds on one pair."""
+        """True if a setting was run with several seeds on one pair."""
         return any(len(runs) > 1 for runs in self.cells.values())
 
     @property
     def has_statistics(self) -> bool:
-        """Whether there is anything to average: several seeds, or several pairs."""
+        """True if there is something to average: several seeds, or several pairs."""
         return self.has_seeds or len(self.pairs) > 1
 
     def title(self, cell: tuple[int, int]) -> str:
