@@ -73,7 +73,7 @@ def run(typed, paths, saved_model, folder):
     picture = read_picture(str(result.folder.picture)).pixels
     assert picture.shape[2] == 3
     record = json.loads((folder / "run.json").read_text())
-    if config.method is Method.feedforward:
+    if config.method in (Method.feedforward, Method.recolour):
         assert record["steps"] == 1
     elif result.status == "completed":
         assert record["steps"] == 2

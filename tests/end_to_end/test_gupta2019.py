@@ -23,8 +23,10 @@ def test_one_sweep_reports_every_measured_figure_beside_the_printed_one(command_
     code, out, error = command_line(*OVERRIDES, seconds=600)
     assert (code, out.count("completed: 2 steps\n")) == (0, 5), error
     sweep = command_line.folder / "sweep"
-    starts = {name: f"{number}_experiment=gupta2019_{name}," for number, name in enumerate(NETWORKS)}
-    metrics = {name: rows(next(sweep.glob(f"{start}*")) / "metrics.csv") for name, start in starts.items()}
+    metrics = {
+        name: rows(sweep / f"{number}_experiment=gupta2019_{name}" / "metrics.csv")
+        for number, name in enumerate(NETWORKS)
+    }
     beside = {
         (row["figure"], row["run"].removeprefix("experiment=gupta2019_")): row
         for row in rows(sweep / "report" / "printed.csv")

@@ -38,6 +38,7 @@ def test_recorded_losses_match_numpy_on_a_real_photograph(command_line, shared):
         "loss=gatys",
         "weights=gatys",
         "image.size=256",
+        "image.margin=0",
         "optimizer.clamp=true",
         "steps=40",
         "hydra.run.dir=run",
