@@ -40,8 +40,8 @@ from nst_tf.observers import ordered_observers
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.engine import Engine, checkpoint_step
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
+from nst_tf.optimization.phases import tapped_in
 from nst_tf.optimization.problem import Problem
-from nst_tf.optimization.terms import tapped_layers, term_names
 from nst_tf.runs.events import Alpha, Event, Finished, InputPictures, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
@@ -135,9 +135,10 @@ def distill(
     """
     run = RunFolder(Path(folder or Path("outputs/distillations") / settings.name))
     earlier = run.read_record()
-    device = _prepare_device(settings.runtime, earlier)
     pictures = read_training_pictures(settings)
+    settings.teacher.check(())
     teacher = settings.teacher.identity()
+    device = _prepare_device(settings.runtime, earlier)
     execution = training_execution(settings, earlier, None if sweep is None else Path(sweep))
     recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher, execution.precision)
     record = first_record(recorded, device, pictures.counts, teacher) | {"execution": execution.record()}
@@ -175,7 +176,7 @@ def build_problem(
     """
     cache = cache or RunCache()
     content, styles = read_inputs(config)
-    layers = tapped_layers(config.losses)
+    layers = tapped_in(config.schedule.plan(), config.losses)
     canvas = config.image.resolved(content).with_start_read()
     size = canvas.extended_shape(content)
     execution = choose_execution(config.backbone, layers, config.runtime, size, record, sweep)
@@ -192,6 +193,7 @@ def build_problem(
         styles=styles,
         shares=config.shares,
         regions=config.regions.with_masks_read(config.image.limits),
+        parametrisation=config.parametrisation,
         cache=cache,
     )
 
@@ -238,7 +240,7 @@ def _check_network(config: Config) -> None:
     """Reject absent weights and unknown layers, as far as both are known before TensorFlow is loaded."""
     if config.method is Method.feedforward:
         config.feedforward.locate()
-    elif config.method is Method.optimize and (layers := tapped_layers(config.losses)):
+    elif config.method is Method.optimize and (layers := tapped_in(config.schedule.plan(), config.losses)):
         config.backbone.check(layers)
 
 
@@ -341,7 +343,7 @@ def _optimize(session: Session, problem: Problem) -> Finished:
     session.begin(_largest_picture(problem))
     resumed_at = None if state is None else checkpoint_step(state)
     events = itertools.chain([first], events)
-    columns, inputs = term_names(problem.losses, problem.region_names), _input_pictures(session, problem)
+    columns, inputs = problem.term_names, _input_pictures(session, problem)
     return session.observe(events, columns, resumed_at, _content_alpha(problem), inputs)
 
 

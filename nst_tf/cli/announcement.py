@@ -29,8 +29,9 @@ def _stylisation(config: Config) -> list[str]:
     if config.method is Method.recolour:
         return [_joined(config, " in the colours of "), _size(config.image)]
     names = component_names(config)
-    scales = [f"{len(config.schedule.scales)} scales"] if len(config.schedule.scales) > 1 else []
-    return [pictures, _size(config.image), *scales, names["backbone"], names["optimizer"], f"{config.steps} steps"]
+    plan, unit = config.schedule.plan(), "phases" if config.schedule.phases else "scales"
+    parts = [f"{len(plan)} {unit}"] if len(plan) > 1 else []
+    return [pictures, _size(config.image), *parts, names["backbone"], names["optimizer"], f"{config.steps} steps"]
 
 
 def _joined(config: Config, words: str) -> str:

@@ -11,13 +11,14 @@ from nst_tf.evaluation import EvaluationConfig
 from nst_tf.evaluation.settings import LPIPS_MEASURE
 from nst_tf.images import Canvas
 from nst_tf.images.choices import StyleFit
+from nst_tf.images.seams import SeamBlend
 from nst_tf.losses import Loss, TotalVariationLoss
 from nst_tf.losses.layer_loss import Balance, LayerLoss
 from nst_tf.losses.smoothing import Smoothing
 from nst_tf.losses.total_variation import Variation
+from nst_tf.optimization.phases import active_in, tapped_in
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimization.terms import active_losses, tapped_layers
-from nst_tf.optimizers import SGD, Optimizer
+from nst_tf.optimizers import SGD, Basis, Optimizer
 from nst_tf.optimizers.first_order import FirstOrder
 
 Unread = tuple[str, str]
@@ -67,9 +68,12 @@ def _unread(config: Config) -> Iterator[Unread]:
         return
     yield from _unread_seeds(config)
     yield from _unread_in_optimizer(config.optimizer)
+    yield from _unread_in_parametrisation(config)
     yield from _unread_in_schedule(config.schedule)
+    phased = {name for phase in config.schedule.plan() for name in phase.losses}
     for name, loss in config.losses.items():
-        yield from _unread_in_loss(f"losses.{name}", loss, len(config.styles))
+        if name not in phased:
+            yield from _unread_in_loss(f"losses.{name}", loss, len(config.styles))
 
 
 def _unread_in_pictures(config: Config) -> Iterator[Unread]:
@@ -89,19 +93,24 @@ def _unread_in_pictures(config: Config) -> Iterator[Unread]:
 def _unread_in_regions(config: Config) -> Iterator[Unread]:
     regions = config.regions
     if not regions.enabled:
-        yield "regions", "no regions.labels and no regions.masks"
+        unread = [each.name for each in fields(regions) if each.name not in ("map", "style_map")]
+        yield from ((f"regions.{name}", "no regions.labels and no regions.masks") for name in unread)
     elif not regions.keeps_content:
-        yield "regions.seam", "no region with style_of=none"
+        yield from ((f"regions.{name}", "no region with style_of=none") for name in ("blend", "seam"))
+    elif regions.blend is SeamBlend.hard:
+        yield "regions.seam", "regions.blend=hard"
+    if not any(getattr(loss, "reads_maps", False) for loss in config.losses.values()):
+        yield from ((f"regions.{name}", "no loss that matches patches") for name in ("map", "style_map"))
 
 
 def _unread_seeds(config: Config) -> Iterator[Unread]:
-    if not tapped_layers(config.losses):
+    if not tapped_in(config.schedule.plan(), config.losses):
         yield "backbone", "no loss reads a layer"
     elif not _backbone_draws(config.backbone):
         yield "backbone.seed", "no random weights"
-    losses = active_losses(config.losses).values()
+    losses = active_in(config.schedule.plan(), config.losses)
     balanced = any(isinstance(loss, LayerLoss) and loss.balance is Balance.gradient for loss in losses)
-    if not (_starts_from_noise(config.image) or balanced):
+    if not (_starts_from_noise(config.image) or balanced or any(loss.draws for loss in losses)):
         yield "seed", "no noise, no random weights, no random directions"
 
 
@@ -109,8 +118,8 @@ def _following_seeds(config: Config) -> list[int]:
     """Return the seeds of backbone and losses that are read; ``seed`` sets them unless they are set themselves."""
     if config.method is not Method.optimize:
         return []
-    seeds = [getattr(loss, "seed", None) for loss in active_losses(config.losses).values()]
-    draws = bool(tapped_layers(config.losses)) and _backbone_draws(config.backbone)
+    seeds = [getattr(loss, "seed", None) for loss in active_in(config.schedule.plan(), config.losses)]
+    draws = bool(tapped_in(config.schedule.plan(), config.losses)) and _backbone_draws(config.backbone)
     return [seed for seed in [*seeds, config.backbone.seed if draws else None] if seed is not None]
 
 
@@ -136,8 +145,19 @@ def _unread_in_optimizer(optimizer: Optimizer) -> Iterator[Unread]:
         yield "optimizer.nesterov", "optimizer.momentum=0"
 
 
+def _unread_in_parametrisation(config: Config) -> Iterator[Unread]:
+    parametrisation = config.parametrisation
+    reason = f"parametrisation={parametrisation.basis.name}"
+    if parametrisation.basis is not Basis.laplacian_pyramid:
+        yield from ((f"parametrisation.{name}", reason) for name in ("levels", "resampling"))
+    if parametrisation.basis is not Basis.fourier:
+        yield "parametrisation.decay", reason
+    if not parametrisation.is_pixels:
+        yield from ((f"optimizer.{name}", reason) for name in ("clamp", "preconditioner_power"))
+
+
 def _unread_in_schedule(schedule: Schedule) -> Iterator[Unread]:
-    if len(schedule.scales) == 1:
+    if len(schedule.plan()) == 1:
         for name in ("step_shares", "keep_state"):
             yield f"schedule.{name}", "one scale"
     if schedule.stop_change is None:

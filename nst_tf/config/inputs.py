@@ -8,7 +8,7 @@ from typing import Any
 from nst_tf.config.tree import Config, Method
 from nst_tf.feedforward import style_scale
 from nst_tf.images import Picture, read_picture
-from nst_tf.optimization.terms import active_losses, tapped_layers
+from nst_tf.optimization.phases import active_in, tapped_in
 from nst_tf.util.errors import InputError
 
 
@@ -45,7 +45,8 @@ def _required_pictures(config: Config) -> set[str]:
     if config.method is not Method.optimize:
         return {"content", "style:1"}
     style_count = len(config.styles) or 1
-    return {name for loss in active_losses(config.losses).values() for name in loss.references(style_count)}
+    losses = active_in(config.schedule.plan(), config.losses)
+    return {name for loss in losses for name in loss.references(style_count)}
 
 
 def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) -> Config:
@@ -98,4 +99,4 @@ def weights_identity(config: Config) -> dict[str, str | None] | None:
         return config.feedforward.identity()
     if config.method is Method.recolour:
         return None
-    return config.backbone.identity() if tapped_layers(config.losses) else None
+    return config.backbone.identity() if tapped_in(config.schedule.plan(), config.losses) else None

@@ -21,7 +21,7 @@ from nst_tf.images.regions import mask_sources
 from nst_tf.losses import LOSSES
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimizers import OPTIMIZERS
+from nst_tf.optimizers import OPTIMIZERS, Parametrisation
 from nst_tf.runs.record import library_versions
 from nst_tf.runs.record_fields import checked_entries
 from nst_tf.system.runtime import Precision, Runtime
@@ -40,6 +40,7 @@ COMPONENT_TABLES: dict[str, dict[str, Any]] = {
 
 SETTINGS_CLASSES: dict[str, type] = {
     "image": Canvas,
+    "parametrisation": Parametrisation,
     "schedule": Schedule,
     "runtime": Runtime,
     "evaluation": EvaluationConfig,

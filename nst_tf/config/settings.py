@@ -78,6 +78,9 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, PlainValue]]:
     if isinstance(value, dict):
         for key, child in value.items():
             yield from _leaves(f"{prefix}.{key}" if prefix else str(key), child)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for number, item in enumerate(value):
+            yield from _leaves(f"{prefix}.{number}", item)
     elif isinstance(value, list):
         yield prefix, f"[{','.join(str(_plain(item)) for item in value)}]"
     else:
@@ -138,7 +141,7 @@ def fingerprint(config: Config | Distillation, hashes: Sequence[str]) -> str:
         config: The settings.
         hashes: SHA-256 of the inputs and weights, and the precision.
     """
-    prolongable = isinstance(config, Config) and len(config.schedule.scales) == 1
+    prolongable = isinstance(config, Config) and len(config.schedule.plan()) == 1
     deciding = sorted(
         f"{old_key(key)}={old_value(key, value)}"
         for key, value in flatten(config).items()

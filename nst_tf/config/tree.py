@@ -14,7 +14,8 @@ from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
 from nst_tf.observers import Observer, standard_observers
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer
+from nst_tf.optimization.terms import redraw_period
+from nst_tf.optimizers import LBFGS, OPTIMIZERS, Optimizer, Parametrisation
 from nst_tf.runs.published import PublishedFigure
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.checks import at_least, convert_fields, wrong_type
@@ -81,7 +82,8 @@ class Config:
         optimizer: Settings of the optimiser.
         image: Sizes, colours and the start picture.
         regions: Regions of the content and of the styles, and the style that each one takes.
-        schedule: Scales, and rules that end a run early.
+        parametrisation: The variables that the optimiser moves: pixels, or numbers that make them up.
+        schedule: Phases or scales, and rules that end a run early.
         runtime: Device, precision, threads and determinism.
         tracking: Observers by name.
         evaluation: Whether and by which network the finished picture is scored.
@@ -115,6 +117,7 @@ class Config:
     optimizer: Optimizer = field(default_factory=LBFGS, metadata=_OF_OPTIMIZATION)
     image: Canvas = field(default_factory=Canvas)
     regions: Regions = field(default_factory=Regions, metadata=role(method="optimize"))
+    parametrisation: Parametrisation = field(default_factory=Parametrisation, metadata=_OF_OPTIMIZATION)
     schedule: Schedule = field(default_factory=Schedule, metadata=_OF_OPTIMIZATION)
     runtime: Runtime = field(default_factory=Runtime, metadata=role(in_fingerprint=False, in_objective=False))
     tracking: dict[str, Observer] = field(default_factory=standard_observers, metadata=WATCHING)
@@ -135,11 +138,33 @@ class Config:
         self._check_margin()
         self._check_style_scale()
         self._check_recolouring()
+        self._check_phases()
         if self.schedule.keep_state and not self.optimizer.supports_warm_start:
             able = ", ".join(name for name, optimizer in OPTIMIZERS.items() if optimizer.supports_warm_start)
             raise InputError(
                 f"schedule.keep_state=true: {type(self.optimizer).__name__} cannot use at one size what it learned at "
                 f"another. Set it to false, or choose an optimizer= out of {able}."
+            )
+
+    def _check_phases(self) -> None:
+        """Refuse phases that the losses, the optimiser or the variables do not bear."""
+        if self.method is not Method.optimize:
+            return
+        for phase in self.schedule.plan():
+            optimizer = phase.optimizer_of(self.optimizer)
+            for name, loss in phase.losses_of(self.losses).items():
+                period = redraw_period(loss) if loss.weight else None
+                if period is not None and not optimizer.single_evaluation:
+                    able = ", ".join(name for name, each in OPTIMIZERS.items() if each.single_evaluation)
+                    raise InputError(
+                        f"losses.{name}.redraw={period}: {type(optimizer).__name__} compares several evaluations and "
+                        f"needs the same draw for all. Set redraw to phase or never, or choose an optimizer= out of {able}."
+                    )
+        if self.schedule.keep_state and not self.parametrisation.is_pixels:
+            raise InputError(
+                "schedule.keep_state=true: the moments belong to the variables of one size, which "
+                f"parametrisation={self.parametrisation.basis.name} does not enlarge. Set it to false, or choose "
+                "parametrisation=pixels."
             )
 
     def _check_recolouring(self) -> None:

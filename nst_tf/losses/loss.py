@@ -11,7 +11,13 @@ from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.lazy import tf
 
 Features: TypeAlias = "Mapping[str, tf.Tensor]"
-"""Layer name to features ``(B, H, W, C)``; ``"image"`` is the picture itself, ``(B, H, W, 3)`` RGB in [0, 1]."""
+"""Layer name to features ``(B, H, W, C)``; ``"image"`` is the picture itself, ``(B, H, W, 3)`` RGB in [0, 1].
+
+A loss with draws also finds its seed under `DRAW`.
+"""
+
+DRAW = "draw"
+"""Name of a draw among features: an int32 seed ``(2,)`` for TensorFlow's stateless random functions."""
 
 Representation: TypeAlias = "Mapping[str, tf.Tensor]"
 """Layer name to what a loss compares there, ``(B, …)``: the features themselves, or Gram matrices, for example."""
@@ -49,6 +55,24 @@ class Loss(ABC):
 
     positional: ClassVar[bool] = False
     """True if the loss compares position by position, so that its references need the picture's own shape."""
+
+    joint: ClassVar[bool] = False
+    """True if all references together make one target, see `join`."""
+
+    draws: ClassVar[bool] = False
+    """True if the loss takes random positions or directions from the seed `DRAW` among its features.
+
+    It then has a setting ``redraw``: ``never`` for one draw in the run, ``phase`` for one in each phase, or the number
+    of steps between two draws. The seed follows from the run's seed, the phase and the step, so that a resumed run has
+    the same draws. References see the first draw of the phase.
+    """
+
+    anchors: ClassVar[bool] = False
+    """True if the targets follow the picture, see `anchor`.
+
+    It then has two settings. ``rematch`` is ``phase`` for targets that are made once in each phase, or the number of
+    steps between two. ``content_share`` is the share of the content in the picture that they are made from.
+    """
 
     def __post_init__(self) -> None:
         convert_fields(self)
@@ -93,6 +117,32 @@ class Loss(ABC):
         Returns:
             Layer name to ``(B,)`` float32.
         """
+
+    @property
+    def part_names(self) -> Sequence[str]:
+        """Names of the parts that `distance` returns, which tables show: the layers, unless a loss overrides them."""
+        return [layer for layer in self.taps if layer != "image"]
+
+    def join(self, representations: Mapping[str, Representation], shares: Mapping[str, float]) -> Representation:
+        """Make the one target of a loss that is `joint` from the representations of its references.
+
+        Args:
+            representations: Name of a reference (``content``, ``style:1``, …) to its representation.
+            shares: Name of a reference to its share; those of the styles add up to 1.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has one target for each reference")
+
+    def anchor(self, features: Features, targets: Representation) -> Representation:
+        """Make the targets of a loss that `anchors` from the picture, at the start of a phase and at each rematch.
+
+        Args:
+            features: Features of the picture, mixed with the content by ``content_share``, after `smooth`.
+            targets: What `finalize_targets` returned.
+
+        Returns:
+            What `distance` takes as ``targets`` until the next rematch. It carries no gradient.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has targets that do not follow the picture")
 
     def finalize_targets(self, representation: Representation) -> Representation:
         """Do once what every step needs of a reference's representation, or of several blended into one."""

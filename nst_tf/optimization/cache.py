@@ -17,9 +17,9 @@ from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimization.terms import active_losses
+from nst_tf.optimization.terms import Draws, active_losses
 from nst_tf.optimization.tiled_objective import TiledObjective
-from nst_tf.optimizers import Optimizer
+from nst_tf.optimizers import Optimizer, Parametrisation
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.lazy import tf
 
@@ -82,23 +82,26 @@ class RunCache:
         shares: Sequence[float],
         regions: Sequence[RegionMasks] = (),
         tile: int | None = None,
+        draws: Draws | None = None,
     ) -> Objective:
         """Return `Objective.prepare` of these arguments, or `TiledObjective.prepare_tiled` with a ``tile``.
 
-        Losses that differ only in their weights share their targets.
+        Losses that differ only in their weights share their targets. ``draws`` is None for
+        losses without draws.
 
         Raises:
             InputError: See `Objective.prepare`.
         """
         pictures = tuple(_digest(picture) for picture in (content, *styles))
-        key = (id(extractor), static_configs(losses), pictures, tuple(shares), tuple(map(_region_key, regions)), tile)
+        masks = tuple(map(_region_key, regions))
+        key = (id(extractor), static_configs(losses), pictures, tuple(shares), masks, tile, draws)
         if (found := self._objectives.find(key)) is not None:
             return found.with_weights(losses)
         self._objectives.drop_unused()
         style_images = [tf.constant(style) for style in styles]
         arguments = (extractor, losses, tf.constant(content), style_images, shares, regions)
         if tile is None:
-            return self._objectives.put(key, Objective.prepare(*arguments))
+            return self._objectives.put(key, Objective.prepare(*arguments, draws))
         return self._objectives.put(key, TiledObjective.prepare_tiled(*arguments, tile))
 
     def loop(
@@ -109,6 +112,7 @@ class RunCache:
         scale: int,
         start: tf.Tensor,
         raise_if_stopped: Callable[[], None] | None = None,
+        parametrisation: Parametrisation | None = None,
     ) -> CompiledLoop:
         """Return a `CompiledLoop` at a start picture, the kept one after a reset if an earlier run has the same form.
 
@@ -122,17 +126,29 @@ class RunCache:
             scale: Index of the scale. Two scales of one run never share a loop.
             start: ``(B, H, W, 3)``, RGB in [0, 1].
             raise_if_stopped: See `CompiledLoop`.
+            parametrisation: The variables that the optimiser moves; None for the pixels.
         """
-        input_types = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
-        settings = (objective.tile, static_configs(objective.losses), repr(optimizer.static_config()), schedule.average)
+        parametrisation = parametrisation or Parametrisation()
+        values = [value for value in tf.nest.flatten(objective.inputs) if value is not None]
+        input_types = tuple((tuple(value.shape), value.dtype.name) for value in values)
+        solvers = (repr(optimizer.static_config()), repr(parametrisation), schedule.average)
+        settings = (objective.tile, static_configs(objective.losses), solvers)
         key = (id(objective.extractor), settings, scale, tuple(start.shape), start.device, input_types)
         if (found := self._loops.find(key)) is not None:
             found.reset(optimizer, start, [objective.inputs], schedule.growth, raise_if_stopped)
             return found
         if self._loops.drop_unused():
             self._free_dropped_loops()
-        solver, evaluate = optimizer.solver(start), objective.evaluator()
-        loop = CompiledLoop(solver, evaluate, schedule.growth, raise_if_stopped, schedule.average, [objective.inputs])
+        solver, evaluate = parametrisation.solver(optimizer, start), objective.evaluator()
+        loop = CompiledLoop(
+            solver,
+            evaluate,
+            schedule.growth,
+            raise_if_stopped,
+            schedule.average,
+            [objective.inputs],
+            objective.changes_by_step,
+        )
         _LOOPS_IN_MEMORY.add(loop)
         return self._loops.put(key, loop)
 
@@ -201,7 +217,8 @@ def _digest(picture: np.ndarray) -> tuple[tuple[int, ...], str]:
 
 
 def _region_key(region: RegionMasks) -> tuple[Hashable, ...]:
-    """Return what determines the weights of a region: its name, share, propagation, and the hashes of its masks."""
-    masks = {"content": region.content, **region.styles}
+    """Return what determines the weights of a region: name, share, propagation, and hashes of its masks and maps."""
+    maps = {f"map of {name}": values for name, values in region.maps.items()}
+    masks = {"content": region.content, **region.styles, **maps}
     hashes = tuple((name, None if mask is None else _digest(mask)) for name, mask in masks.items())
     return (region.name, region.share, region.propagation, region.grow, hashes)

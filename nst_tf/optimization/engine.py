@@ -1,4 +1,4 @@
-"""The optimisation over scales, as a stream of events."""
+"""The optimisation over phases, as a stream of events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 import numpy as np
 
 from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, StepRecord, column, loop_arrays
+from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
 from nst_tf.runs.events import Failed, Finished, Iterate, Progressed, Scaled
@@ -21,6 +22,9 @@ from nst_tf.util.lazy import tf
 
 HOST_SECONDS = 2.0
 """Longest time, in seconds, that the device works before the host checks for Ctrl-C."""
+
+ANCHOR = "engine/anchor"
+"""Name in a checkpoint of the picture to which targets that follow the picture were matched last."""
 
 Outcome = tuple[str, str]
 """The status of a run, one of `nst_tf.runs.folder.STATUSES`, and its reason."""
@@ -39,7 +43,8 @@ class Engine:
         self._problem, self._device = problem, device
         rule = [problem.schedule.stop_period] if problem.schedule.stop_change else []
         self._periods = sorted({*periods, *rule})
-        self._ends = problem.schedule.ends(problem.steps)
+        self._phases, self._ends = problem.schedule.plan(), problem.schedule.ends(problem.steps)
+        self._columns = problem.term_names if len(self._phases) > 1 else []
         self._seconds = 0.0
         self._request = StopRequest()
         self._level: PyramidLevel | None = None
@@ -72,7 +77,7 @@ class Engine:
             yield Finished(*outcome, self._iterate(self._level, best=outcome[0] == "diverged"))
 
     def _run_levels(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled, None, Outcome]:
-        """Run the scales in order, each from the picture of the one before."""
+        """Run the phases in order, each from the picture of the one before."""
         self._seconds = float(state.get("engine/seconds", 0.0))
         outcome = ("completed", "")
         for scale in range(int(state.get("engine/scale", 0)), len(self._ends)):
@@ -87,19 +92,24 @@ class Engine:
         return outcome
 
     def _next_level(self, scale: int, state: Mapping[str, np.ndarray]) -> PyramidLevel:
-        problem, factor = self._problem, self._problem.schedule.scales[scale]
-        content, styles = problem.pictures(factor)
-        if self._level is None:
-            start = problem.canvas.start_image(content, styles, problem.seed, problem.canvas.margin_at(factor))
-        else:
-            start = problem.enlarge(self._level.loop.image(), problem.schedule.scales[self._level.scale], factor)
-        objective = problem.objective(content, styles, factor)
+        problem, phase = self._problem, self._phases[scale]
+        content, styles = problem.pictures(phase.scale)
+        before = None if self._level is None else (self._level.loop.image(), self._phases[self._level.scale].scale)
+        start = tf.constant(problem.start(phase, content, styles, before))
+        optimizer = phase.optimizer_of(problem.optimizer)
+        targets = Targets(problem.objective(content, styles, scale), tf.constant(content))
         loop = problem.cache.loop(
-            objective, problem.optimizer, problem.schedule, scale, tf.constant(start), self._request.raise_if_stopped
+            targets.follow(state.get(ANCHOR, start)),
+            optimizer,
+            problem.schedule,
+            scale,
+            start,
+            self._request.raise_if_stopped,
+            problem.parametrisation,
         )
         if self._level is not None and problem.schedule.keep_state:
             loop.solver.warm_start(self._level.loop.solver)
-        return PyramidLevel(scale, loop, problem.schedule.stop_rule(), *self._counts_before(state))
+        return PyramidLevel(scale, loop, targets, problem.schedule.stop_rule(), *self._counts_before(state))
 
     def _counts_before(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
         """Return the steps and evaluations of all scales before the next one."""
@@ -132,7 +142,7 @@ class Engine:
             return "diverged", f"{_divergence(record)} at step {level.step}; kept the picture of the lowest loss"
         if record.stalled:
             return "converged", f"the solver found nothing lower at step {level.step}"
-        if level.step % schedule.stop_period == 0 and level.rule(level.step, record.total):
+        if level.step % schedule.stop_period == 0 and level.rule(level.step, level.comparable_total):
             return "converged", (
                 f"the loss changed by less than {schedule.stop_change:g} % over {schedule.stop_window} steps"
             )
@@ -143,7 +153,8 @@ class Engine:
     def _next_boundary(self, level: PyramidLevel) -> int:
         """Return the next multiple of a period, or the last step of the scale if that comes first."""
         multiples = [(level.step // period + 1) * period for period in self._periods]
-        return min([*multiples, self._ends[level.scale]])
+        rematches = [level.next_rematch] if level.next_rematch else []
+        return min([*multiples, *rematches, self._ends[level.scale]])
 
     def _is_boundary(self, step: int) -> bool:
         return any(step % period == 0 for period in self._periods) or step == self._ends[-1]
@@ -151,7 +162,7 @@ class Engine:
     def _iterate(self, level: PyramidLevel, best: bool = False) -> Iterate:
         """Return the present iterate, or with ``best`` the one of the lowest loss at this scale."""
         record = level.loop.read_best() if best else level.loop.read_reported()
-        factor = self._problem.schedule.scales[level.scale]
+        factor = self._phases[level.scale].scale
         image = level.loop.best if best else level.loop.image
         return Iterate(
             step=level.steps_before + record.step,
@@ -160,7 +171,7 @@ class Engine:
             seconds=self._seconds,
             total=record.total,
             gradient_norm=record.gradient_norm,
-            terms=record.terms,
+            terms=dict.fromkeys(self._columns, math.nan) | record.terms,
             picture=lambda: self._problem.finish(image(), factor)[0],
             state=lambda: level.state() | {"engine/seconds": np.array(self._seconds)},
         )
@@ -175,21 +186,53 @@ class Engine:
             self._seconds += time.perf_counter() - start
 
 
-class PyramidLevel:
-    """One scale of a run: its compiled loop, its stop rule, and the counts of the scales before it.
+class Targets:
+    """The objective of a phase, with targets that may follow the picture.
 
     Args:
-        scale: Index of the scale, from 0.
+        objective: The objective, with the targets that the references give.
+        content: The content at the size of the phase, ``(1, H, W, 3)``.
+    """
+
+    def __init__(self, objective: Objective, content: tf.Tensor) -> None:
+        self._objective, self._content = objective, content
+        self._anchor: np.ndarray | None = None
+        self.period = objective.rematch_period
+
+    def follow(self, image: tf.Tensor | np.ndarray) -> Objective:
+        """Return the objective with its targets matched to a picture ``(1, H, W, 3)``, where a loss asks for it."""
+        if not self._objective.anchors:
+            return self._objective
+        self._anchor = np.asarray(image)
+        return self._objective.anchored(tf.constant(image), self._content)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the picture to which the targets were matched last, for a checkpoint."""
+        return {} if self._anchor is None else {ANCHOR: self._anchor}
+
+
+class PyramidLevel:
+    """One phase of a run: its compiled loop, its stop rule, and the counts of the scales before it.
+
+    Args:
+        scale: Index of the phase, from 0.
         loop: The compiled loop.
+        targets: The objective and its targets, which may follow the picture.
         rule: The rule that detects convergence.
         steps_before: Steps of the scales before.
         evaluations_before: Evaluations of the scales before.
     """
 
     def __init__(
-        self, scale: int, loop: CompiledLoop, rule: StopRule, steps_before: int, evaluations_before: int
+        self,
+        scale: int,
+        loop: CompiledLoop,
+        targets: Targets,
+        rule: StopRule,
+        steps_before: int,
+        evaluations_before: int,
     ) -> None:
-        self.scale, self.loop, self.rule = scale, loop, rule
+        self.scale, self.loop, self.targets, self.rule = scale, loop, targets, rule
         self.steps_before, self.evaluations_before = steps_before, evaluations_before
         self.record = NO_RECORD
         self.seconds_per_step = HOST_SECONDS  # one step at a time until a step has been timed
@@ -217,18 +260,36 @@ class PyramidLevel:
             self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
             self.record = self.loop.restore(state)
 
+    @property
+    def next_rematch(self) -> int | None:
+        """The step, over all phases, at which the targets are next matched to the picture; None for never."""
+        period = self.targets.period
+        return None if period is None else self.steps_before + (self.record.step // period + 1) * period
+
+    @property
+    def comparable_total(self) -> float:
+        """The loss of the present picture under the draws of the start, by which the stop rule compares steps."""
+        return self.loop.comparable_total()
+
     def advance(self, steps: int) -> None:
-        """Take up to ``steps`` steps."""
+        """Take up to ``steps`` steps, with targets that are matched to the picture first where that is due."""
+        period = self.targets.period
+        if period is not None and self.record.step and self.record.step % period == 0:
+            self.loop.renew([self.targets.follow(self.loop.solver.image()).inputs])
         self.record = self.loop.advance(steps)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint: the loop's, the solver's, and those under ``engine/``."""
-        return self.loop.state() | {
-            "engine/scale": np.array(self.scale),
-            "engine/steps": np.array(self.steps_before),
-            "engine/evaluations": np.array(self.evaluations_before),
-            "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
-        }
+        return (
+            self.loop.state()
+            | self.targets.state()
+            | {
+                "engine/scale": np.array(self.scale),
+                "engine/steps": np.array(self.steps_before),
+                "engine/evaluations": np.array(self.evaluations_before),
+                "engine/history": np.array(self.rule.history, np.float64).reshape(-1, 2),
+            }
+        )
 
 
 def _divergence(record: StepRecord) -> str:

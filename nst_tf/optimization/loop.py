@@ -56,6 +56,10 @@ class CompiledLoop:
     the loss of the start, or when the solver stalls. It keeps the picture of the lowest loss with its record. With
     ``average``, the exponential moving average of the pictures is the picture that is reported and saved.
 
+    An objective that ``changes_by_step`` has other draws at other steps, so that losses of two steps are not
+    comparable. The loop then reports the loss under the draws of the start, and keeps the last healthy picture in place
+    of that of the lowest loss.
+
     Attributes:
         solver: The solver.
         shape: Height and width of the picture.
@@ -69,6 +73,7 @@ class CompiledLoop:
         average: Decay of the moving average, see `nst_tf.optimization.schedule.Schedule`; 0 for none.
         inputs: Nested tensors that the objective takes beside the picture. They are arguments of the compiled step,
             not constants in it.
+        changes_by_step: Whether the objective also takes the step, an int64 scalar.
     """
 
     def __init__(
@@ -79,7 +84,9 @@ class CompiledLoop:
         raise_if_stopped: Callable[[], None] | None = None,
         average: float = 0.0,
         inputs: Sequence[Any] = (),
+        changes_by_step: bool = False,
     ) -> None:
+        self._changes_by_step = changes_by_step
         self.solver, self._growth, self._raise_if_stopped, self._decay = solver, growth, raise_if_stopped, average
         self._inputs = inputs
         self._compiled_objective = compile_function(objective)
@@ -89,7 +96,7 @@ class CompiledLoop:
         self.shape = (int(image.shape[1]), int(image.shape[2]))
         self._best_image = tf.Variable(image, trainable=False)
         self._mean_image = tf.Variable(image, trainable=False) if average else None
-        self._mean_record = NO_RECORD
+        self._reported_record = NO_RECORD
         self._term_names: list[str] = []
         self._row: Any = None  # the rows become variables once the number of terms is known
         self._best_row: Any = None
@@ -117,7 +124,7 @@ class CompiledLoop:
         for variable in (self._best_image, self._mean_image):
             if variable is not None:
                 variable.assign(self.solver.image())
-        self._mean_record, self._term_names = NO_RECORD, []
+        self._reported_record, self._term_names = NO_RECORD, []
 
     def begin(self) -> StepRecord:
         """Evaluate the start picture and return its record, step 0."""
@@ -128,6 +135,22 @@ class CompiledLoop:
         total = evaluation.total.numpy()
         bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
         self._assign_rows(list(evaluation.terms), row.numpy(), row.numpy(), bound)
+        return self.read()
+
+    def renew(self, inputs: Sequence[Any]) -> StepRecord:
+        """Continue with other inputs of the objective, such as targets that follow the picture; costs an evaluation.
+
+        The lowest loss is that of the present picture again, since earlier losses are not comparable.
+        """
+        self._inputs = inputs
+        image = self.solver.image()
+        step, evaluations, stalled = tf.unstack(self._row[:, :3], axis=1)
+        evaluation = self._evaluate(image, step)
+        self.solver.begin(evaluation)
+        row = _record_row(evaluation, image, step, evaluations + 1, stalled).numpy()
+        self._assign_rows(self._term_names, row, row, self._bound.numpy())
+        self._best_image.assign(image)
+        self._reported_record = NO_RECORD
         return self.read()
 
     def advance(self, steps: int) -> StepRecord:
@@ -142,18 +165,24 @@ class CompiledLoop:
     def read_reported(self) -> StepRecord:
         """Return the record of `image`: the solver's picture, or the moving average.
 
-        The moving average is evaluated at most once a step. That evaluation serves the observers alone and is not
-        counted.
+        The moving average, or a picture under the draws of the start, is evaluated at most once a step. That evaluation
+        serves the observers and the stop rule alone and is not counted.
         """
         record = self.read()
-        if self._mean_image is None or record.step == 0:
+        if record.step == 0 or not (self._changes_by_step or self._mean_image is not None):
             return record
-        if self._mean_record.step != record.step:
+        if self._reported_record.step != record.step:
             step, evaluations, stalled = tf.unstack(self._row[:, :3], axis=1)
-            mean = self._mean_image.read_value()
-            row = _record_row(self._evaluate(mean), mean, step, evaluations, stalled)
-            self._mean_record = self._step_record(row)._replace(healthy=record.healthy)
-        return self._mean_record
+            image = self.solver.image() if self._mean_image is None else self._mean_image.read_value()
+            row = _record_row(self._evaluate(image), image, step, evaluations, stalled)
+            self._reported_record = self._step_record(row)._replace(healthy=record.healthy)
+        return self._reported_record
+
+    def comparable_total(self) -> float:
+        """Return the loss of the solver's picture under the draws of the start, ``nan`` if it is not finite."""
+        if self._changes_by_step and self._mean_image is None:
+            return self.read_reported().total
+        return self.read().total
 
     def read_best(self) -> StepRecord:
         """Return the record of the picture of the lowest loss so far, or `NO_RECORD`."""
@@ -216,8 +245,15 @@ class CompiledLoop:
         total = column(rows, "total")
         return tf.math.is_finite(total) & tf.math.is_finite(column(rows, "gradient_norm")) & (total <= self._bound)
 
-    def _evaluate(self, image: tf.Tensor) -> Evaluation:
-        return self._compiled_objective(image, *self._inputs)
+    def _evaluate(self, image: tf.Tensor, step: tf.Tensor | None = None) -> Evaluation:
+        """Evaluate a picture with the draws of a step ``(B,)``, by default those of the start."""
+        return self._compiled_objective(image, *self._inputs, *self._step_input(step))
+
+    def _step_input(self, step: tf.Tensor | None) -> list[tf.Tensor]:
+        """Return the last argument of an objective that ``changes_by_step``, and nothing for any other."""
+        if not self._changes_by_step:
+            return []
+        return [tf.constant(0, tf.int64) if step is None else tf.cast(step[0], tf.int64)]
 
     def _interruptible_objective(self, image: tf.Tensor, *inputs: Any) -> Evaluation:
         if self._raise_if_stopped is not None:
@@ -225,11 +261,9 @@ class CompiledLoop:
         return self._compiled_objective(image, *inputs)
 
     def _take_steps(self, steps: tf.Tensor, *inputs: Any) -> None:
-        def objective(image: tf.Tensor) -> Evaluation:
-            return self._objective(image, *inputs)
-
         def body(index: tf.Tensor) -> tuple[tf.Tensor]:
-            self._record(self.solver.step(objective))
+            step = self._step_input(column(self._row.read_value(), "step") + 1)
+            self._record(self.solver.step(lambda image: self._objective(image, *inputs, *step)))
             return (index + 1,)
 
         def may_continue(index: tf.Tensor) -> tf.Tensor:
@@ -243,7 +277,9 @@ class CompiledLoop:
         evaluations = column(previous, "evaluations") + tf.cast(step.evaluations, tf.float64)
         image = self.solver.image()
         row = _record_row(step.evaluation, image, column(previous, "step") + 1, evaluations, step.stalled)
-        lower = self._is_healthy(row) & (column(row, "total") < column(self._best_row, "total"))  # (B,)
+        lower = self._is_healthy(row)  # (B,)
+        if not self._changes_by_step:
+            lower &= column(row, "total") < column(self._best_row, "total")
         self._best_row.assign(tf.where(lower[:, None], row, self._best_row))
         self._best_image.assign(tf.where(lower[:, None, None, None], image, self._best_image))
         if self._mean_image is not None:

@@ -8,9 +8,19 @@ from dataclasses import replace
 from nst_tf.images import RegionMasks
 from nst_tf.losses import Balance, LayerLoss, Loss
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
-from nst_tf.optimization.terms import Term, TermInputs, active_losses, part_name
-from nst_tf.optimizers import Evaluation
+from nst_tf.optimization.terms import (
+    Draws,
+    Term,
+    TermInputs,
+    WeightedTarget,
+    active_losses,
+    part_name,
+    redraw_period,
+    rematch_period,
+)
+from nst_tf.optimizers import Evaluation, finest_level
 from nst_tf.util.compilation import compile_function
+from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import squared_sum
 
@@ -43,6 +53,7 @@ class Objective:
         styles: Sequence[tf.Tensor],
         shares: Sequence[float],
         regions: Sequence[RegionMasks] = (),
+        draws: Draws | None = None,
     ) -> Objective:
         """Compute every target once.
 
@@ -53,11 +64,12 @@ class Objective:
             styles: Pictures ``(B, h, w, 3)``, of any sizes.
             shares: One share per style; they should sum to 1.
             regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
+            draws: What the draws of losses follow from; None for seed 0.
 
         Raises:
             InputError: No loss has a weight above 0, or one refers to a style that was not given.
         """
-        references = References(extractor, active_losses(losses), content, styles, shares, regions)
+        references = References(extractor, active_losses(losses), content, styles, shares, regions, draws)
         return cls(extractor, references.terms())
 
     @property
@@ -70,14 +82,70 @@ class Objective:
         """Weights, targets and factors of every term, all as tensors: the second argument of `evaluator`'s function."""
         return {name: term.inputs.as_tensors() for name, term in self._terms.items()}
 
-    def evaluator(self) -> Callable[[tf.Tensor, Mapping[str, TermInputs]], Evaluation]:
-        """Return a function of a picture and `inputs`, which is compiled once for all objectives of these settings."""
+    def evaluator(self) -> Callable[..., Evaluation]:
+        """Return a function of a picture and `inputs`, which is compiled once for all objectives of these settings.
+
+        If the objective `changes_by_step`, the function also takes the step of the phase.
+        """
         losses = self.losses
 
-        def evaluate(image: tf.Tensor, inputs: Mapping[str, TermInputs]) -> Evaluation:
-            return self._with_terms({name: Term(loss, inputs[name]) for name, loss in losses.items()})(image)
+        def evaluate(image: tf.Tensor, inputs: Mapping[str, TermInputs], step: tf.Tensor | None = None) -> Evaluation:
+            return self._with_terms({name: Term(loss, inputs[name]) for name, loss in losses.items()})(image, step)
 
         return evaluate
+
+    @property
+    def changes_by_step(self) -> bool:
+        """Whether a loss has new draws in the course of a phase."""
+        return any(redraw_period(term.loss) is not None for term in self._terms.values())
+
+    @property
+    def rematch_period(self) -> int | None:
+        """Steps between two rematches of the losses whose targets follow the picture; None for none in a phase.
+
+        Raises:
+            InputError: Two losses have different periods.
+        """
+        periods = {rematch_period(term.loss) for term in self._terms.values() if term.loss.anchors}
+        if len(periods) > 1:
+            raise InputError("losses.NAME.rematch: losses whose targets follow the picture must have the same value")
+        return periods.pop() if periods else None
+
+    @property
+    def anchors(self) -> bool:
+        """Whether the targets of a loss follow the picture, so that `anchored` makes them."""
+        return any(term.loss.anchors for term in self._terms.values())
+
+    def anchored(self, image: tf.Tensor, content: tf.Tensor) -> Objective:
+        """Return the objective whose targets are matched to a picture, for the losses whose targets follow it.
+
+        Args:
+            image: ``(B, H, W, 3)``, RGB in [0, 1].
+            content: The content at the same size.
+        """
+        terms = {
+            name: self._anchored_term(term, image, content) if term.loss.anchors else term
+            for name, term in self._terms.items()
+        }
+        return self._with_terms(terms)
+
+    def _anchored_term(self, term: Term, image: tf.Tensor, content: tf.Tensor) -> Term:
+        share = getattr(term.loss, "content_share", 0.0)
+        if getattr(term.loss, "content_detail", False):
+            image = image + finest_level(content)
+
+        @compile_function
+        def anchor(mixed: tf.Tensor, targets: list[dict[str, tf.Tensor]]) -> list[dict[str, tf.Tensor]]:
+            features = term.smooth(extract_features(self.extractor, mixed))
+            return [dict(term.loss.anchor(features, layers)) for layers in targets]
+
+        regions = {}
+        for name, region in term.inputs.regions.items():
+            arguments = ((1 - share) * image + share * content, [dict(layers) for _, layers in region.targets])
+            matched = anchor.get_concrete_function(*arguments)(*arguments)  # concrete, as in `References`
+            targets = [WeightedTarget(old.share, new) for old, new in zip(region.targets, matched, strict=True)]
+            regions[name] = region._replace(targets=targets)
+        return replace(term, inputs=term.inputs._replace(regions=regions))
 
     def with_weights(self, losses: Mapping[str, Loss]) -> Objective:
         """Return an objective with the same targets and the weights of ``losses``."""
@@ -146,32 +214,37 @@ class Objective:
         compiled = gradient_norm.get_concrete_function(image, rows[0])  # concrete, as in `References`
         return tf.stack([compiled(image, row) for row in rows])
 
-    def __call__(self, image: tf.Tensor) -> Evaluation:
+    def __call__(self, image: tf.Tensor, step: tf.Tensor | None = None) -> Evaluation:
         """Compute total, gradient and terms.
 
         Args:
             image: ``(B, H, W, 3)``, RGB in [0, 1].
+            step: Step of the phase, an int64 scalar, which decides draws; None is the start.
 
         Returns:
             The evaluation; its terms have the names of `nst_tf.optimization.terms.term_names`.
         """
-        return Evaluation(*self.differentiate(image, self._total))
+        return Evaluation(*self.differentiate(image, self._total, step))
 
     def differentiate(
-        self, image: tf.Tensor, value_of: Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+        self,
+        image: tf.Tensor,
+        value_of: Callable[[Mapping[str, tf.Tensor]], tf.Tensor],
+        step: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """Compute a function of the terms, its gradient with respect to the picture, and the terms.
 
         Args:
             image: ``(B, H, W, 3)``, RGB in [0, 1].
             value_of: Function from the terms by name to ``(B,)`` float32.
+            step: See `__call__`.
 
         Returns:
             ``(B,)`` float32, ``(B, H, W, 3)`` float32, and the terms, ``(B,)`` float32 each.
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
-            terms = self._term_values(image)
+            terms = self._term_values(image, step)
             value = value_of(terms)
         return value, tape.gradient(value, image), terms
 
@@ -183,11 +256,11 @@ class Objective:
     def _total(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
         return tf.add_n([terms[name] for name in self._terms])
 
-    def _term_values(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _term_values(self, image: tf.Tensor, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         features = extract_features(self.extractor, image)
         terms: dict[str, tf.Tensor] = {}
         for name, term in self._terms.items():
-            smoothed = term.smooth(features)
+            smoothed = term.smooth(features, step)
             terms |= self._named(name, term, term.layers(smoothed))
             diagnostics = term.loss.compute_diagnostics(smoothed)
             terms |= {f"{name}/{diagnostic}": value for diagnostic, value in diagnostics.items()}

@@ -9,7 +9,9 @@ import numpy as np
 
 from nst_tf.backbones.receptive_field import AxisField, ReceptiveField, receptive_fields
 from nst_tf.images import Propagation, RegionMasks, resize_mask
+from nst_tf.images.semantic_maps import resize_channels
 from nst_tf.losses import PositionWeights
+from nst_tf.losses.mrf import MAP, beside
 from nst_tf.util.compilation import compile_function
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -59,6 +61,20 @@ class LayerWeights:
                     "larger regions.grow, a larger picture, or a larger mask."
                 )
         return {layer: tf.constant(plane[None, ..., None], tf.float32) for layer, plane in grown.items()}
+
+    def maps(self, values: np.ndarray, picture: tf.Tensor, layers: Sequence[str]) -> PositionWeights:
+        """Return the semantic map of a picture at the positions of each layer, averaged over their cells.
+
+        Args:
+            values: ``(H, W, R)``, at the size of the picture.
+            picture: ``(B, H, W, 3)``; only its shape is read.
+            layers: Names of the layers.
+
+        Returns:
+            The name `nst_tf.losses.mrf.beside` gives, such as ``conv3_1/map``, to ``(1, h, w, R)`` float32.
+        """
+        sizes = self._sizes_at(tuple(picture.shape))
+        return {beside(layer, MAP): tf.constant(resize_channels(values, *sizes[layer])[None]) for layer in layers}
 
     def _sizes_at(self, shape: tuple[int, ...]) -> dict[str, tuple[int, int]]:
         """Return height and width of each layer for pictures of a shape; the network is traced and not run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -36,10 +37,11 @@ from nst_tf.optimization.footprint import (
     fitting_tile,
 )
 from nst_tf.optimization.objective import Objective
+from nst_tf.optimization.phases import Phase, PhaseStart, active_in, terms_in
 from nst_tf.optimization.schedule import Schedule
-from nst_tf.optimization.terms import active_losses
+from nst_tf.optimization.terms import Draws, active_losses
 from nst_tf.optimization.tile_sums import tile_obstacle
-from nst_tf.optimizers import Optimizer
+from nst_tf.optimizers import Optimizer, Parametrisation, finest_level, resize_bilinear
 from nst_tf.system.memory import resident_mb
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -62,6 +64,7 @@ class Problem:
         styles: The style pictures at their own sizes.
         shares: Share of each style, summing to 1.
         regions: Regions of the content and of the styles, with their masks read.
+        parametrisation: The variables that the optimiser moves.
         tile: Side of the square that a tile owns, in pixels; None computes the whole picture at once.
         cache: Builds targets and compiled loops, or reuses those of earlier runs.
     """
@@ -78,6 +81,7 @@ class Problem:
     styles: Sequence[Picture]
     shares: Sequence[float]
     regions: Regions = field(default_factory=Regions)
+    parametrisation: Parametrisation = field(default_factory=Parametrisation)
     tile: int | None = None
     cache: RunCache = field(default_factory=RunCache)
 
@@ -103,6 +107,46 @@ class Problem:
         inner = crop(image, self.canvas.margin_at(factor))[0]
         resized = resize(inner, *self.canvas.shape(self.content, next_factor))[None]
         return extend(resized, self.canvas.margin_at(next_factor))
+
+    def start(
+        self,
+        phase: Phase,
+        content: np.ndarray,
+        styles: Sequence[np.ndarray],
+        before: tuple[np.ndarray, float] | None,
+    ) -> np.ndarray:
+        """Return the start picture of a phase, ``(1, H, W, 3)`` with its margin.
+
+        Args:
+            phase: The phase.
+            content: ``(1, H, W, 3)``, as `pictures` returns it.
+            styles: ``(1, h, w, 3)`` each, as `pictures` returns them.
+            before: The picture of the phase before and the fraction of the full size that it has; None in the first.
+        """
+        if phase.start is PhaseStart.content:
+            return content
+        height, width = content.shape[1:3]
+        detail = finest_level(tf.constant(content)).numpy()
+        if phase.start is PhaseStart.mean_laplacian:
+            shares = zip(self.shares, styles, strict=True)
+            return (sum(share * style.mean(axis=(1, 2), keepdims=True) for share, style in shares) + detail).astype(
+                np.float32
+            )
+        if before is None:
+            start = self.canvas.start_image(content, styles, self.seed, self.canvas.margin_at(phase.scale))
+        elif phase.start is PhaseStart.last:
+            return self.enlarge(before[0], before[1], phase.scale)
+        else:
+            inner = crop(before[0], self.canvas.margin_at(before[1]))
+            margin = self.canvas.margin_at(phase.scale)
+            inner = resize_bilinear(tf.constant(inner), height - 2 * margin, width - 2 * margin)
+            start = extend(inner.numpy(), margin)
+        return start if phase.start is PhaseStart.last else start + detail
+
+    @property
+    def term_names(self) -> list[str]:
+        """Names of the terms that any phase reports."""
+        return terms_in(self.schedule.plan(), self.losses, self.region_names)
 
     def region_masks(self, styles: Sequence[np.ndarray], factor: float = 1.0) -> list[RegionMasks]:
         """Return the regions that take a style, with masks at ``factor`` times the full size.
@@ -135,11 +179,13 @@ class Problem:
             image: ``(1, H, W, 3)``, with the margin.
             factor: Fraction of the full size.
         """
-        kept = self.regions.kept(self.content, *self.canvas.shape(self.content, factor), factor)
-        return self.canvas.finish(image, self.content, self.canvas.margin_at(factor), kept)
+        shape, margin = self.canvas.shape(self.content, factor), self.canvas.margin_at(factor)
+        seen = self.canvas.finish(image, self.content, margin)[0] if self.regions.seam_follows_result else None
+        kept = self.regions.kept(self.content, *shape, factor, seen)
+        return self.canvas.finish(image, self.content, margin, kept)
 
-    def objective(self, content: np.ndarray, styles: Sequence[np.ndarray], factor: float = 1.0) -> Objective:
-        """Return the objective, with targets from these pictures and layers balanced if a loss asks for it.
+    def objective(self, content: np.ndarray, styles: Sequence[np.ndarray], number: int = -1) -> Objective:
+        """Return the objective of a phase, with targets from these pictures and layers balanced if a loss asks for it.
 
         Layers are balanced at the start that the canvas gives for this size. The picture of a smaller scale is not
         used, so that a resumed run has the same balance.
@@ -147,14 +193,23 @@ class Problem:
         Args:
             content: ``(1, H, W, 3)``, as `pictures` returns it.
             styles: ``(1, h, w, 3)`` each, as `pictures` returns them.
-            factor: Fraction of the full size.
+            number: Number of the phase, from 0; by default the last.
 
         Raises:
             InputError: See `Objective.prepare`.
         """
-        regions = self.region_masks(styles, factor)
+        phases = self.schedule.plan()
+        number, phase = number % len(phases), phases[number]
+        factor, losses = phase.scale, phase.losses_of(self.losses)
         objective = self.cache.objective(
-            self.extractor, self.losses, content, styles, self.shares, regions, tile=self.tile
+            self.extractor,
+            losses,
+            content,
+            styles,
+            self.shares,
+            self.region_masks(styles, factor),
+            self.tile,
+            Draws(self.seed, number) if any(loss.draws for loss in active_losses(losses).values()) else None,
         )
         if not objective.gradient_balanced:
             return objective
@@ -169,11 +224,19 @@ class Problem:
         styles = [
             self.canvas.style_shape(style, content, number=number) for number, style in enumerate(self.styles, start=1)
         ]
-        copies = self.optimizer.image_copies + bool(self.schedule.average)
-        targets = [layer for loss in active_losses(self.losses).values() if loss.positional for layer in loss.taps]
+        variables = self.parametrisation.variables_per_pixel
+        copies = math.ceil(variables * self.optimizer.image_copies) + bool(self.schedule.average)
+        active = active_in(self.schedule.plan(), self.losses)
+        targets = list(dict.fromkeys(layer for loss in active if loss.positional for layer in loss.taps))
         return Footprint(
             self.extractor, content, styles, copies, self.optimizer, self.tile, targets, self.canvas.margin_at(1.0)
         )
+
+    def _tile_obstacle(self) -> str | None:
+        """Return why the problem cannot be computed tile by tile, in any of its phases; None if it can."""
+        phases = [active_losses(phase.losses_of(self.losses)) for phase in self.schedule.plan()]
+        obstacles = (tile_obstacle(self.extractor, losses) for losses in phases)
+        return next((obstacle for obstacle in obstacles if obstacle), None)
 
     def fit_memory(self, device: str, record: Mapping[str, Any] | None = None) -> tuple[Problem, MemoryPlan]:
         """Return the problem with tiles, history and size that fit into the available memory, and the plan.
@@ -209,7 +272,7 @@ class Problem:
     def _with_tiles(self, device: str) -> Problem:
         """Return the problem with the tiles that ``image.tile`` asks for, and the history that fits beside them."""
         tile, footprint = self.canvas.tile_side, self.footprint()
-        reason = None if self.canvas.tile == TILE_OFF else tile_obstacle(self.extractor, active_losses(self.losses))
+        reason = None if self.canvas.tile == TILE_OFF else self._tile_obstacle()
         if tile is not None and reason is not None:
             raise InputError(f"image.tile={tile}: {reason} Set image.tile=off.")
         if self.canvas.tile == TILE_OFF or reason or (tile is None and fits(footprint, device)):

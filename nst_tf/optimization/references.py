@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from nst_tf.images import RegionMasks
 from nst_tf.losses import Blend, Features, LayerLoss, Loss, PositionWeights, Representation, Temperatures
+from nst_tf.losses.style_copies import split_copy
 from nst_tf.optimization.position_weights import LayerWeights
-from nst_tf.optimization.terms import RegionInputs, Term, TermInputs, WeightedTarget, regions_of, represent
+from nst_tf.optimization.terms import (
+    Draws,
+    RegionInputs,
+    Term,
+    TermInputs,
+    WeightedTarget,
+    regions_of,
+    represent,
+)
 from nst_tf.util.compilation import compile_function
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -38,6 +49,7 @@ class References:
         styles: ``(B, h, w, 3)`` each, of any sizes.
         shares: One share per style.
         regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
+        draws: What the draws of losses follow from; None for seed 0.
 
     Raises:
         InputError: A loss refers to a style that was not given, it compares position by position with a picture of
@@ -52,13 +64,15 @@ class References:
         styles: Sequence[tf.Tensor],
         shares: Sequence[float],
         regions: Sequence[RegionMasks] = (),
+        draws: Draws | None = None,
     ) -> None:
-        self._extractor, self._losses = extractor, losses
+        self._extractor, self._losses, self._draws = extractor, losses, draws or Draws()
         style_names = [f"style:{n}" for n in range(1, len(styles) + 1)]
         self._pictures = {"content": content} | dict(zip(style_names, styles, strict=True))
         self._shares = {"content": 1.0} | dict(zip(style_names, shares, strict=True))
         self._regions = {region.name: region for region in regions}
         self._references_of = {name: loss.references(len(styles)) for name, loss in losses.items()}
+        self._add_copies()
         for name, loss in losses.items():
             self._check_shapes(name, loss)
         self._regions_of = {name: regions_of(name, loss, list(self._regions)) for name, loss in losses.items()}
@@ -72,12 +86,20 @@ class References:
         """
         temperatures = self._temperatures()
         measures = {
-            (name, region): _representation(loss, temperatures[name])
+            (name, region): _representation(loss, temperatures[name], self._draws.seed_of(loss))
             for name, loss in self._losses.items()
             for region in self._regions_of[name]
         }
         seen = self._measure(measures)
         return {name: self._term(name, seen, temperatures[name]) for name in self._losses}
+
+    def _add_copies(self) -> None:
+        """Add the rotated copies of styles that losses refer to, each with the share of its style."""
+        for name in {name for references in self._references_of.values() for name in references}:
+            style, angle = split_copy(name)
+            if angle and style in self._pictures:
+                self._pictures[name] = tf.image.rot90(self._pictures[style], angle // 90)
+                self._shares[name] = self._shares[style]
 
     def _check_shapes(self, name: str, loss: Loss) -> None:
         for reference in self._references_of[name]:
@@ -127,17 +149,21 @@ class References:
     def _reference_weights(self, part: Part, reference: str) -> PositionWeights:
         """Return the weights of a reference's positions in a region; empty if it belongs to the region as a whole."""
         region = self._region(part)
-        if region is None or (mask := region.styles[reference]) is None:
-            return {}
-        layers = self._losses[part[0]].taps
-        return self._layer_weights.of(mask, self._pictures[reference], layers, region, reference)
+        return {} if region is None else self._weights_at(part[0], region, region.styles[reference], reference)
 
     def _picture_weights(self, name: str, region: RegionMasks | None) -> PositionWeights:
         """Return the weights of the optimised picture's positions in a region; empty for the whole picture."""
-        if region is None or region.content is None:
-            return {}
-        layers = self._losses[name].taps
-        return self._layer_weights.of(region.content, self._pictures["content"], layers, region, "content")
+        return {} if region is None else self._weights_at(name, region, region.content, "content")
+
+    def _weights_at(
+        self, name: str, region: RegionMasks, mask: np.ndarray | None, reference: str
+    ) -> dict[str, tf.Tensor]:
+        """Return the weights of a picture's positions in a region, with its semantic map for a loss that reads it."""
+        loss, picture = self._losses[name], self._pictures[reference]
+        weights = {} if mask is None else self._layer_weights.of(mask, picture, loss.taps, region, reference)
+        if not (getattr(loss, "reads_maps", False) and reference in region.maps):
+            return dict(weights)
+        return {**weights, **self._layer_weights.maps(region.maps[reference], picture, loss.taps)}
 
     def _with_shares(
         self, seen: Mapping[str, Representation], region: RegionMasks | None = None
@@ -157,11 +183,15 @@ class References:
                 f"losses.{name}.reference={getattr(loss, 'reference', None)}: the region {empty[0]!r} has none of its "
                 "styles. Set regions.style_of, or another reference."
             )
-        return Term(loss, TermInputs(loss.weight, regions, temperatures, {}))
+        return Term(loss, TermInputs(loss.weight, regions, temperatures, {}, self._draws.seed_of(loss)))
 
     def _region_inputs(self, name: str, region: str, seen: Mapping[str, Representation]) -> RegionInputs:
         """Return the targets of a loss in a region, which ``blend=targets`` averages into one."""
         loss, masks = self._losses[name], self._region((name, region))
+        if loss.joint:
+            target = loss.finalize_targets(loss.join(seen, {reference: self._shares[reference] for reference in seen}))
+            share = 1.0 if masks is None else masks.share
+            return RegionInputs([WeightedTarget(share, target)], self._picture_weights(name, masks))
         if not seen and masks is None:
             return RegionInputs([WeightedTarget(1.0, {})], {})
         weighted = self._with_shares(seen, masks)
@@ -172,8 +202,9 @@ class References:
         return RegionInputs(targets, self._picture_weights(name, masks))
 
 
-def _representation(loss: Loss, temperatures: Temperatures) -> Measure:
-    return lambda features, weights: represent(loss, loss.smooth(features, temperatures), weights)
+def _representation(loss: Loss, temperatures: Temperatures, draw: tf.Tensor | None) -> Measure:
+    term = Term(loss, TermInputs(loss.weight, {}, temperatures, {}, draw))
+    return lambda features, weights: represent(loss, term.smooth(features), weights)
 
 
 def _temperatures(loss: Loss) -> Measure:

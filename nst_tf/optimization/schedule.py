@@ -4,8 +4,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from nst_tf.optimization.phases import Phase
 from nst_tf.util.checks import above, at_least, convert_fields, fraction
 from nst_tf.util.errors import InputError
+from nst_tf.util.roles import role
 
 
 @dataclass
@@ -17,6 +19,9 @@ class Schedule:
             Default ``[1.0]``, a single size.
         step_shares: Share of the run's steps for each scale. None, the default, gives equal shares. A scale that
             converges early leaves its steps to the next.
+        phases: The phases of the run in order, each with its own scale, steps, settings of losses and optimiser, and
+            start, see `nst_tf.optimization.phases.Phase`; the scale of the last is 1. They take the place of ``scales``
+            and ``step_shares``. Empty, the default, makes one phase of each scale.
         stop_change: Largest change of the loss, in percent over ``stop_window`` steps, that counts as convergence.
             None, the default, never stops. Ruder, Dosovitskiy & Brox 2016 use 0.01 over 50 steps.
         stop_window: Number of steps that ``stop_change`` refers to. Default 50.
@@ -31,6 +36,7 @@ class Schedule:
 
     scales: list[float] = field(default_factory=lambda: [1.0])
     step_shares: list[float] | None = None
+    phases: list[Phase] = field(default_factory=list, metadata=role(implied_value=([], "[]")))
     stop_change: float | None = None
     stop_window: int = 50
     growth: float = 1e4
@@ -51,15 +57,34 @@ class Schedule:
             )
         for share in self.step_shares or []:
             above("schedule.step_shares", share, 0)
+        self._check_phases()
         if self.stop_change is not None:
             above("schedule.stop_change", self.stop_change, 0)
         at_least("schedule.stop_window", self.stop_window, 1)
         above("schedule.growth", self.growth, 1)
         fraction("schedule.average", self.average)
 
-    def ends(self, steps: int) -> list[int]:
-        """Return the step at which each scale ends, of ``steps`` over all scales; the last is ``steps``."""
+    def _check_phases(self) -> None:
+        if not self.phases:
+            return
+        if self.scales != [1.0] or self.step_shares is not None:
+            raise InputError(
+                f"schedule.scales={self.scales}: the schedule has phases, which have scales and shares of their own. "
+                "Set schedule.scales=[1.0] and schedule.step_shares=null, or schedule.phases=[]."
+            )
+        if self.phases[-1].scale != 1:
+            raise InputError(
+                f"schedule.phases: the last has scale={self.phases[-1].scale}; it must be 1, the size of the result"
+            )
+
+    def plan(self) -> list[Phase]:
+        """Return the phases of the run: ``phases``, or one for each of ``scales``."""
         shares = self.step_shares or [1.0] * len(self.scales)
+        return self.phases or [Phase(scale, share) for scale, share in zip(self.scales, shares, strict=True)]
+
+    def ends(self, steps: int) -> list[int]:
+        """Return the step at which each phase ends, of ``steps`` over all phases; the last is ``steps``."""
+        shares = [phase.share for phase in self.plan()]
         return [round(steps * sum(shares[: n + 1]) / sum(shares)) for n in range(len(shares))]
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nst_tf.losses import Features, Loss, PositionWeights, Representation, Temperatures
+from nst_tf.losses import DRAW, Features, Loss, PositionWeights, Representation, Temperatures
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
@@ -58,12 +58,14 @@ class TermInputs(NamedTuple):
         regions: Targets and position weights by the name of a region; `WHOLE_PICTURE` alone without regions.
         temperatures: Layer name to the temperature ``(B,)`` of its softmax; empty without a softmax.
         layer_factors: `part_name` to the factor ``(B,)`` or ``(1,)`` from `Balance.gradient`; empty without it.
+        draw: Seed ``(2,)`` int32 of the phase, for a loss with draws; None for any other.
     """
 
     weight: tf.Tensor | float
     regions: Mapping[str, RegionInputs]
     temperatures: Temperatures
     layer_factors: Mapping[str, tf.Tensor]
+    draw: tf.Tensor | None = None
 
     @property
     def targets(self) -> Sequence[WeightedTarget]:
@@ -73,7 +75,8 @@ class TermInputs(NamedTuple):
     def as_tensors(self) -> TermInputs:
         """Return the same values with every number as a tensor."""
         regions = {name: region.as_tensors() for name, region in self.regions.items()}
-        return TermInputs(tf.constant(self.weight), regions, dict(self.temperatures), dict(self.layer_factors))
+        factors = dict(self.layer_factors)
+        return TermInputs(tf.constant(self.weight), regions, dict(self.temperatures), factors, self.draw)
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,10 @@ class Term:
     loss: Loss
     inputs: TermInputs
 
-    def smooth(self, features: Features) -> Features:
-        """Return the picture's features as the loss compares them."""
-        return self.loss.smooth(features, self.inputs.temperatures)
+    def smooth(self, features: Features, step: tf.Tensor | None = None) -> Features:
+        """Return the picture's features as the loss compares them, with the seed of its draw at a step of the phase."""
+        smoothed = self.loss.smooth(features, self.inputs.temperatures)
+        return smoothed if self.inputs.draw is None else {**smoothed, DRAW: drawn_at(self.loss, self.inputs.draw, step)}
 
     def layers(self, features: Features) -> dict[str, tf.Tensor]:
         """Compute each layer's part of the raw loss, summed over the targets by their shares.
@@ -146,6 +150,42 @@ def represent(loss: Loss, features: Features, weights: PositionWeights) -> Repre
     return loss.represent(features, weights) if weights else loss.represent(features)  # type: ignore[call-arg]
 
 
+class Draws(NamedTuple):
+    """What the draws of losses follow from: the seed of the run and the number of the phase, from 0."""
+
+    seed: int = 0
+    phase: int = 0
+
+    def seed_of(self, loss: Loss) -> tf.Tensor | None:
+        """Return the seed ``(2,)`` int32 of a loss's draws in this phase; None for a loss without draws."""
+        if not loss.draws:
+            return None
+        phase = 0 if getattr(loss, "redraw", None) == "never" else self.phase
+        low, high = self.seed % 2**31, self.seed // 2**31 % 2**31
+        return tf.random.experimental.stateless_fold_in(tf.constant([low, high], tf.int32), phase)
+
+
+def redraw_period(loss: Loss) -> int | None:
+    """Return the steps between two draws of a loss; None if it draws once in a phase or not at all."""
+    redraw = getattr(loss, "redraw", None) if loss.draws else None
+    return redraw if isinstance(redraw, int) else None
+
+
+def rematch_period(loss: Loss) -> int | None:
+    """Return the steps between two rematches of a loss; None if its targets do not follow the picture in a phase."""
+    rematch = getattr(loss, "rematch", None) if loss.anchors else None
+    return rematch if isinstance(rematch, int) else None
+
+
+def drawn_at(loss: Loss, seed: tf.Tensor, step: tf.Tensor | None) -> tf.Tensor:
+    """Return the seed of a loss's draw at a step of the phase; None is the first step."""
+    period = redraw_period(loss)
+    if period is None:
+        return seed
+    draw = tf.constant(0, tf.int64) if step is None else tf.cast(step, tf.int64) // period
+    return tf.random.experimental.stateless_fold_in(seed, draw)
+
+
 def regions_of(name: str, loss: Loss, regions: Sequence[str]) -> list[str]:
     """Return the regions to which a loss is limited: all of them if it compares with styles, else `WHOLE_PICTURE`.
 
@@ -185,8 +225,7 @@ def term_names(losses: Mapping[str, Loss], regions: Sequence[str] = ()) -> list[
         layers = [
             f"{name}/{part_name(region, layer)}"
             for region in regions_of(name, loss, regions)
-            for layer in loss.taps
-            if layer != "image"
+            for layer in loss.part_names
         ]
         names += [name, f"{name}/raw", *layers, *(f"{name}/{diagnostic}" for diagnostic in loss.diagnostic_names)]
     return names

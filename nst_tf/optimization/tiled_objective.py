@@ -90,12 +90,15 @@ class TiledObjective(Objective):
         return TiledObjective(self.extractor, terms, self.tile)
 
     def differentiate(
-        self, image: tf.Tensor, value_of: Callable[[Mapping[str, tf.Tensor]], tf.Tensor]
+        self,
+        image: tf.Tensor,
+        value_of: Callable[[Mapping[str, tf.Tensor]], tf.Tensor],
+        step: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """Compute a function of the terms, its gradient and the terms, see `Objective.differentiate`."""
         tiling = self._tiling(image)
         if tiling.count == 1:
-            return super().differentiate(image, value_of)
+            return super().differentiate(image, value_of, step)
         sums = self._sums(tiling, image)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([image, *tf.nest.flatten(sums)])
@@ -104,10 +107,10 @@ class TiledObjective(Objective):
         gradient, slopes = tape.gradient(value, [image, sums], unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return value, self._add_tile_gradients(tiling, image, gradient, slopes), terms
 
-    def _term_values(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _term_values(self, image: tf.Tensor, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         tiling = self._tiling(image)
         if tiling.count == 1:
-            return super()._term_values(image)
+            return super()._term_values(image, step)
         return self._terms_of_sums(tiling, image, self._sums(tiling, image))
 
     def _tiling(self, image: tf.Tensor) -> Tiling:

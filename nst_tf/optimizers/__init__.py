@@ -2,7 +2,9 @@
 
 from nst_tf.optimizers.adam import Adam
 from nst_tf.optimizers.first_order import FirstOrder, FirstOrderSolver
+from nst_tf.optimizers.laplacian import Resampling, finest_level, resize_bilinear
 from nst_tf.optimizers.lbfgs import LBFGS, LBFGSSolver
+from nst_tf.optimizers.parametrisation import Basis, Parametrisation
 from nst_tf.optimizers.rmsprop import RMSprop
 from nst_tf.optimizers.scipy_lbfgs import ScipyLBFGS, ScipyLBFGSSolver
 from nst_tf.optimizers.sgd import SGD
@@ -23,16 +25,21 @@ __all__ = [
     "OPTIMIZERS",
     "SGD",
     "Adam",
+    "Basis",
     "EvaluateFunction",
     "Evaluation",
     "FirstOrder",
     "FirstOrderSolver",
     "LBFGSSolver",
     "Optimizer",
+    "Parametrisation",
     "RMSprop",
+    "Resampling",
     "ScipyLBFGS",
     "ScipyLBFGSSolver",
     "Solver",
     "Step",
     "Units",
+    "finest_level",
+    "resize_bilinear",
 ]

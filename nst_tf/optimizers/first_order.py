@@ -98,6 +98,7 @@ class FirstOrder(Optimizer):
     decay_steps: int = 100
     staircase: bool = False
 
+    single_evaluation: ClassVar[bool] = True
     supports_warm_start: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

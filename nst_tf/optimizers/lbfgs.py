@@ -8,7 +8,7 @@ the tests compare this one with it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class LBFGS(Optimizer):
     def graph_mb(self) -> float:
         """Memory of the graphs of two-loop recursion and line search, and of the operations on each pair."""
         return 18.0 + 0.8 * self.history
+
+    def for_variables(self) -> LBFGS:
+        """Return the settings without bounds and preconditioner, which hold for pixels."""
+        return replace(self, clamp=False, preconditioner_power=0.0)
 
     def solver(self, image: tf.Tensor) -> LBFGSSolver:
         """Create a solver without curvature pairs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
@@ -158,6 +158,10 @@ class Optimizer(ABC):
     units: Units = Units.unit
     clamp: bool = False
 
+    single_evaluation: ClassVar[bool] = False
+    """True if a step is one evaluation, at the picture that it leaves; no other optimiser can minimise a loss that
+    differs from step to step, since a line search compares several evaluations."""
+
     supports_warm_start: ClassVar[bool] = False
     """True if a solver of the next, larger scale can continue with the state of this one, see `Solver.warm_start`."""
 
@@ -181,6 +185,10 @@ class Optimizer(ABC):
     def static_config(self) -> Optimizer:
         """Return the settings that a compiled step contains: all, except those that a solver keeps in variables."""
         return self
+
+    def for_variables(self) -> Optimizer:
+        """Return the settings for variables other than pixels, without what holds for pixels alone."""
+        return replace(self, clamp=False)
 
     @abstractmethod
     def solver(self, image: tf.Tensor) -> Solver:

@@ -39,14 +39,25 @@ NOT_IN_RUN_NAME = (
 )
 NO_AXES = ("name", "output", "saving", "launcher", "tracking", "evaluation", "hydra")
 NOT_IN_OBJECTIVE = (
-    *("name.", "content.", "style.", "steps.", "seed.", "optimizer.", "schedule.", "runtime.", "tracking."),
+    *(
+        "name.",
+        "content.",
+        "style.",
+        "steps.",
+        "seed.",
+        "optimizer.",
+        "parametrisation.",
+        "schedule.",
+        "runtime.",
+        "tracking.",
+    ),
     *("evaluation.", "image.start.", "image.start_weights.", "image.noise.", "image.noise_scale.", "image.fit_memory."),
     *("image.max_megabytes.", "image.max_megapixels.", "output.", "saving."),
     *("image.strength.", "image.tile.", "regions.seam."),
 )
 NOT_READ_BY_OPTIMIZE = ("feedforward.",)
 NOT_READ_BY_FEEDFORWARD = (
-    *("steps", "seed", "backbone.", "losses.", "optimizer.", "schedule."),
+    *("steps", "seed", "backbone.", "losses.", "optimizer.", "parametrisation.", "schedule."),
     *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
     *("image.margin", "image.tile", "image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
     *("runtime.precision", "runtime.recompute", "runtime.transposed_conv", "regions."),
