@@ -30,6 +30,10 @@ SIDES = {"inception_v3": 110}
 """Long sides in pixels at which the last stage of a network has features, for pictures of 480x400 pixels; else 45."""
 
 
+WITH_OWN_PICTURES = {"experiment=regions", "experiment=partial_transfer"}
+"""Experiments whose masks belong to their pictures."""
+
+
 def drawn(seed):
     """Return the overrides of one crossing: an experiment, and options of about half of the other groups."""
     generator = random.Random(seed)
@@ -54,15 +58,17 @@ def config_of(typed, paths, saved_model):
     content, *styles = paths
     if not any(text.endswith("_three_styles") for text in typed):
         del styles[1:]
-    inputs = [f"content={content}", f"style=[{','.join(styles)}]", "backbone.weights=random", "steps=2"]
-    arguments = [*typed, *inputs, f"feedforward.weights={saved_model}"]
+    inputs = [f"content={content}", f"style=[{','.join(styles)}]"]
+    if not WITH_OWN_PICTURES.isdisjoint(typed):
+        inputs = []
+    arguments = [*typed, *inputs, "backbone.weights=random", "steps=2", f"feedforward.weights={saved_model}"]
     with contextlib.suppress(InputError):
         return with_small_pictures(compose_config(*arguments))
     return with_small_pictures(compose_config(*arguments, "schedule.keep_state=false"))  # what the error says
 
 
 def with_small_pictures(config):
-    side = math.ceil(SIDES.get(config.backbone.name, 45) / config.schedule.scales[0])
+    side = math.ceil(SIDES.get(config.backbone.name, 45) / min(phase.scale for phase in config.schedule.plan()))
     return dataclasses.replace(config, image=dataclasses.replace(config.image, size=side))
 
 
