@@ -6,20 +6,22 @@ run folder, do the work, and write the result.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import itertools
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nst_tf.backbones import digest
-from nst_tf.config.effects import overrides_without_effect
+from nst_tf.config.effects import overrides_without_effect, phase_settings_without_effect
 from nst_tf.config.inputs import input_record, read_inputs, weights_identity, with_pictures_read
 from nst_tf.config.recorded_text import COMPONENT_TABLES, picture_text
 from nst_tf.config.settings import recorded_settings
@@ -37,6 +39,7 @@ from nst_tf.evaluation.recording import record_scores
 from nst_tf.feedforward import ForwardPass
 from nst_tf.images import Recolouring, read_picture, write_picture
 from nst_tf.observers import ordered_observers
+from nst_tf.optimization.batch import BatchEngine, batches
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.engine import Engine, checkpoint_step
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
@@ -45,7 +48,7 @@ from nst_tf.optimization.problem import Problem
 from nst_tf.runs.events import Alpha, Event, Finished, InputPictures, Iterate, Progressed
 from nst_tf.runs.folder import RunFolder
 from nst_tf.runs.record import first_record
-from nst_tf.runs.session import Result, Session, run_lock
+from nst_tf.runs.session import Observation, Result, Session, run_lock
 from nst_tf.system.failures import describe_failure
 from nst_tf.system.memory import reset_peak_memory
 from nst_tf.system.runtime import Runtime
@@ -53,7 +56,7 @@ from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.paths import user_path
 
-__all__ = ["Result", "build_problem", "distill", "stylize"]
+__all__ = ["BatchJob", "Result", "build_problem", "distill", "stylize", "stylize_batch"]
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,7 @@ def stylize(
     overrides: Sequence[str] = (),
     cache: RunCache | None = None,
     sweep: str | Path | None = None,
+    targets: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> Result:
     """Run one experiment in its run folder, and continue it there if it was interrupted.
 
@@ -78,6 +82,8 @@ def stylize(
             only in weights, learning rate or start then reuses its network, targets and compiled steps.
         sweep: Folder of the sweep that the run belongs to. Its runs with ``runtime.precision=auto`` share one
             precision.
+        targets: Targets of losses without references, such as the frame before of a film; see `Problem`. They belong to
+            the fingerprint of the run.
 
     Returns:
         The result. Its folder holds a picture, even when the run was interrupted, diverged or failed.
@@ -90,27 +96,54 @@ def stylize(
         >>> stylize(Config(content="photo.jpg", style="painting.jpg", steps=100)).status  # doctest: +SKIP
         'completed'
     """
-    config.evaluation.check()
-    _check_network(config)
-    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
-    earlier = run.read_record()
-    config = with_pictures_read(config, earlier)
-    copy = _copy_path(config, earlier)
-    for reason, unread in overrides_without_effect(config, overrides).items():
-        log.warning("Without effect (%s): %s", reason, ", ".join(unread))
-    device = _prepare_device(config.runtime, earlier)
-    if config.method is not Method.optimize:
-        config = dataclasses.replace(config, steps=1)
-    problem, plans = _build(config, cache or RunCache(), device, earlier, None if sweep is None else Path(sweep))
-    session = _open_session(config, overrides, device, run, problem, plans)
-    with run_lock(run), session.record_failure():
-        result = session.finished_result(run.picture)
+    run = _prepare(config, folder, overrides, cache or RunCache(), sweep, targets, says_what_is_unread=True)
+    session, picture = run.session, run.session.folder.picture
+    with run_lock(session.folder), session.record_failure():
+        result = session.finished_result(picture)
         if result is None:
-            result = _make_picture(config, session, problem, copy)
-        elif copy is not None and not _has_written(result.record, copy):
-            _write_copy(config, copy, result, read_picture(str(run.picture)).pixels, problem)
-        _judge(config, session, problem, result)
+            result = _make_picture(run)
+        elif run.copy is not None and not _has_written(result.record, run.copy):
+            _write_copy(run, result, read_picture(str(picture)).pixels)
+        _judge(run, result)
         return result
+
+
+class BatchJob(NamedTuple):
+    """One of several runs that are computed at once; its attributes are the arguments of `stylize`."""
+
+    config: Config
+    folder: Path
+    overrides: Sequence[str] = ()
+
+
+def stylize_batch(jobs: Sequence[BatchJob], cache: RunCache, sweep: Path | None = None) -> int:
+    """Make the pictures of several runs at once, where they can share one compiled step.
+
+    Each run has its own folder, curvature pairs, stop rule and checkpoint, and the result that it has alone, up to
+    rounding. Runs that cannot share a step with another, that are refused, or whose checkpoints are at different steps
+    are left out; so are those that are done. Call `stylize` for every run afterwards: it finds what is done, judges it,
+    and computes or refuses the others.
+
+    Args:
+        jobs: The runs.
+        cache: See `stylize`. It must keep networks, ``RunCache(keeps=True)``, since runs of one step have one network.
+        sweep: See `stylize`.
+
+    Returns:
+        The number of runs that were computed.
+    """
+    with contextlib.ExitStack() as stack:
+        runs = [run for job in jobs if (run := _prepare_for_batch(job, cache, sweep, stack)) is not None]
+        if len(runs) < 2:
+            return 0
+        problems = [run.problem for run in runs if isinstance(run.problem, Problem)]
+        parts = batches(problems, runs[0].session.record["device"])
+        alike = [group for part in parts for group in _by_checkpoint([runs[n] for n in part])]
+        groups = [group for group in alike if len(group) > 1]
+        for group in groups:
+            log.info("runtime.batch: computes %d runs at once", len(group))
+            _optimize_batch(group)
+    return sum(map(len, groups))
 
 
 def distill(
@@ -152,6 +185,78 @@ def _prepare_device(runtime: Runtime, record: Mapping[str, Any]) -> str:
     device = runtime.prepare(recorded_threads(record))
     reset_peak_memory(device)
     return device
+
+
+@dataclasses.dataclass
+class _Run:
+    """A run of `stylize` before it begins.
+
+    Attributes:
+        config: The experiment, which holds its pictures.
+        session: Its run folder and record.
+        problem: What makes the picture.
+        copy: Path of an additional copy of the result; None for none.
+    """
+
+    config: Config
+    session: Session
+    problem: PictureMaker
+    copy: Path | None
+
+
+def _prepare(
+    config: Config,
+    folder: str | Path | None,
+    overrides: Sequence[str],
+    cache: RunCache,
+    sweep: str | Path | None,
+    targets: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    says_what_is_unread: bool = False,
+) -> _Run:
+    """Check an experiment, read its pictures and build its network; see `stylize`."""
+    config.evaluation.check()
+    _check_network(config)
+    run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
+    earlier = run.read_record()
+    config = with_pictures_read(config, earlier)
+    copy = _copy_path(config, earlier)
+    unread_by_reason = overrides_without_effect(config, overrides) if says_what_is_unread else {}
+    for reason, unread in unread_by_reason.items():
+        log.warning("Without effect (%s): %s", reason, ", ".join(unread))
+    if says_what_is_unread and (unread := phase_settings_without_effect(config)):
+        log.warning("Without effect (no such setting in this run): schedule.phases with %s", ", ".join(unread))
+    device = _prepare_device(config.runtime, earlier)
+    if config.method is not Method.optimize:
+        config = dataclasses.replace(config, steps=1)
+    sweep_folder = None if sweep is None else Path(sweep)
+    problem, plans = _build(config, cache, device, earlier, sweep_folder, targets or {})
+    return _Run(config, _open_session(config, overrides, device, run, problem, plans), problem, copy)
+
+
+def _prepare_for_batch(job: BatchJob, cache: RunCache, sweep: Path | None, stack: contextlib.ExitStack) -> _Run | None:
+    """Prepare and lock a run; None if it is refused, done, claimed by another process, or no optimisation."""
+    if job.config.method is not Method.optimize:
+        return None
+    try:
+        run = _prepare(job.config, job.folder, job.overrides, cache, sweep)
+        with contextlib.ExitStack() as own:
+            own.enter_context(run_lock(run.session.folder))
+            if run.session.finished_result(run.session.folder.picture) is not None:
+                return None
+            own.enter_context(run.session.record_failure())
+            stack.push(own.pop_all())
+            return run
+    except InputError:  # `stylize` says it
+        return None
+
+
+def _by_checkpoint(runs: Sequence[_Run]) -> list[list[_Run]]:
+    """Divide runs by the step of the checkpoint from which they are resumed; new ones are a part too."""
+    groups: dict[int | None, list[_Run]] = {}
+    for run in runs:
+        state = run.session.state()
+        groups.setdefault(None if state is None else checkpoint_step(state), []).append(run)
+    return list(groups.values())
 
 
 # Problem, memory and record
@@ -199,7 +304,12 @@ def build_problem(
 
 
 def _build(
-    config: Config, cache: RunCache, device: str, record: Mapping[str, Any], sweep: Path | None
+    config: Config,
+    cache: RunCache,
+    device: str,
+    record: Mapping[str, Any],
+    sweep: Path | None,
+    targets: Mapping[str, Mapping[str, np.ndarray]],
 ) -> tuple[PictureMaker, dict[str, Any]]:
     """Return what makes the picture, and for the record its memory and execution.
 
@@ -212,7 +322,8 @@ def _build(
     if config.method is Method.recolour:
         return Recolouring(config.image, *read_inputs(config), config.shares), {}
     cache.begin_run()
-    problem, plan = build_problem(config, cache, record, sweep).fit_memory(device, record)
+    problem = dataclasses.replace(build_problem(config, cache, record, sweep), targets=targets)
+    problem, plan = problem.fit_memory(device, record)
     read_as = {"layers_read_as": dict(counterparts)} if (counterparts := problem.extractor.counterparts) else {}
     chosen = {"execution": problem.execution.record(), "margin": config.image.margin_at()}
     return problem, plan.record() | chosen | read_as
@@ -229,11 +340,17 @@ def _open_session(
     """Return the session of a run, with its settings and its first record."""
     inputs = input_record(config)
     hashes = [picture["sha256"] for picture in inputs.values()]
+    if isinstance(problem, Problem):
+        hashes += [_array_hash(array) for arrays in problem.targets.values() for array in arrays.values()]
     precision = problem.execution.precision if isinstance(problem, Problem) else "float32"
     weights = weights_identity(config)
     settings = recorded_settings(config, overrides, hashes, weights, precision)
     record = {**first_record(settings, device, inputs, weights), **plans}
     return Session(settings, ordered_observers(config.tracking.values()), run, record)
+
+
+def _array_hash(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def _check_network(config: Config) -> None:
@@ -257,24 +374,30 @@ def _log_plans(record: Mapping[str, Any], execution: Execution) -> None:
 # The run itself
 
 
-def _make_picture(config: Config, session: Session, problem: PictureMaker, copy: Path | None) -> Result:
+def _make_picture(run: _Run) -> Result:
     """Make the picture and write it with everything that is needed to repeat the run."""
-    if isinstance(problem, Problem):
-        end = _optimize(session, problem)
-    elif isinstance(problem, ForwardPass):
-        end = _pass_forward(config, session, problem)
+    if isinstance(run.problem, Problem):
+        end = _optimize(run.session, run.problem)
+    elif isinstance(run.problem, ForwardPass):
+        end = _pass_forward(run.config, run.session, run.problem)
     else:
-        end = _recolour(session, problem)
+        end = _recolour(run.session, run.problem)
+    return _write_result(run, end)
+
+
+def _write_result(run: _Run, end: Finished) -> Result:
+    """Write the picture of a run that has ended, its last record, and the copy that ``output`` asks for."""
+    config, session = run.config, run.session
     picture = end.iterate.picture()
     height, width = picture.shape[:2]
     components = {name: getattr(config, name) for name in COMPONENT_TABLES}
     outcome = {"status": end.status, "steps": end.iterate.step}
     text = picture_text(session.settings.yaml, components, session.record | outcome)
-    alpha = _content_alpha(problem)(height, width)
+    alpha = _content_alpha(run.problem)(height, width)
     write_picture(session.folder.picture, picture, alpha=alpha, text=text)
     result = session.end(end, height=height, width=width)
-    if copy is not None:
-        _write_copy(config, copy, result, picture, problem)
+    if run.copy is not None:
+        _write_copy(run, result, picture)
     return result
 
 
@@ -299,15 +422,17 @@ def _has_written(record: Mapping[str, Any], copy: Path) -> bool:
     return written.get("path") == str(copy) and copy.is_file() and written.get("sha256") == digest(copy, "sha256")
 
 
-def _write_copy(config: Config, path: Path, result: Result, picture: np.ndarray, problem: PictureMaker) -> None:
+def _write_copy(run: _Run, result: Result, picture: np.ndarray) -> None:
     """Write the copy of the result that ``output`` asks for, and record its path and hash.
 
     Raises:
         InputError: The copy cannot be written. The run folder is complete.
     """
-    alpha = _content_alpha(problem)(*picture.shape[:2])
+    path, config = run.copy, run.config
+    assert path is not None
+    alpha = _content_alpha(run.problem)(*picture.shape[:2])
     try:
-        config.saving.write(path, picture, alpha, problem.content.metadata)
+        config.saving.write(path, picture, alpha, run.problem.content.metadata)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"output={config.output}: {reason}. The picture is '{result.folder.picture}'.") from error
@@ -339,12 +464,33 @@ def _optimize(session: Session, problem: Problem) -> Finished:
     state = session.state()
     events: Iterator[Event] = Engine(problem, session.periods, session.record["device"]).run(state)
     first = next(events)
+    observation = _begin(session, problem, state)
+    return session.observe(itertools.chain([first], events), observation)
+
+
+def _begin(session: Session, problem: Problem, state: Mapping[str, np.ndarray] | None) -> Observation:
+    """Write the first record of an optimisation, and start its observers."""
     _log_plans(session.record, problem.execution)
     session.begin(_largest_picture(problem))
     resumed_at = None if state is None else checkpoint_step(state)
-    events = itertools.chain([first], events)
-    columns, inputs = problem.term_names, _input_pictures(session, problem)
-    return session.observe(events, columns, resumed_at, _content_alpha(problem), inputs)
+    inputs = _input_pictures(session, problem)
+    return session.start_observing(problem.term_names, resumed_at, _content_alpha(problem), inputs)
+
+
+def _optimize_batch(runs: Sequence[_Run]) -> None:
+    """Optimise several runs at once; each is written as soon as it ends, while the others go on."""
+    problems = [run.problem for run in runs if isinstance(run.problem, Problem)]
+    sessions = [run.session for run in runs]
+    states = [session.state() for session in sessions]
+    periods = [session.periods for session in sessions]
+    observations: dict[int, Observation] = {}
+    for number, event in BatchEngine(problems, periods, sessions[0].record["device"]).run(states):
+        if number not in observations:
+            sessions[number].record["batch"] = len(runs)
+            observations[number] = _begin(sessions[number], problems[number], states[number])
+        observations[number].notify(event)
+        if isinstance(event, Finished):
+            _write_result(runs[number], observations[number].end())
 
 
 def _pass_forward(config: Config, session: Session, problem: ForwardPass) -> Finished:
@@ -377,11 +523,13 @@ def _observe_one_step(
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
     events: list[Event] = [Progressed(iterate), Finished("completed", reason, iterate)]
-    return session.observe(iter(events), [], None, _content_alpha(problem), _input_pictures(session, problem))
+    observation = session.start_observing([], None, _content_alpha(problem), _input_pictures(session, problem))
+    return session.observe(iter(events), observation)
 
 
-def _judge(config: Config, session: Session, problem: PictureMaker, result: Result) -> None:
+def _judge(run: _Run, result: Result) -> None:
     """Score the saved picture if that is asked for; if it fails, the run keeps its result without scores."""
+    config, session, problem = run.config, run.session, run.problem
     if not config.evaluation.enabled or result.status == "interrupted" or "scores" in result.record:
         return
     try:
@@ -403,6 +551,7 @@ def _train(settings: Distillation, session: Session, pictures: TrainingPictures,
         trainer = build_trainer(settings, pictures, session.periods, state, execution)
         session.begin()
         resumed_at = None if state is None else trainer.step
-        end = session.observe(trainer.run(), distillation_terms(settings), resumed_at)
+        observation = session.start_observing(distillation_terms(settings), resumed_at)
+        end = session.observe(trainer.run(), observation)
         export(trainer.student, session.folder.weights)
     return session.end(end, sha256=digest(session.folder.weights, "sha256"))

@@ -226,7 +226,8 @@ def made_up_run(pictures):
         ]
         running = status == "running"
         end = Finished("interrupted" if running else status, reason or f"{len(totals)} steps", iterates[-1])
-        session.observe(iter([*(Progressed(iterate) for iterate in iterates[:-1]), end]), list(terms_of(1.0)), None)
+        observation = session.start_observing(list(terms_of(1.0)), None)
+        session.observe(iter([*(Progressed(iterate) for iterate in iterates[:-1]), end]), observation)
         if running:  # a process holds the lock of the folder
             locks.enter_context(run_lock(run))
         else:

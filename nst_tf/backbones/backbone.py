@@ -19,6 +19,7 @@ from nst_tf.backbones.choices import Padding, Pooling
 from nst_tf.backbones.counterparts import StageLayers, counterpart, layers_by_stage
 from nst_tf.backbones.download import Embedded, Pretrained, digest
 from nst_tf.backbones.extractor import Extractor
+from nst_tf.backbones.formats import format_of
 from nst_tf.backbones.gradients import Network
 from nst_tf.backbones.graph import operations_by_name
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
@@ -188,15 +189,18 @@ class Backbone:
         return Extractor(keras_names, model, network, segments, preprocess, minimum, scale, counterparts)
 
     def check(self, layers: Sequence[str]) -> None:
-        """Reject what `extractor` would reject, as far as it is known without Keras: absent weights.
+        """Reject what `extractor` would reject, as far as it is known without Keras: absent weights, and other files.
 
         Args:
             layers: Names of layers. A network that knows its names without its Keras model rejects unknown ones.
 
         Raises:
-            InputError: The weights file is absent and cannot be downloaded, or a layer is unknown.
+            InputError: The weights file is absent and cannot be downloaded, or is of another kind, or a layer is
+                unknown.
         """
-        weights_.locate(self.weights, self.name, self.pretrained)
+        path = weights_.locate(self.weights, self.name, self.pretrained)
+        if path is not None:
+            format_of(path)
 
     def identity(self) -> dict[str, str | None]:
         """Identify the network and its weights, for the record of a run.

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from filelock import FileLock
-
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import write_text
+from nst_tf.util.lazy import filelock
 
 log = logging.getLogger(__name__)
 
@@ -271,7 +270,7 @@ def _is_intact(target: Path, pretrained: Pretrained) -> bool:
 
 def _fetch_once(target: Path, pretrained: Pretrained) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_name(f".{target.name}.lock")):
+    with filelock.FileLock(target.with_name(f".{target.name}.lock")):
         if not _is_intact(target, pretrained):  # another run may have downloaded it meanwhile
             _keep_as_corrupt(target)
             _download(target, pretrained)

@@ -12,7 +12,7 @@ import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +30,7 @@ from nst_tf.backbones.stored import (
 from nst_tf.backbones.symbolic import split_number
 from nst_tf.backbones.trial import try_file
 from nst_tf.util.files import write_atomically
-from nst_tf.util.lazy import LazyModule
-
-if TYPE_CHECKING:
-    import h5py
-else:
-    h5py = LazyModule("h5py")  # a tenth of a second, which a command without weights need not wait for
+from nst_tf.util.lazy import h5py
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of an HDF5 file."""

@@ -9,14 +9,14 @@ import math
 import sys
 from typing import Any
 
-import h5py
-
 LARGEST_ARRAY = 1 << 28
 """Largest number of values of an array that is read; a kernel has fewer, and a declared shape can be anything."""
 
 
 def read_everything(file: Any) -> None:
     """Read attributes and arrays of all objects inside the file."""
+    import h5py  # not with this module, which every command imports through `hdf5`
+
     waiting, seen = [file], set()
     while waiting:
         item = waiting.pop()
@@ -36,6 +36,8 @@ def read_everything(file: Any) -> None:
 
 def members(item: Any) -> list[Any]:
     """Return the objects that a group contains, without those that it only links to."""
+    import h5py
+
     found = []
     for name in item if isinstance(item, h5py.Group) else ():
         with contextlib.suppress(Exception):
@@ -61,5 +63,7 @@ def is_array(dataset: Any) -> bool:
 
 
 if __name__ == "__main__":
+    import h5py
+
     with contextlib.suppress(Exception), h5py.File(sys.argv[1], "r") as opened:
         read_everything(opened)

@@ -36,7 +36,8 @@ def _stylisation(config: Config) -> list[str]:
 
 def _joined(config: Config, words: str) -> str:
     """Return the names of content and styles with words between them; those of one alone if the other is missing."""
-    return words.join(text for text in (_names([config.content]), _names(config.styles)) if text)
+    content = getattr(config, "video", config.content)  # a film stands in the place of the content
+    return words.join(text for text in (_names([content]), _names(config.styles)) if text)
 
 
 def _distillation(settings: Distillation) -> list[str]:

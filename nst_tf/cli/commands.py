@@ -1,6 +1,7 @@
-"""The commands of ``nst-tf``: compare, evaluate, reproduction, distill, and stylising without a command.
+"""The commands of ``nst-tf``: compare, evaluate, comparison, reproduction, distill, video, and stylising without one.
 
-``compare``, ``evaluate`` and ``reproduction`` take plain arguments. Everything else is a command line for Hydra.
+``compare``, ``evaluate``, ``comparison`` and ``reproduction`` take plain arguments. Everything else is a command
+line for Hydra.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst_tf.cli import scoring
-from nst_tf.cli.arguments import OneLineParser, typed_command
+from nst_tf.cli.arguments import HYDRA_COMMANDS, OneLineParser, typed_command
 
 
 @dataclass(frozen=True)
@@ -72,32 +73,58 @@ def compare(arguments: argparse.Namespace) -> str:
 
 def make_reproduction_parser(prog: str) -> OneLineParser:
     """Return the parser of ``reproduction``."""
-    parser = OneLineParser(prog=prog, description="Compare the papers' systems with runs of them, on a Markdown page.")
+    return _make_page_parser(prog, "Compare the papers' systems with runs of them, on a Markdown page.", "reproduction")
+
+
+def make_comparison_parser(prog: str) -> OneLineParser:
+    """Return the parser of ``comparison``."""
+    description = "Compare methods that were run on the same pictures, such as sweep=styleid_small, on a Markdown page."
+    return _make_page_parser(prog, description, "comparison")
+
+
+def _make_page_parser(prog: str, description: str, page: str) -> OneLineParser:
+    """Return the parser of a command that writes a page of ``docs/``."""
+    parser = OneLineParser(prog=prog, description=description)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run folder, a sweep, or a folder of these")
     parser.add_argument(
-        "--output",
+        *("-o", "--output"),
         type=Path,
-        help="page to write, with its pictures in gallery/ beside it (default: docs/reproduction.md of a checkout, "
-        "else reproduction.md)",
+        help=f"page to write, with its pictures in gallery/ beside it (default: docs/{page}.md of a checkout, else "
+        f"{page}.md)",
     )
     return parser
 
 
 def reproduction(arguments: argparse.Namespace) -> str:
-    """Write the page and print its path."""
-    from nst_tf.reports.commands import SCRIPTS, program_words
+    """Write the page of the papers' systems and print its path."""
     from nst_tf.reports.reproduction import write_reproduction
 
+    return _write_page(arguments, "reproduction", write_reproduction)
+
+
+def comparison(arguments: argparse.Namespace) -> str:
+    """Write the page of the methods and print its path."""
+    from nst_tf.reports.methods.page import write_comparison
+
+    return _write_page(arguments, "comparison", write_comparison)
+
+
+def _write_page(
+    arguments: argparse.Namespace, name: str, write: Callable[[Sequence[str | Path], Path, str], Path]
+) -> str:
+    from nst_tf.reports.commands import SCRIPTS, program_words
+
     docs = SCRIPTS.parent / "docs"
-    default = docs / "reproduction.md" if docs.is_dir() and SCRIPTS.is_dir() else Path("reproduction.md")
-    command = typed_command(program_words("reproduction"), arguments.words)
-    print(f"  page         {write_reproduction(arguments.folders, arguments.output or default, command)}")
+    default = docs / f"{name}.md" if docs.is_dir() and SCRIPTS.is_dir() else Path(f"{name}.md")
+    command = typed_command(program_words(name), arguments.words)
+    print(f"  page         {write(arguments.folders, arguments.output or default, command)}")
     return "completed"
 
 
 COMMANDS: dict[str, Command] = {
     "compare": Command(make_compare_parser, compare),
     "evaluate": Command(scoring.make_parser, scoring.evaluate),
+    "comparison": Command(make_comparison_parser, comparison),
     "reproduction": Command(make_reproduction_parser, reproduction),
 }
 """Commands with plain arguments, by the first word after ``nst-tf``."""
@@ -131,8 +158,8 @@ def main() -> None:
 
     from nst_tf.cli.main import main as run_hydra
 
-    if name == "distill":
+    if name in HYDRA_COMMANDS:
         del sys.argv[1]
-        run_hydra("distill")
+        run_hydra(name)
     else:
         run_hydra()

@@ -20,7 +20,9 @@ from hydra.plugins.completion_plugin import CompletionPlugin
 from omegaconf import BooleanNode, Container, DictConfig, EnumNode, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from nst_tf.cli.arguments import HYDRA_COMMANDS
 from nst_tf.cli.config_groups import config_groups
+from nst_tf.cli.video import register_video
 from nst_tf.config.composing import configs_folder, register_schemas
 from nst_tf.config.keys import role_of
 from nst_tf.util.errors import InputError
@@ -41,7 +43,8 @@ def answer_query(task: str, commands: Sequence[str]) -> None:
     """Print the words that complete the line in ``COMP_LINE``, separated by spaces.
 
     Args:
-        task: Name of the YAML file that the command composes; a line that begins with ``distill`` composes that.
+        task: Name of the YAML file that the command composes; a line that begins with one of `HYDRA_COMMANDS`
+            composes that one.
         commands: Further commands, which complete the first word.
     """
     line = CompletionPlugin.strip_python_or_app_name(os.environ.get("COMP_LINE", "nst-tf "))
@@ -59,9 +62,9 @@ def complete(line: str, task: str = "config", commands: Sequence[str] = ()) -> l
     words = _words(line)
     *typed, word = words
     if typed and typed[0] in commands:
-        if typed[0] != "distill":
+        if typed[0] not in HYDRA_COMMANDS:
             return []  # folders, which the shell completes
-        task, typed, commands = "distill", typed[1:], ()
+        task, typed, commands = typed[0], typed[1:], ()
     prefix, key, equals, value = _parts(word)
     if equals:
         return [f"{prefix}{key}={each}" for each in _values(key, value, _composed(task, typed))]
@@ -89,6 +92,8 @@ def _parts(word: str) -> tuple[str, str, str, str]:
 def _composed(task: str, typed: Sequence[str]) -> DictConfig | None:
     """Return the config of the words before the last one; None if they cannot be composed."""
     register_schemas()
+    if task == "video":
+        register_video()
     try:
         with initialize_config_dir(str(configs_folder()), version_base="1.3"):
             return compose(task, overrides=_single_values(typed), return_hydra_config=True)

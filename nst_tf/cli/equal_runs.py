@@ -8,15 +8,14 @@ another process waits for it.
 
 import contextlib
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_tf.config.effects import reason_without_effect
+from nst_tf.config.effects import effective_key
 from nst_tf.config.inputs import input_record, weights_identity, with_pictures_read
-from nst_tf.config.settings import component_names, flatten, recorded_settings
+from nst_tf.config.settings import recorded_settings
 from nst_tf.config.tree import Config, Method
 from nst_tf.runs.folder import RunFolder, is_finished
 from nst_tf.runs.record import RecordedSettings
@@ -58,21 +57,6 @@ def run_once(
         except InputError:  # a refused command leaves nothing
             note.unlink(missing_ok=True)
             raise
-
-
-def effective_key(config: Config) -> str:
-    """Return a SHA-256 over the settings of a run that can change its folder, except for its name.
-
-    Machine, observers and evaluation count, and so do the paths of pictures and weights.
-    """
-    kinds = {f"losses.{name}": type(loss).__name__ for name, loss in config.losses.items()}
-    settings = flatten(config) | component_names(config) | kinds
-    effective = [
-        f"{key}={value}"
-        for key, value in settings.items()
-        if key != "name" and (key in kinds or reason_without_effect(config, key) is None)
-    ]
-    return hashlib.sha256("\n".join(sorted(effective)).encode(errors="backslashreplace")).hexdigest()
 
 
 @contextlib.contextmanager

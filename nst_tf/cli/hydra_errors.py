@@ -51,6 +51,8 @@ def one_line(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, OmegaConfBaseException):
         return _omegaconf_line(cause)
+    if isinstance(error.__cause__, InputError) and not isinstance(error, InputError):  # of a launcher or sweeper
+        return str(error.__cause__)
     if extra := missing_extra(error):
         return str(extra)
     text = str(error)

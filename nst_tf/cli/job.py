@@ -1,6 +1,5 @@
 """One job of the command line: a composed config is run, and its result printed."""
 
-import functools
 import logging
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from nst_tf.cli.video import film_places, is_film, stylize_film
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import command_folder
 
 log = logging.getLogger(__name__)
-
-
-@functools.cache
-def run_cache() -> Any:
-    """Return the cache that the runs of a sweep share within a process."""
-    from nst_tf.optimization.cache import RunCache
-
-    return RunCache(keeps=True)
 
 
 def run_job(config: DictConfig, rerun: str = "") -> str:
@@ -90,8 +82,11 @@ def _run(settings: Any, folder: Any, overrides: list[str]) -> Any:
     """Stylise with a `Config`, or train with a `Distillation`."""
     from nst_tf.api import distill, stylize
     from nst_tf.config.tree import Config
+    from nst_tf.optimization.cache import run_cache
 
     sweep = sweep_folder()
+    if is_film(settings):
+        return stylize_film(settings, folder.path, overrides, sweep)
     if not isinstance(settings, Config):
         return distill(settings, folder.path, overrides, sweep)
 
@@ -117,6 +112,8 @@ def _places(folder: Any, settings: Any) -> dict[str, Any]:
     """Return what a finished run leaves, by the names that are printed."""
     from nst_tf.config.tree import Config
 
+    if is_film(settings):
+        return film_places(folder)
     product = {"picture": folder.picture} if isinstance(settings, Config) else {"weights": folder.weights}
     command = {"TensorBoard": f"tensorboard --logdir {folder.tensorboard}"} if folder.has_events else {}
     return product | {"run folder": folder.path} | command

@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from nst_tf.cli.arguments import COMMAND_NAMES
+from nst_tf.cli.arguments import COMMAND_NAMES, flags_first
 from nst_tf.cli.completion import answer_query, is_query
 from nst_tf.cli.config_groups import register_help
 from nst_tf.cli.errors import EXIT_CODES, WorkerRunEnded, exit_code, report_errors
@@ -32,7 +32,8 @@ def main(task: str = "config") -> None:
     """Run ``nst-tf``, or a script of ``scripts/``, and exit as `EXIT_CODES` says.
 
     Args:
-        task: Name of the YAML file that is composed: ``config`` to stylise, ``distill`` to train the embedded network.
+        task: Name of the YAML file that is composed: ``config`` to stylise, ``video`` to stylise a film, ``distill`` to
+            train the embedded network.
     """
     statuses: list[str] = []
     try:
@@ -85,6 +86,10 @@ def _prepare(task: str) -> tuple[str, str]:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     register_schemas()
+    if task == "video":
+        from nst_tf.cli.video import register_video
+
+        register_video()
     register_plugins()
     register_help()
     arguments, rerun = typed_overrides(sys.argv[1:]), ""
@@ -93,7 +98,7 @@ def _prepare(task: str) -> tuple[str, str]:
         if expansion.announcement:
             print(expansion.announcement, flush=True)
         arguments, rerun = expand_rerun(expansion.arguments)
-    sys.argv[1:] = arguments
+    sys.argv[1:] = flags_first(arguments)
     return str(configs_folder()), rerun
 
 

@@ -8,7 +8,7 @@ import csv
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,7 @@ def evaluate(arguments: argparse.Namespace) -> str:
     pictures = _find_pictures(arguments)
     if arguments.artfid:
         return _print_artfid(pictures, arguments)
+    _require_readable(pictures)
     judge = EvaluationConfig(
         weights=arguments.weights,
         measures=arguments.measures,
@@ -109,9 +110,27 @@ def evaluate(arguments: argparse.Namespace) -> str:
     if arguments.write:
         _update_tables({scored.run.path.parent for scored in pictures if scored.run is not None})
     if failures:
-        others = f" ({len(failures)} of {len(pictures)} pictures could not be scored)" if len(pictures) > 1 else ""
-        raise InputError(f"{failures[0]}{others}")
+        raise _not_scored(failures, pictures)
     return "completed"
+
+
+def _require_readable(pictures: Sequence[ScoredPicture]) -> None:
+    """Refuse the command, before the judge needs TensorFlow, if no picture can be read."""
+    failures = []
+    for scored in pictures:
+        try:
+            _read_pixels(scored)
+        except InputError as error:
+            failures.append(str(error))
+        else:
+            return
+    raise _not_scored(failures, pictures)
+
+
+def _not_scored(failures: Sequence[str], pictures: Sequence[ScoredPicture]) -> InputError:
+    """Return the error of a command that could not score some pictures: the first of their errors, and their number."""
+    others = f" ({len(failures)} of {len(pictures)} pictures could not be scored)" if len(pictures) > 1 else ""
+    return InputError(f"{failures[0]}{others}")
 
 
 def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:

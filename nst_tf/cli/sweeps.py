@@ -19,9 +19,11 @@ from nst_tf.config.overrides import PICTURE_KEYS, folder_name, run_name
 
 def register_plugins() -> None:
     """Register launcher and sweepers; Hydra's own search misses them in an editable install."""
+    from hydra_plugins.nst_tf.batches import Batches
     from hydra_plugins.nst_tf.pairs import Pairs
     from hydra_plugins.nst_tf.processes import Processes
 
+    Plugins.instance().register(Batches)
     Plugins.instance().register(Processes)
     Plugins.instance().register(Pairs)
     with contextlib.suppress(ImportError):  # Optuna is an extra
@@ -49,6 +51,14 @@ class SweepSettings(Callback):
         with flag_override(config.hydra, ["readonly", "struct"], [False, False]):
             _rewrite_parameters(config.hydra)
             _name_runs(config)
+            _compute_in_batches(config)
+
+
+def _compute_in_batches(config: DictConfig) -> None:
+    """Choose the launcher of ``runtime.batch``, where the runs would be computed one by one in this process."""
+    batch = OmegaConf.select(config, "runtime.batch", default=1)
+    if batch > 1 and str(config.hydra.launcher._target_).endswith("BasicLauncher"):
+        config.hydra.launcher = {"_target_": "hydra_plugins.nst_tf.batches.Batches", "batch": batch}
 
 
 def _rewrite_parameters(hydra: DictConfig) -> None:

@@ -11,7 +11,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from nst_tf.config.config_store import share_config_store
+from nst_tf.config.config_store import share_config_store, store_schema
+from nst_tf.config.hydra_composition import speed_up_composition
 from nst_tf.config.overrides import override_keys, register_resolvers, split_override
 from nst_tf.config.recorded_text import COMPONENT_TABLES, SCHEMA_GROUPS, SETTINGS_CLASSES
 from nst_tf.config.renames import current_overrides
@@ -31,6 +32,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "part": SETTINGS_CLASSES | {"printed": PublishedFigure},
 }
 """Options of each group ``schema/GROUP``, with their classes."""
+
+TREE_GROUP = "schema/tree"
+"""Group of the schemas of whole configs; the first entry of a primary config chooses one."""
 
 FIELDS_BY_NAME = ("losses", "tracking", "printed")
 """Fields that hold named objects."""
@@ -129,21 +133,28 @@ def configs_folder() -> Path:
 def register_schemas() -> None:
     """Register the schemas of both trees, and those of every table under ``schema/GROUP/NAME``, once per process."""
     share_config_store()
-    store = ConfigStore.instance()
-    groups = ("backbone", "optimizer", *SETTINGS_CLASSES)
-    store.store(name="schema", node=_schema(Config, groups, by_name=("losses", "tracking")))
-    store.store(name="schema_distill", node=_schema(Distillation, ("teacher", "runtime"), by_name=("tracking",)))
+    speed_up_composition()
+    store_picture_tree("picture", Config)
+    store_schema(
+        "schema_distill", functools.partial(_schema, Distillation, ("teacher", "runtime"), by_name=("tracking",))
+    )
     for group, options in SCHEMAS.items():
-        for name, node in options.items():
-            store.store(group=f"schema/{group}", name=name, node=node)
+        for name, kind in options.items():
+            store_schema(name, functools.partial(OmegaConf.structured, kind), f"schema/{group}")
     register_resolvers()
+
+
+def store_picture_tree(name: str, tree: type[Config]) -> None:
+    """Register the schema of `Config`, or of a class derived from it, as an option of `TREE_GROUP`."""
+    groups = ("backbone", "optimizer", *SETTINGS_CLASSES)
+    store_schema(name, functools.partial(_schema, tree, groups, by_name=("losses", "tracking")), TREE_GROUP)
 
 
 def _schema(tree: type, groups: Sequence[str], by_name: Sequence[str]) -> DictConfig:
     """Return the schema of a tree without defaults for what YAML files choose.
 
     Args:
-        tree: `Config` or `Distillation`.
+        tree: `Config`, a class derived from it, or `Distillation`.
         groups: Fields whose class a group chooses.
         by_name: Fields of named objects.
     """

@@ -1,17 +1,18 @@
 """Settings that cannot change the result of an experiment, because other settings switch off what reads them."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from nst_tf.backbones import Backbone
 from nst_tf.config.keys import role_of
 from nst_tf.config.overrides import override_key
+from nst_tf.config.settings import component_names, flatten
 from nst_tf.config.tree import Config, Method
 from nst_tf.evaluation import EvaluationConfig
 from nst_tf.evaluation.settings import LPIPS_MEASURE
-from nst_tf.images import Canvas
+from nst_tf.images import Canvas, SeamBlend
 from nst_tf.images.choices import StyleFit
-from nst_tf.images.seams import SeamBlend
 from nst_tf.losses import Loss, TotalVariationLoss
 from nst_tf.losses.layer_loss import Balance, LayerLoss
 from nst_tf.losses.smoothing import Smoothing
@@ -40,6 +41,13 @@ def overrides_without_effect(config: Config, overrides: Sequence[str]) -> dict[s
         if reason := reason_without_effect(config, key):
             by_reason.setdefault(reason, []).append(text)
     return by_reason
+
+
+def phase_settings_without_effect(config: Config) -> list[str]:
+    """Return the settings of phases that nothing reads, because the losses or the optimiser do not have them."""
+    if config.method is not Method.optimize:
+        return []
+    return config.schedule.unmatched(config.losses, config.optimizer)
 
 
 def reason_without_effect(config: Config, key: str) -> str | None:
@@ -94,7 +102,8 @@ def _unread_in_regions(config: Config) -> Iterator[Unread]:
     regions = config.regions
     if not regions.enabled:
         unread = [each.name for each in fields(regions) if each.name not in ("map", "style_map")]
-        yield from ((f"regions.{name}", "no regions.labels and no regions.masks") for name in unread)
+        keys = [*(f"regions.{name}" for name in unread), *(f"losses.{name}.in_regions" for name in config.losses)]
+        yield from ((key, "no regions.labels and no regions.masks") for key in keys)
     elif not regions.keeps_content:
         yield from ((f"regions.{name}", "no region with style_of=none") for name in ("blend", "seam"))
     elif regions.blend is SeamBlend.hard:
@@ -175,9 +184,24 @@ def _unread_in_loss(place: str, loss: Loss, styles: int) -> Iterator[Unread]:
             yield f"{place}.factor", f"{place}.smoothing={loss.smoothing.name}"
         if loss.reference != "style" or styles == 1:
             yield f"{place}.blend", "one style" if styles == 1 else f"{place}.reference={loss.reference}"
-    if isinstance(loss, TotalVariationLoss) and loss.variation is not Variation.power:
+    if isinstance(loss, TotalVariationLoss) and loss.variation not in (Variation.power, Variation.power_mean):
         yield f"{place}.exponent", f"{place}.variation={loss.variation.name}"
 
 
 def _starts_from_noise(canvas: Canvas) -> bool:
     return "noise" in canvas.starts
+
+
+def effective_key(config: Config) -> str:
+    """Return a SHA-256 over the settings of a run that can change its folder, except for its name.
+
+    Machine, observers and evaluation count, and so do the paths of pictures and weights.
+    """
+    kinds = {f"losses.{name}": type(loss).__name__ for name, loss in config.losses.items()}
+    settings = flatten(config) | component_names(config) | kinds
+    effective = [
+        f"{key}={value}"
+        for key, value in settings.items()
+        if key != "name" and (key in kinds or reason_without_effect(config, key) is None)
+    ]
+    return hashlib.sha256("\n".join(sorted(effective)).encode(errors="backslashreplace")).hexdigest()

@@ -64,7 +64,8 @@ def with_pictures_read(config: Config, record: Mapping[str, Any] | None = None) 
     """
     content, styles = read_inputs(config)
     style: Any = styles + config.style[len(styles) :] if isinstance(config.style, list) else next(iter(styles), None)
-    image = config.image.resolved(content, record.get("margin", 0) if record else None).with_colours_read()
+    image = config.image.resolved(content, record.get("margin", 0) if record else None)
+    image = image.with_colours_read(styles)
     regions = config.regions
     if config.method is Method.optimize:
         image, regions = image.with_start_read(), regions.with_masks_read(config.image.limits)

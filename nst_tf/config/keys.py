@@ -20,7 +20,10 @@ OTHER_ROLES: dict[str, Role] = {
     "sweep": Role(in_run_name=False),
     "rerun": Role(in_run_name=False),
     "pairs": Role(takes="path"),  # replaced by content and style before Hydra reads the command line
+    "styleid.path": Role(takes="path"),  # the same; keys of `nst_tf.config.styleid`
     "launcher": Role(in_run_name=False, in_sweep_name=False, is_axis=False),
+    "video": Role(in_fingerprint=False, takes="path"),  # of `nst_tf.video.VideoConfig`; so is the next
+    "flow.folder": Role(takes="path"),
     "hydra": Role(is_axis=False),
     "hydra.run.dir": Role(is_axis=False, takes="name"),
     "hydra.sweep.dir": Role(is_axis=False, takes="name"),

@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import ChoiceSweep, QuotedString
 from hydra.errors import HydraException
 
 from nst_tf.config.overrides import PICTURE_KEYS, split_override, unquoted
+from nst_tf.config.styleid import styleid_overrides, without_styleid
 from nst_tf.config.typed_values import MULTIRUN, as_typed
 from nst_tf.images.listing import SUFFIXES, pictures_in, pictures_matching
 from nst_tf.images.samples import PREFIX
@@ -61,6 +62,8 @@ def expand_pictures(arguments: Sequence[str]) -> Expansion:
       such values of ``style`` and such parts of several values (``content=photos/,more/x.jpg``).
     - ``pairs=FILE`` becomes ``content`` and ``style`` with one value for each pair, and a sweeper that does not cross
       them.
+    - ``sweep=styleid`` and ``sweep=styleid_small`` get the pictures of `nst_tf.config.styleid` as ``content`` and
+      ``style``.
     - A command that has such values and is no sweep yet becomes one.
 
     Args:
@@ -72,9 +75,11 @@ def expand_pictures(arguments: Sequence[str]) -> Expansion:
             single run.
     """
     if any(text.partition("=")[0] in WITHOUT_RUN for text in arguments):
-        return Expansion(list(arguments))
+        return Expansion(without_styleid(arguments))
+    benchmark = [f"{role}={_joined(pictures)}" for role, pictures in styleid_overrides(arguments).items()]
+    arguments = [*without_styleid(arguments), *benchmark]
     expanded = [text for typed in arguments for text in _expand(typed, arguments)]
-    if expanded == list(arguments):
+    if expanded == arguments:
         return Expansion(expanded)
     typed = [text for text in arguments if text not in expanded]
     if any(text in MULTIRUN or text.startswith("sweep=") for text in arguments):
@@ -106,7 +111,12 @@ def _expand(override: str, arguments: Sequence[str]) -> list[str]:
     pictures = [list(_pictures_of(key, element)) for element in elements]
     if pictures == [[element] for element in elements]:
         return [override]
-    return [f"{key}={','.join(as_typed(picture) for one in pictures for picture in one)}"]
+    return [f"{key}={_joined([picture for one in pictures for picture in one])}"]
+
+
+def _joined(pictures: Sequence[str]) -> str:
+    """Return paths as the values of a sweep."""
+    return ",".join(map(as_typed, pictures))
 
 
 def _elements(override: str) -> list[str] | None:
@@ -159,7 +169,7 @@ def _expand_list(source: str, arguments: Sequence[str]) -> list[str]:
     if clash := [text for text in arguments if split_override(text)[0] in PICTURE_KEYS]:
         raise InputError(f"{LIST_KEY}={source} names content and style of each run. Leave out {' '.join(clash)}")
     columns = zip(PICTURE_KEYS, zip(*read_pairs(source), strict=True), strict=True)
-    return [*(f"{role}={','.join(map(as_typed, pictures))}" for role, pictures in columns), SWEEPER]
+    return [*(f"{role}={_joined(pictures)}" for role, pictures in columns), SWEEPER]
 
 
 def read_pairs(source: str) -> list[tuple[str, str]]:

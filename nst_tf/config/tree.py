@@ -8,7 +8,7 @@ from nst_tf.backbones import Backbone, Padding, VGG19Lite
 from nst_tf.evaluation import EvaluationConfig
 from nst_tf.feedforward import Magenta
 from nst_tf.images import Canvas, Picture, Regions, Saving
-from nst_tf.images.canvas import AUTO
+from nst_tf.images.canvas import AUTO, STYLE
 from nst_tf.images.choices import Colour
 from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.losses import ContentLoss, ContentReduction, GramLoss, GramReduction, Loss, OverLayers
@@ -158,7 +158,7 @@ class Config:
                     able = ", ".join(name for name, each in OPTIMIZERS.items() if each.single_evaluation)
                     raise InputError(
                         f"losses.{name}.redraw={period}: {type(optimizer).__name__} compares several evaluations and "
-                        f"needs the same draw for all. Set redraw to phase or never, or choose an optimizer= out of {able}."
+                        f"needs one draw for all. Set redraw to phase or never, or choose an optimizer= out of {able}."
                     )
         if self.schedule.keep_state and not self.parametrisation.is_pixels:
             raise InputError(
@@ -168,7 +168,10 @@ class Config:
             )
 
     def _check_recolouring(self) -> None:
-        """Refuse the colours of the content, or of a third picture, where those of the style are transferred."""
+        """Refuse the colours of the content, or of a third picture, where those of the style are transferred.
+
+        ``image.colour_from=style`` is what this method does in any case, and becomes None.
+        """
         if self.method is not Method.recolour:
             return
         if self.image.colour is Colour.luminance:
@@ -176,6 +179,8 @@ class Config:
                 "image.colour=luminance: method=recolour would leave the content's own colours. Choose free, linear, "
                 "histogram or chroma."
             )
+        if self.image.colour_from == STYLE:
+            self.image = replace(self.image, colour_from=None)
         if self.image.colour_from is not None:
             raise InputError(
                 f"image.colour_from={str(self.image.colour_from)!r}: method=recolour takes the colours of style. Set "

@@ -1,18 +1,18 @@
 """Magenta's arbitrary image stylization v1-256: its files and its loading (config group ``feedforward``)."""
 
+from __future__ import annotations
+
 import hashlib
-import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from nst_tf.backbones.download import Pretrained, cache_folder, check_first_use, digest, fetch, record_first_use
 from nst_tf.feedforward.network import StyleNetwork
 from nst_tf.util.checks import convert_fields
 from nst_tf.util.errors import InputError
+from nst_tf.util.lazy import filelock, tarfile
 from nst_tf.util.paths import user_path
 from nst_tf.util.roles import role
 
@@ -121,7 +121,7 @@ def _downloaded_folder() -> Path:
 
 def _download(folder: Path) -> None:
     archive = fetch(ARCHIVE, f"unpack it into {folder}, or set feedforward.weights=FOLDER")
-    with FileLock(folder.with_name(f".{NAME}.lock")):
+    with filelock.FileLock(folder.with_name(f".{NAME}.lock")):
         if not (folder / SAVED_MODEL).is_file():  # another run may have unpacked it meanwhile
             _unpack(archive, folder)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from nst_tf.images import colour as colours
 from nst_tf.images.checks import MIN_SIDE, image_error, require_side
-from nst_tf.images.choices import Colour, Fit, StyleFit
+from nst_tf.images.choices import Colour, Finishing, Fit, StyleFit
+from nst_tf.images.finishing import FINISHINGS
 from nst_tf.images.in_memory import as_source, as_sources, source_text
 from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
@@ -36,8 +37,12 @@ KEEPING_COLOURS = (Colour.histogram, Colour.linear, Colour.luminance)
 
 _STYLE_ROLE = role(method="optimize")
 _START_ROLE = role(method="optimize", in_objective=False)
+_FINISHING_ROLE = role(method="optimize", in_objective=False, implied_value="none")
 _TILE_ROLE = role(method="optimize", in_fingerprint=False, in_run_name=False, in_sweep_name=False, in_objective=False)
 _READING_ROLE = role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, in_objective=False, in_hparams=False)
+
+STYLE = "style"
+"""Value of `Canvas.colour_from` that takes the colours of the first style, and of `Canvas.start` for that style."""
 
 AUTO, NATIVE = "auto", "native"
 """Values of `Canvas.margin` and `Canvas.size` that stand for a number until `Canvas.resolved` knows the content."""
@@ -51,7 +56,7 @@ LARGEST_MARGIN = 16
 MARGIN_FRACTION = 16
 """The margin of ``auto`` is at most the shorter side divided by this number."""
 
-BUILT_IN_STARTS = ("content", "noise", "style")
+BUILT_IN_STARTS = ("content", "noise", STYLE)
 """Names of `Canvas.start` that are no pictures of their own."""
 
 
@@ -101,11 +106,13 @@ class Canvas:
             end.
         colour_from: A picture whose colours take the place of the content's, for ``histogram``, ``linear`` and
             ``luminance``: the content is first recoloured after it, by histograms with ``histogram`` and otherwise by
-            mean and covariance. A path or ``sample:NAME``; from Python also an array or a Pillow image. None keeps the
-            content's own colours.
+            mean and covariance. A path or ``sample:NAME``, or ``style`` for the first style; from Python also an array
+            or a Pillow image. None keeps the content's own colours.
         strength: Share of the result in the picture that is saved; the rest is the content, with the colours of
             ``colour_from`` if that is set. 1 saves the result alone, 0.5 the mean of both. It is applied to the
             finished picture and changes neither losses nor targets.
+        finishing: The step of a method after the optimisation, see `nst_tf.images.choices.Finishing`: ``none``,
+            ``match_style``, ``nnst``, ``photorealistic`` or ``photorealistic_detail``. Default ``none``.
 
     Raises:
         InputError: A value is out of range; the message names its config key.
@@ -129,6 +136,7 @@ class Canvas:
     colour: Colour = Colour.free
     colour_from: Any = field(default=None, metadata=role(implied_value=(None, "null"), takes="path"))
     strength: float = field(default=1.0, metadata=role(in_objective=False, implied_value=1.0))
+    finishing: Finishing = field(default=Finishing.none, metadata=_FINISHING_ROLE)
     max_megabytes: int = field(default=Limits.megabytes, metadata=_READING_ROLE)
     max_megapixels: int = field(default=Limits.megapixels, metadata=_READING_ROLE)
 
@@ -355,7 +363,12 @@ class Canvas:
         return self._grey_if_luminance(np.clip(blend, 0, 1).astype(np.float32))
 
     def finish(
-        self, image: np.ndarray, picture: Picture, margin: int = 0, kept: np.ndarray | None = None
+        self,
+        image: np.ndarray,
+        picture: Picture,
+        margin: int = 0,
+        kept: np.ndarray | None = None,
+        styles: Sequence[np.ndarray] = (),
     ) -> np.ndarray:
         """Turn the optimised image into the result, without its margin.
 
@@ -365,11 +378,15 @@ class Canvas:
                 ``kept`` blend in. It is recoloured if ``colour_from`` is set.
             margin: Pixels that are cut off on every side.
             kept: Share of the content in each pixel, ``(H, W)``; None for 0.
+            styles: Result of `styles`, for ``finishing``, which is left out without them.
 
         Returns:
             ``(1, H, W, 3)`` float32 in [0, 1].
         """
         image = crop(np.asarray(image, np.float32), margin)
+        if styles and self.finishing is not Finishing.none:
+            content = self._grey_if_luminance(self._coloured(picture, *image.shape[1:3]))
+            image = FINISHINGS[self.finishing](np.clip(image, 0, 1), content, styles)
         if self.colour in (Colour.luminance, Colour.chroma):
             content = self._coloured(picture, *image.shape[1:3])
             chroma, light = (content, image) if self.colour is Colour.luminance else (image, content)
@@ -431,7 +448,7 @@ class Canvas:
             return content
         if name == "noise":
             return NOISES[self.noise](rng, height, width, self.noise_scale)
-        if name == "style":
+        if name == STYLE:
             if not styles:
                 raise image_error("start", name, "there is no style to start from; choose content or noise")
             return resize(styles[0][0], height, width)[None]
@@ -446,12 +463,19 @@ class Canvas:
         read = [self._read_start(name) for name in self.starts]
         return replace(self, start=read if isinstance(self.start, list) else read[0])
 
-    def with_colours_read(self) -> "Canvas":
+    def with_colours_read(self, styles: Sequence[Picture] = ()) -> "Canvas":
         """Return a copy of this canvas that holds the picture of ``colour_from`` in place of its path or sample.
 
+        Args:
+            styles: The styles, of which ``colour_from=style`` takes the first.
+
         Raises:
-            InputError: The picture cannot be read.
+            InputError: The picture cannot be read, or there is no style.
         """
+        if self.colour_from == STYLE:
+            if not styles:
+                raise image_error("colour_from", STYLE, "there is no style to take the colours of")
+            return replace(self, colour_from=styles[0])
         return self if self.colour_from is None else replace(self, colour_from=self._read_colours())
 
     def with_source_texts(self) -> "Canvas":
@@ -481,7 +505,7 @@ class Canvas:
             return
         source = as_source("image.colour_from", self.colour_from)
         if source in (None, ""):
-            raise wrong_type("image.colour_from", self.colour_from, "a path or sample:NAME")
+            raise wrong_type("image.colour_from", self.colour_from, f"a path, sample:NAME or {STYLE}")
         if self.colour not in KEEPING_COLOURS:
             remedy = f"Choose image.colour={', '.join(choice.name for choice in KEEPING_COLOURS[:-1])} or luminance."
             raise image_error("colour_from", str(source), f"image.colour={self.colour.name} does not use it. {remedy}")

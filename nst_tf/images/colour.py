@@ -78,7 +78,7 @@ def match_moments(style: np.ndarray, content: np.ndarray) -> np.ndarray:
     return (scale * (S - S.mean(axis=0)) + C.mean(axis=0)).reshape(style.shape).astype(np.float32)
 
 
-def match_covariance(style: np.ndarray, content: np.ndarray) -> np.ndarray:
+def match_covariance(style: np.ndarray, content: np.ndarray, ridge: float | None = None) -> np.ndarray:
     """Match the mean and covariance of the colours by one linear map: ``A (x − μ_S) + μ_C``.
 
     ``A = Σ_C^½ Σ_S^−½`` with symmetric roots, so that ``A Σ_S Aᵀ = Σ_C``. This is the paper's "Image Analogies"
@@ -86,8 +86,10 @@ def match_covariance(style: np.ndarray, content: np.ndarray) -> np.ndarray:
     paper: a direction in which the style varies by no more than 8-bit rounding stays constant.
 
     Args:
-        style: Picture ``(…, 3)`` in RGB that is recoloured.
-        content: Picture ``(…, 3)`` in RGB, of any height and width.
+        style: Picture ``(…, C)`` that is recoloured, C channels of any colour space.
+        content: Picture ``(…, C)``, of any height and width.
+        ridge: Number that is added to the variances of both, so that every direction is matched, as programs do. None
+            adds nothing and leaves directions of rounding alone constant.
 
     Returns:
         Array of the style's shape, float32, which may leave [0, 1].
@@ -96,7 +98,9 @@ def match_covariance(style: np.ndarray, content: np.ndarray) -> np.ndarray:
         Gatys et al. 2016, section 2, equations 1 to 3; Hertzmann et al. 2001.
     """
     S, C = _rows(style), _rows(content)
-    A = _matrix_power(_covariance(C), 0.5) @ _matrix_power(_covariance(S), -0.5)  # (3, 3)
+    least = ROUNDING_VARIANCE if ridge is None else 0.0
+    added = (ridge or 0.0) * np.eye(S.shape[1])
+    A = _matrix_power(_covariance(C) + added, 0.5) @ _matrix_power(_covariance(S) + added, -0.5, least)  # (C, C)
     return ((S - S.mean(axis=0)) @ A.T + C.mean(axis=0)).reshape(style.shape).astype(np.float32)
 
 
@@ -158,9 +162,9 @@ def _covariance(rows: np.ndarray) -> np.ndarray:
     return np.cov(rows, rowvar=False, bias=True)
 
 
-def _matrix_power(covariance: np.ndarray, power: float) -> np.ndarray:
-    """Compute a power of a symmetric matrix on the eigenvectors of sufficient variance, and 0 on the others."""
+def _matrix_power(covariance: np.ndarray, power: float, least: float = 0.0) -> np.ndarray:
+    """Compute a power of a symmetric matrix on the eigenvectors of a variance above ``least``, and 0 on the others."""
     values, vectors = np.linalg.eigh(covariance)
-    usable = values > (ROUNDING_VARIANCE if power < 0 else 0)
+    usable = values > least
     powers = np.where(usable, np.maximum(values, 1e-300) ** power, 0)
     return (vectors * powers) @ vectors.T

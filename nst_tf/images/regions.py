@@ -16,6 +16,9 @@ from nst_tf.images.label_map import is_same_colour, parse_colour, read_label_map
 from nst_tf.images.masks import ALPHA, check_proportions, extend_mask, mask_of, resize_mask
 from nst_tf.images.picture import Picture, read_picture
 from nst_tf.images.reading import Limits
+from nst_tf.images.resizing import resize
+from nst_tf.images.seams import SeamBlend, cut_at_half, least_visible_cut, soften
+from nst_tf.images.semantic_maps import extend_map, semantic_maps
 from nst_tf.util.checks import at_least, convert, convert_fields, wrong_type
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import role
@@ -25,6 +28,9 @@ NO_STYLE, EVERY_STYLE = "none", "all"
 
 REST = "rest"
 """Name of the region that consists of what no mask covers."""
+
+WHOLE_PICTURE = ""
+"""Name of the region that holds what belongs to whole pictures: their opaque parts and their semantic maps."""
 
 NAME = re.compile(r"\w[\w .-]*")
 """Names of regions, which become parts of column names."""
@@ -36,13 +42,15 @@ class Propagation(Enum):
     """The positions of a layer that belong to a region; each position sees its receptive field of the picture.
 
     ``simple`` averages the mask over the cell of each position, with soft edges · ``inside`` takes the positions that
-    see the region alone · ``all`` takes those that see any of it (Gatys et al. 2017). The last two cut a soft mask at
-    one half.
+    see the region alone · ``all`` takes those that see any of it (Gatys et al. 2017). These two cut a soft mask at one
+    half. ``means`` averages the mask over 3×3 positions for every convolution up to the layer, with 0 beyond the
+    border, and over the cells of every pooling (Luan et al. 2017); it needs a network without branches, such as VGG.
     """
 
     simple = "simple"
     inside = "inside"
     all = "all"
+    means = "means"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +64,7 @@ class RegionMasks:
         styles: ``style:1`` and so on to the mask ``(h, w)`` of that style, or to None for the whole style.
         propagation: See `Propagation`.
         grow: See `Regions.grow`.
+        maps: ``content``, ``style:1`` and so on to the semantic map ``(H, W, 3)`` of the picture, or nothing.
     """
 
     name: str
@@ -64,12 +73,15 @@ class RegionMasks:
     styles: Mapping[str, np.ndarray | None]
     propagation: Propagation = Propagation.simple
     grow: int = 0
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def extended(self, content_margin: int, style_margin: int) -> RegionMasks:
-        """Return the region with its masks extended by reflection, as the pictures are."""
+        """Return the region with its masks and maps extended by reflection, as the pictures are."""
         styles = {name: None if mask is None else extend_mask(mask, style_margin) for name, mask in self.styles.items()}
         content = None if self.content is None else extend_mask(self.content, content_margin)
-        return replace(self, content=content, styles=styles)
+        margins = dict.fromkeys(self.maps, style_margin) | {"content": content_margin}
+        maps = {name: extend_map(each, margins[name]) for name, each in self.maps.items()}
+        return replace(self, content=content, styles=styles, maps=maps)
 
 
 @dataclass
@@ -94,8 +106,12 @@ class Regions:
         weights: Factor of the losses by the name of a region, default 1; divided by their sum over the regions.
         propagation: See `Propagation`; default ``simple``.
         grow: Positions in each layer by which a region grows on every side; below 0, it shrinks. Default 0.
-        seam: Width in pixels over which the photograph passes into the result at the edge of a region with
-            ``style_of=none``. Default 8.
+        blend: Passage from a region with ``style_of=none`` into the result, see `SeamBlend`; default ``gaussian``.
+        seam: Width of that passage in pixels. Default 8.
+        map: Semantic map of the photograph: a picture that has similar colours where things are of a kind. Losses that
+            match patches (`nst_tf.losses.mrf.MRFLoss`) add the similarity of the maps to that of the features. It
+            makes no regions.
+        style_map: The same for the style, or a list with one for each style.
 
     Raises:
         InputError: A value is out of range; the message names its config key.
@@ -114,14 +130,19 @@ class Regions:
     weights: Any = field(default=None, metadata=role(implied_value="null"))
     propagation: Propagation = field(default=Propagation.simple, metadata=role(implied_value="simple"))
     grow: int = field(default=0, metadata=role(implied_value=0))
+    blend: SeamBlend = field(default=SeamBlend.gaussian, metadata=role(in_objective=False, implied_value="gaussian"))
     seam: float = field(default=8.0, metadata=role(in_objective=False, implied_value=8.0))
+    map: Any = field(default=None, metadata=_MASK_ROLE)
+    style_map: Any = field(default=None, metadata=_MASK_ROLE)
 
     def __post_init__(self) -> None:
-        convert_fields(self, "regions.", skip=("labels", "style_labels", *NAMED_KEYS))
+        convert_fields(self, "regions.", skip=("labels", "style_labels", "map", "style_map", *NAMED_KEYS))
         for key, kind in NAMED_KEYS.items():
             setattr(self, key, convert(f"regions.{key}", getattr(self, key), kind) or None)
         for key in MASK_KEYS:
             setattr(self, key, _as_masks(f"regions.{key}", getattr(self, key)))
+        for key in ("labels", "style_labels", "map", "style_map"):
+            _refuse_alpha(f"regions.{key}", getattr(self, key))
         at_least("regions.seam", self.seam, 0)
         for name, weight in self._named("weights").items():
             at_least(f"regions.weights.{name}", weight, 0)
@@ -170,6 +191,8 @@ class Regions:
     ) -> list[RegionMasks]:
         """Return the regions that take a style, with masks at the sizes of one scale.
 
+        With semantic maps, all of them have the maps, and the last is `WHOLE_PICTURE`, for losses without regions.
+
         Args:
             content: The photograph.
             styles: The styles.
@@ -183,7 +206,7 @@ class Regions:
         total = sum(self._named("weights").get(name, 1.0) for name in masks)
         if masks and not total:
             raise InputError(f"regions.weights={self.weights}: must not be 0 for every region that takes a style.")
-        return [
+        regions = [
             RegionMasks(
                 name,
                 self._named("weights").get(name, 1.0) / total,
@@ -198,6 +221,9 @@ class Regions:
             for name, mask in masks.items()
             if self._named("weights").get(name, 1.0)
         ]
+        maps = semantic_maps(self.map, self.style_map, content, styles, shape, style_shapes)
+        whole = [RegionMasks(WHOLE_PICTURE, 1.0, None, dict.fromkeys(maps))] if maps else []
+        return [replace(region, maps=maps) for region in [*regions, *whole]]
 
     def check(self, content: Picture, styles: Sequence[Picture]) -> None:
         """Check every mask against its picture, at their own sizes.
@@ -206,9 +232,10 @@ class Regions:
             InputError: See `at`.
         """
         shapes = [style.pixels.shape[:2] for style in styles]
+        self.at(content, styles, content.pixels.shape[:2], shapes)
         if self.enabled:
-            self.at(content, styles, content.pixels.shape[:2], shapes)
-        elif given := [name for name in ("style_labels", "style_masks", "colours", "style_of") if getattr(self, name)]:
+            return
+        if given := [name for name in ("style_labels", "style_masks", "colours", "style_of") if getattr(self, name)]:
             raise InputError(f"regions.{given[0]}: needs the content's regions. Set regions.labels or regions.masks.")
 
     def names(self, content: Picture) -> list[str]:
@@ -216,7 +243,9 @@ class Regions:
         names = self._content_masks(content)
         return [name for name in names if not self._is_kept(name) and self._named("weights").get(name, 1.0)]
 
-    def kept(self, content: Picture, height: int, width: int, scale: float = 1.0) -> np.ndarray | None:
+    def kept(
+        self, content: Picture, height: int, width: int, scale: float = 1.0, result: np.ndarray | None = None
+    ) -> np.ndarray | None:
         """Return how much of the photograph the result keeps, ``(height, width)`` in [0, 1]; None for nothing.
 
         Args:
@@ -224,14 +253,23 @@ class Regions:
             height: Rows of the result.
             width: Columns of the result.
             scale: Fraction of the full size, for the width of the seam.
+            result: The result before the photograph is put in, ``(height, width, 3)``; ``blend=mrf`` alone needs it.
         """
         masks = [mask for name, mask in self._content_masks(content).items() if self._is_kept(name)]
         if not masks:
             return None
-        from scipy import ndimage
-
         union = np.clip(sum(resize_mask(mask, height, width) for mask in masks), 0, 1)
-        return np.asarray(ndimage.gaussian_filter(union, self.seam * scale / 2, mode="nearest"))
+        if self.blend is SeamBlend.hard:
+            return cut_at_half(union)
+        if self.blend is SeamBlend.gaussian:
+            return soften(union, self.seam * scale)
+        assert result is not None
+        return least_visible_cut(union, resize(content.pixels, height, width), result, self.seam * scale)
+
+    @property
+    def seam_follows_result(self) -> bool:
+        """True if `kept` needs the result."""
+        return self.keeps_content and self.blend is SeamBlend.mrf
 
     @property
     def keeps_content(self) -> bool:
@@ -368,6 +406,12 @@ def _as_masks(key: str, value: Any) -> Any:
         return source
 
     return _map_sources(value, convert)
+
+
+def _refuse_alpha(key: str, value: Any) -> None:
+    """Refuse the transparency of a picture as its label map or semantic map."""
+    if ALPHA in (value if isinstance(value, list) else [value]):
+        raise InputError(f"{key}={ALPHA}: must be a picture of colours. Set regions.masks for the transparency.")
 
 
 def _read(source: str | Picture, key: str, limits: Limits) -> str | Picture:

@@ -39,6 +39,13 @@ def _coffee_regions() -> np.ndarray:
     return np.array(labels)
 
 
+def _night_swirls_regions() -> np.ndarray:
+    """Return a label map of the sample ``night_swirls``: the field in red, the sky in blue."""
+    labels = Image.new("RGB", (768, 768), "blue")
+    ImageDraw.Draw(labels).rectangle((0, 548, 768, 768), fill="red")
+    return np.array(labels)
+
+
 # To add a picture, add a line with a function without arguments that returns 8-bit pixels, (H, W) or (H, W, 3).
 # Only those functions of scikit-image belong here whose file is in its wheel; the others download.
 # The paintings are this project's own, made by scripts/paint_samples.py.
@@ -57,6 +64,7 @@ SAMPLES: dict[str, Callable[[], np.ndarray]] = {
     "rocket": _from_skimage("rocket"),
     "harbour_mosaic": _painting("harbour_mosaic"),
     "night_swirls": _painting("night_swirls"),
+    "night_swirls_regions": _night_swirls_regions,
     "river_dots": _painting("river_dots"),
     "wave_woodcut": _painting("wave_woodcut"),
     "wedges": _painting("wedges"),

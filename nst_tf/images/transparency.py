@@ -7,11 +7,8 @@ import numpy as np
 
 from nst_tf.images.masks import LEAST_MASK, extend_mask, resize_mask
 from nst_tf.images.picture import Picture
-from nst_tf.images.regions import RegionMasks
+from nst_tf.images.regions import WHOLE_PICTURE, RegionMasks
 from nst_tf.util.errors import InputError
-
-WHOLE_PICTURE = ""
-"""Name of the region that consists of the opaque parts of a picture without regions."""
 
 
 def opaque_regions(
@@ -48,15 +45,16 @@ def opaque_regions(
     }
     if all(mask is None for mask in opaque.values()):
         return list(regions)
-    limited = [
+    has_whole = any(region.name == WHOLE_PICTURE for region in regions)
+    whole = [] if has_whole else [RegionMasks(WHOLE_PICTURE, 1.0, None, dict.fromkeys(opaque))]
+    return [
         replace(
             region,
             content=_product(region.content, opaque["content"]),
             styles={name: _product(mask, opaque[name]) for name, mask in region.styles.items()},
         )
-        for region in regions
+        for region in [*regions, *whole]
     ]
-    return [*limited, RegionMasks(WHOLE_PICTURE, 1.0, opaque["content"], opaque)]
 
 
 def _opaque_mask(key: str, picture: Picture, shape: tuple[int, int], margin: int) -> np.ndarray | None:

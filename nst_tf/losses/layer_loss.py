@@ -91,6 +91,8 @@ class LayerLoss(Loss):
         balance: See `Balance`; default ``none``. With ``target``, ``reduction`` is set to ``relative``.
         diagnostics: Whether to report, beside each layer's loss, the `nst_tf.losses.smoothing.entropy` and ``peak`` of
             the picture's smoothed features: ``style/conv1_1/entropy``, ``style/conv1_1/peak``.
+        in_regions: Whether a loss on the styles compares each region of the config group ``regions`` by itself. False
+            compares the whole picture. Default true.
         reduction: The formula of ``E_l``. A subclass narrows the type to an enumeration of its own; None, the default,
             is for a loss that has a single formula.
     """
@@ -105,6 +107,7 @@ class LayerLoss(Loss):
     factor: float = 0.001
     balance: Balance = Balance.none
     diagnostics: bool = field(default=False, metadata=role(old_name="peaks"))
+    in_regions: bool = field(default=True, metadata=role(implied_value=True))
     reduction: Enum | None = None
 
     weighs_positions: ClassVar[bool] = False
@@ -120,7 +123,7 @@ class LayerLoss(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_layers()
+        check_layers(self, self.layers)
         self._check_layer_weights()
         above("temperature", self.temperature, 0)
         above("factor", self.factor, 0)
@@ -129,18 +132,6 @@ class LayerLoss(Loss):
         if self.reference not in ("content", "style") and self._style_number() is None:
             raise InputError(
                 f"reference={self.reference!r}: must be content, style, or style:N with a number N of at least 1."
-            )
-
-    def _check_layers(self) -> None:
-        if self.weight and not self.layers:
-            raise InputError(
-                f"layers=[]: {type(self).__name__} has no layers to compare. Name at least one, or set its weight to 0."
-            )
-        if len(set(self.layers)) < len(self.layers):
-            raise InputError(f"layers={self.layers}: must not name a layer twice. Remove the repetition.")
-        if "image" in self.layers:
-            raise InputError(
-                f"layers={self.layers}: must name layers of the backbone; 'image' is the picture itself. Remove it."
             )
 
     def _check_layer_weights(self) -> None:
@@ -228,6 +219,20 @@ class LayerLoss(Loss):
         """Compute each layer's entropy and peak, ``(B,)`` float32, if ``diagnostics`` is on."""
         named = ((name, *name.rsplit("/", 1)) for name in self.diagnostic_names)
         return {name: _DIAGNOSTICS[measure](features[layer]) for name, layer, measure in named}
+
+
+def check_layers(loss: Loss, layers: Sequence[str]) -> None:
+    """Raise `InputError` unless a loss names at least one layer of the backbone, and none twice."""
+    if loss.weight and not layers:
+        raise InputError(
+            f"layers=[]: {type(loss).__name__} has no layers to compare. Name at least one, or set its weight to 0."
+        )
+    if len(set(layers)) < len(layers):
+        raise InputError(f"layers={layers}: must not name a layer twice. Remove the repetition.")
+    if "image" in layers:
+        raise InputError(
+            f"layers={layers}: must name layers of the backbone; 'image' is the picture itself. Remove it."
+        )
 
 
 _DIAGNOSTICS = {"entropy": entropy, "peak": peak}

@@ -59,6 +59,9 @@ class Loss(ABC):
     joint: ClassVar[bool] = False
     """True if all references together make one target, see `join`."""
 
+    supports_batch: ClassVar[bool] = True
+    """False if the loss takes one picture at a time."""
+
     draws: ClassVar[bool] = False
     """True if the loss takes random positions or directions from the seed `DRAW` among its features.
 
@@ -117,6 +120,11 @@ class Loss(ABC):
         Returns:
             Layer name to ``(B,)`` float32.
         """
+
+    @property
+    def weighed_layers(self) -> Sequence[str]:
+        """Layers whose positions have weights in a region: `taps`, unless a loss overrides them."""
+        return self.taps
 
     @property
     def part_names(self) -> Sequence[str]:

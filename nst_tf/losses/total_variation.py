@@ -18,6 +18,7 @@ class Variation(Enum):
     ``squared_sum`` Σ Δ² (Mahendran & Vedaldi; Malathi equation 4) · ``squared_mean`` mean of the vertical Δ² plus
     mean of the horizontal (anishathalye/neural-style) · ``l1`` Σ |Δ| (neural-style-pt, TensorFlow tutorial) ·
     ``power`` Σ (Δv² + Δh²)^exponent over pixels that have both neighbours (keras.io, exponent 1.25) ·
+    ``power_mean`` the same, with a mean in place of the sum (alexjc/neural-doodle) ·
     ``nine_point`` ⅔ (mean Δv² + mean Δh²) + ⅙ (mean Δ╲² + mean Δ╱²) with the border repeated outwards: the mean squared
     gradient over the eight neighbours (crowsonkb/style-transfer-pytorch).
     """
@@ -26,6 +27,7 @@ class Variation(Enum):
     squared_mean = "squared_mean"
     l1 = "l1"
     power = "power"
+    power_mean = "power_mean"
     nine_point = "nine_point"
 
 
@@ -48,10 +50,18 @@ def _l1(x: tf.Tensor, exponent: float) -> tf.Tensor:
     return tf.add_n([tf.reduce_sum(tf.abs(d), axis=[1, 2, 3]) for d in neighbour_differences(x)])
 
 
-def _power(x: tf.Tensor, exponent: float) -> tf.Tensor:
+def _powers(x: tf.Tensor, exponent: float) -> tf.Tensor:
+    """Return ``(Δv² + Δh²)^exponent``, ``(B, H−1, W−1, 3)``."""
     vertical, horizontal = neighbour_differences(x)
-    squared = tf.square(vertical[:, :, :-1]) + tf.square(horizontal[:, :-1])  # (B, H−1, W−1, 3)
-    return tf.reduce_sum(squared**exponent, axis=[1, 2, 3])
+    return (tf.square(vertical[:, :, :-1]) + tf.square(horizontal[:, :-1])) ** exponent
+
+
+def _power(x: tf.Tensor, exponent: float) -> tf.Tensor:
+    return tf.reduce_sum(_powers(x, exponent), axis=[1, 2, 3])
+
+
+def _power_mean(x: tf.Tensor, exponent: float) -> tf.Tensor:
+    return tf.reduce_mean(_powers(x, exponent), axis=[1, 2, 3])
 
 
 def _nine_point(x: tf.Tensor, exponent: float) -> tf.Tensor:
@@ -67,6 +77,7 @@ _FORMULAS: dict[Variation, Callable[[tf.Tensor, float], tf.Tensor]] = {  # (B, H
     Variation.squared_mean: _squared_mean,
     Variation.l1: _l1,
     Variation.power: _power,
+    Variation.power_mean: _power_mean,
     Variation.nine_point: _nine_point,
 }
 
@@ -78,7 +89,7 @@ class TotalVariationLoss(Loss):
     Attributes:
         variation: See `Variation`; default ``squared_sum``.
         value_range: See `ValueRange`; default ``unit``. A weight from a paper that works in 0..255 needs ``byte``.
-        exponent: Exponent of ``power``; default 1.25.
+        exponent: Exponent of ``power`` and ``power_mean``; default 1.25.
     """
 
     variation: Variation = Variation.squared_sum

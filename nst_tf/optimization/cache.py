@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import weakref
@@ -16,6 +17,7 @@ from nst_tf.losses import Loss
 from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.objective import Objective
+from nst_tf.optimization.reference_passes import ReferencePasses
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimization.terms import Draws, active_losses
 from nst_tf.optimization.tiled_objective import TiledObjective
@@ -46,16 +48,19 @@ class RunCache:
         self._objectives: Cache[Objective] = Cache(keeps)
         self._loops: Cache[CompiledLoop] = Cache(keeps)
         self._caches = (self._extractors, self._objectives, self._loops)
+        self._passes = ReferencePasses(keeps)
 
     def begin_run(self) -> None:
         """Mark the current entries as belonging to earlier runs."""
         for cache in self._caches:
             cache.begin_run()
+        self._passes.begin_run()
 
     def clear(self) -> None:
         """Drop targets and compiled loops with their pictures, for a run that is short of memory."""
         self._objectives.clear()
         self._loops.clear()
+        self._passes.clear()
         self._free_dropped_loops()
 
     def extractor(self, backbone: Backbone, layers: Sequence[str], runtime: Runtime, execution: Execution) -> Extractor:
@@ -67,6 +72,7 @@ class RunCache:
             return found
         for cache in self._caches:
             cache.drop_unused()
+        self._passes.clear()
         self._free_dropped_loops()
         extractor = backbone.extractor(
             layers, execution.precision, runtime.recompute, transposed=execution.transposed_conv
@@ -101,7 +107,7 @@ class RunCache:
         style_images = [tf.constant(style) for style in styles]
         arguments = (extractor, losses, tf.constant(content), style_images, shares, regions)
         if tile is None:
-            return self._objectives.put(key, Objective.prepare(*arguments, draws))
+            return self._objectives.put(key, Objective.prepare(*arguments, draws, self._passes))
         return self._objectives.put(key, TiledObjective.prepare_tiled(*arguments, tile))
 
     def loop(
@@ -160,6 +166,12 @@ class RunCache:
         """
         if len(_LOOPS_IN_MEMORY) > len(self._loops):
             gc.collect()
+
+
+@functools.cache
+def run_cache() -> RunCache:
+    """Return the cache that the runs of a sweep share within a process."""
+    return RunCache(keeps=True)
 
 
 class Cache(Generic[Value]):

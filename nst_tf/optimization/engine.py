@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, StepRecord, column, loop_arrays
+from nst_tf.optimization.loop import NO_RECORD, LoopRow, StepRecord, column, loop_arrays
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
+from nst_tf.optimizers import Optimizer
 from nst_tf.runs.events import Failed, Finished, Iterate, Progressed, Scaled
 from nst_tf.runs.folder import checkpoint_errors
 from nst_tf.system.failures import describe_failure, is_out_of_memory
@@ -30,6 +32,87 @@ Outcome = tuple[str, str]
 """The status of a run, one of `nst_tf.runs.folder.STATUSES`, and its reason."""
 
 
+class Build(NamedTuple):
+    """Request for the compiled loop of a phase; the answer is its `LoopRow`.
+
+    Attributes:
+        scale: Index of the phase, from 0.
+        objective: The objective.
+        optimizer: Settings of the optimiser.
+        start: The start picture, ``(1, H, W, 3)``.
+        smaller: The loop of the phase before, whose state the solver takes over; None for a fresh solver.
+    """
+
+    scale: int
+    objective: Objective
+    optimizer: Optimizer
+    start: tf.Tensor
+    smaller: LoopRow | None
+
+
+class Begin(NamedTuple):
+    """Request to evaluate the start of a loop, or to restore a state that is not empty."""
+
+    loop: LoopRow
+    state: Mapping[str, np.ndarray]
+
+
+class Advance(NamedTuple):
+    """Request for up to ``steps`` steps of a loop."""
+
+    loop: LoopRow
+    steps: int
+
+
+class Renew(NamedTuple):
+    """Request to continue a loop with the targets of another objective."""
+
+    loop: LoopRow
+    objective: Objective
+
+
+class TimedRecord(NamedTuple):
+    """Answer to `Begin`, `Advance` and `Renew`: the record of the picture, and the seconds that it took."""
+
+    record: StepRecord
+    seconds: float
+
+
+Request = Build | Begin | Advance | Renew
+
+Work: TypeAlias = "Generator[Progressed | Scaled | Finished | Request, Any, None]"
+"""A run as a generator of its events and of requests for computations, which expects their answers."""
+
+
+class Answer(NamedTuple):
+    """What a run receives for a request: the value asked for, or the error that computing it raised."""
+
+    given: Any = None
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, request: Request, build: Callable[[Build], LoopRow]) -> Answer:
+        """Compute what a request asks for; ``build`` makes loops."""
+        try:
+            return cls(build(request) if isinstance(request, Build) else cls.timed(request))
+        except BaseException as error:
+            return cls(error=error)
+
+    @staticmethod
+    def timed(request: Begin | Advance | Renew) -> TimedRecord:
+        """Let the loop of a request compute, and return the record of its picture with the seconds that it took."""
+        loop, began = request.loop.loop, time.perf_counter()
+        match request:
+            case Begin(state=state):
+                with checkpoint_errors() if state else contextlib.nullcontext():
+                    loop.restore(state) if state else loop.begin()
+            case Advance(steps=steps):
+                loop.advance(steps)
+            case Renew(objective=objective):
+                loop.renew([objective.inputs])
+        return TimedRecord(request.loop.read(), time.perf_counter() - began)
+
+
 class Engine:
     """Optimises one problem and yields events.
 
@@ -37,79 +120,111 @@ class Engine:
         problem: The problem.
         periods: The observers' periods: an event is yielded at each step that is a multiple of one of them.
         device: TensorFlow's name of the device.
+        request: The request to stop that the run obeys; None for one of its own.
     """
 
-    def __init__(self, problem: Problem, periods: Sequence[int], device: str = "/CPU:0") -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        periods: Sequence[int],
+        device: str = "/CPU:0",
+        request: StopRequest | None = None,
+    ) -> None:
         self._problem, self._device = problem, device
         rule = [problem.schedule.stop_period] if problem.schedule.stop_change else []
         self._periods = sorted({*periods, *rule})
         self._phases, self._ends = problem.schedule.plan(), problem.schedule.ends(problem.steps)
         self._columns = problem.term_names if len(self._phases) > 1 else []
         self._seconds = 0.0
-        self._request = StopRequest()
+        self._request = request or StopRequest()
         self._level: PyramidLevel | None = None
 
     def run(self, state: Mapping[str, np.ndarray] | None = None) -> Iterator[Progressed | Scaled | Finished]:
         """Optimise from the start, or continue from the state of an `Iterate`.
 
         Yields:
-            `Scaled` at each size, `Progressed` at step 0 and at each multiple of a period, and one `Finished` (or
+            `Scaled` at each phase, `Progressed` at step 0 and at each multiple of a period, and one `Finished` (or
             `Failed`) last. Every run ends with a picture, even when it is interrupted, diverges or fails.
 
         Raises:
             InputError: The state, the start or the pictures cannot be used, or memory ends before there is a picture.
         """
         with self._request.catch_signals(), tf.device(self._device):
-            try:
-                outcome = yield from self._run_levels(dict(state or {}))
-            except Interrupted:
-                outcome = ("interrupted", "asked to stop")
-            except InputError:
-                raise
-            except Exception as error:
-                if self._level is None and is_out_of_memory(error):
-                    raise InputError(describe_failure(error)) from error
-                if self._level is None:  # there is no picture yet
-                    raise
-                yield Failed("failed", describe_failure(error), self._iterate(self._level, best=True), error)
-                return
-            assert self._level is not None
-            yield Finished(*outcome, self._iterate(self._level, best=outcome[0] == "diverged"))
+            work, answer = self.work(state), Answer()
+            with contextlib.suppress(StopIteration):
+                while True:
+                    item = work.send(answer.given) if answer.error is None else work.throw(answer.error)
+                    if isinstance(item, Request):
+                        answer = Answer.of(item, self._loop_of)
+                    else:
+                        answer = Answer()
+                        yield item
 
-    def _run_levels(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled, None, Outcome]:
+    def work(self, state: Mapping[str, np.ndarray] | None = None) -> Work:
+        """Do all of a run but the computations, which it asks for by `Request`s; see `run`.
+
+        So one caller computes the runs of a batch at once, see `nst_tf.optimization.batch.BatchEngine`.
+        """
+        try:
+            outcome = yield from self._run_levels(dict(state or {}))
+        except Interrupted:
+            outcome = ("interrupted", "asked to stop")
+        except InputError:
+            raise
+        except Exception as error:
+            if self._level is None and is_out_of_memory(error):
+                raise InputError(describe_failure(error)) from error
+            if self._level is None:  # there is no picture yet
+                raise
+            yield Failed("failed", describe_failure(error), self._iterate(self._level, best=True), error)
+            return
+        assert self._level is not None
+        yield Finished(*outcome, self._iterate(self._level, best=outcome[0] == "diverged"))
+
+    def _run_levels(self, state: dict[str, np.ndarray]) -> Generator[Progressed | Scaled | Request, Any, Outcome]:
         """Run the phases in order, each from the picture of the one before."""
         self._seconds = float(state.get("engine/seconds", 0.0))
         outcome = ("completed", "")
         for scale in range(int(state.get("engine/scale", 0)), len(self._ends)):
-            level = self._level = self._next_level(scale, state)
-            with self._timed():
-                level.begin_or_restore(state)
-            yield Scaled(scale + 1, len(self._ends), *level.loop.shape)
-            outcome = yield from self._run_level(level, fresh=not state and scale == 0)
+            yield from self._begin_level(scale, state)
+            assert self._level is not None
+            yield Scaled(scale + 1, len(self._ends), *self._level.loop.shape)
+            outcome = yield from self._run_level(self._level, fresh=not state and scale == 0)
             if outcome[0] == "diverged":
                 break
             state = {}
         return outcome
 
-    def _next_level(self, scale: int, state: Mapping[str, np.ndarray]) -> PyramidLevel:
+    def _begin_level(self, scale: int, state: Mapping[str, np.ndarray]) -> Generator[Request, Any, None]:
+        """Make the next phase the present one, and evaluate its start or restore its state."""
         problem, phase = self._problem, self._phases[scale]
         content, styles = problem.pictures(phase.scale)
         before = None if self._level is None else (self._level.loop.image(), self._phases[self._level.scale].scale)
         start = tf.constant(problem.start(phase, content, styles, before))
-        optimizer = phase.optimizer_of(problem.optimizer)
         targets = Targets(problem.objective(content, styles, scale), tf.constant(content))
+        objective = targets.follow(state.get(ANCHOR, start))
+        smaller = self._level.loop if self._level is not None and problem.schedule.keep_state else None
+        loop = yield Build(scale, objective, phase.optimizer_of(problem.optimizer), start, smaller)
+        level = PyramidLevel(scale, loop, targets, problem.schedule.stop_rule(), *self._counts_before(state))
+        self._level = level
+        level.restore_rule(state)
+        level.record = yield from self._timed(Begin(loop, state))
+
+    def _loop_of(self, build: Build) -> LoopRow:
+        """Return the compiled loop of this run alone."""
+        problem = self._problem
         loop = problem.cache.loop(
-            targets.follow(state.get(ANCHOR, start)),
-            optimizer,
+            build.objective,
+            build.optimizer,
             problem.schedule,
-            scale,
-            start,
+            build.scale,
+            build.start,
             self._request.raise_if_stopped,
             problem.parametrisation,
         )
-        if self._level is not None and problem.schedule.keep_state:
-            loop.solver.warm_start(self._level.loop.solver)
-        return PyramidLevel(scale, loop, targets, problem.schedule.stop_rule(), *self._counts_before(state))
+        if build.smaller is not None:
+            loop.solver.warm_start(build.smaller.loop.solver)
+        return LoopRow(loop)
 
     def _counts_before(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
         """Return the steps and evaluations of all scales before the next one."""
@@ -117,23 +232,32 @@ class Engine:
             return int(state.get("engine/steps", 0)), int(state.get("engine/evaluations", 0))
         return self._level.step, self._level.evaluations
 
-    def _run_level(self, level: PyramidLevel, fresh: bool) -> Generator[Progressed, None, Outcome]:
-        """Advance one scale from boundary to boundary until it ends; a fresh run reports its start first."""
+    def _run_level(self, level: PyramidLevel, fresh: bool) -> Generator[Progressed | Request, Any, Outcome]:
+        """Advance one phase from boundary to boundary until it ends; a fresh run reports its start first."""
         if fresh:
             yield Progressed(self._iterate(level))
         while (outcome := self._outcome(level)) is None:
-            self._advance(level)
+            yield from self._advance(level)
             if self._is_boundary(level.step) and level.record.healthy:
                 yield Progressed(self._iterate(level))
         return outcome
 
-    def _advance(self, level: PyramidLevel) -> None:
+    def _advance(self, level: PyramidLevel) -> Generator[Request, Any, None]:
+        """Take steps up to the next boundary, with targets that are matched to the picture first where that is due."""
         self._request.raise_if_stopped()
+        if level.rematches_now:
+            objective = level.targets.follow(level.loop.solver_image())
+            level.record = yield from self._timed(Renew(level.loop, objective))
         steps = min(self._next_boundary(level) - level.step, max(1, int(HOST_SECONDS / level.seconds_per_step)))
         seconds, before = self._seconds, level.step
-        with self._timed():
-            level.advance(steps)
+        level.record = yield from self._timed(Advance(level.loop, steps))
         level.seconds_per_step = (self._seconds - seconds) / max(1, level.step - before)
+
+    def _timed(self, request: Request) -> Generator[Request, Any, StepRecord]:
+        """Ask for a computation, add its time to the run's seconds, and return the record."""
+        timed: TimedRecord = yield request
+        self._seconds += timed.seconds
+        return timed.record
 
     def _outcome(self, level: PyramidLevel) -> Outcome | None:
         """Return how the scale ends at this step, or None if it continues."""
@@ -176,15 +300,6 @@ class Engine:
             state=lambda: level.state() | {"engine/seconds": np.array(self._seconds)},
         )
 
-    @contextlib.contextmanager
-    def _timed(self) -> Iterator[None]:
-        """Add the time spent in the block to the run's seconds."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._seconds += time.perf_counter() - start
-
 
 class Targets:
     """The objective of a phase, with targets that may follow the picture.
@@ -226,7 +341,7 @@ class PyramidLevel:
     def __init__(
         self,
         scale: int,
-        loop: CompiledLoop,
+        loop: LoopRow,
         targets: Targets,
         rule: StopRule,
         steps_before: int,
@@ -247,18 +362,14 @@ class PyramidLevel:
         """Evaluations over all scales so far."""
         return self.evaluations_before + self.record.evaluations
 
-    def begin_or_restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Evaluate the start, or continue from a `state` if it is not empty.
+    def restore_rule(self, state: Mapping[str, np.ndarray]) -> None:
+        """Restore the losses that the stop rule has seen, from a `state` if it is not empty.
 
         Raises:
             InputError: The state does not fit this run.
         """
-        if not state:
-            self.record = self.loop.begin()
-            return
         with checkpoint_errors():
-            self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]])
-            self.record = self.loop.restore(state)
+            self.rule.restore([(int(step), float(total)) for step, total in state["engine/history"]] if state else [])
 
     @property
     def next_rematch(self) -> int | None:
@@ -271,12 +382,11 @@ class PyramidLevel:
         """The loss of the present picture under the draws of the start, by which the stop rule compares steps."""
         return self.loop.comparable_total()
 
-    def advance(self, steps: int) -> None:
-        """Take up to ``steps`` steps, with targets that are matched to the picture first where that is due."""
+    @property
+    def rematches_now(self) -> bool:
+        """Whether the targets are matched to the picture before the next step."""
         period = self.targets.period
-        if period is not None and self.record.step and self.record.step % period == 0:
-            self.loop.renew([self.targets.follow(self.loop.solver.image()).inputs])
-        self.record = self.loop.advance(steps)
+        return period is not None and self.record.step > 0 and self.record.step % period == 0
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the arrays of a checkpoint: the loop's, the solver's, and those under ``engine/``."""

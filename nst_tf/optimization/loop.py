@@ -62,7 +62,8 @@ class CompiledLoop:
 
     Attributes:
         solver: The solver.
-        shape: Height and width of the picture.
+        batch: Number of pictures, B.
+        shape: Height and width of the pictures.
 
     Args:
         solver: The solver, at its start picture.
@@ -93,10 +94,13 @@ class CompiledLoop:
         self._objective = objective if solver.compiled else self._interruptible_objective
         self._advance = compile_function(self._take_steps) if solver.compiled else self._take_steps
         image = solver.image()
+        self.batch = int(image.shape[0])
+        self._in_use = tf.Variable(tf.ones([self.batch], tf.bool), trainable=False)
         self.shape = (int(image.shape[1]), int(image.shape[2]))
         self._best_image = tf.Variable(image, trainable=False)
         self._mean_image = tf.Variable(image, trainable=False) if average else None
-        self._reported_record = NO_RECORD
+        self._reported_row: tf.Tensor | None = None  # of the step in _reported_step
+        self._reported_step = 0
         self._term_names: list[str] = []
         self._row: Any = None  # the rows become variables once the number of terms is known
         self._best_row: Any = None
@@ -120,11 +124,16 @@ class CompiledLoop:
             raise_if_stopped: See `CompiledLoop`.
         """
         self.solver.reset(optimizer, start)
+        self._in_use.assign(tf.ones_like(self._in_use))
         self._inputs, self._growth, self._raise_if_stopped = inputs, growth, raise_if_stopped
         for variable in (self._best_image, self._mean_image):
             if variable is not None:
                 variable.assign(self.solver.image())
-        self._reported_record, self._term_names = NO_RECORD, []
+        self._reported_row, self._term_names = None, []
+
+    def leave_out(self, index: int) -> None:
+        """Let the loop go on whatever becomes of a picture of the batch, whose run has ended."""
+        self._in_use.assign(tf.tensor_scatter_nd_update(self._in_use, [[index]], [False]))
 
     def begin(self) -> StepRecord:
         """Evaluate the start picture and return its record, step 0."""
@@ -150,7 +159,7 @@ class CompiledLoop:
         row = _record_row(evaluation, image, step, evaluations + 1, stalled).numpy()
         self._assign_rows(self._term_names, row, row, self._bound.numpy())
         self._best_image.assign(image)
-        self._reported_record = NO_RECORD
+        self._reported_row = None
         return self.read()
 
     def advance(self, steps: int) -> StepRecord:
@@ -158,35 +167,35 @@ class CompiledLoop:
         self._advance(tf.constant(steps, tf.int64), *self._inputs)
         return self.read()
 
-    def read(self) -> StepRecord:
-        """Return the record of the solver's picture, in one transfer."""
-        return self._step_record(self._row)
+    def read(self, index: int = 0) -> StepRecord:
+        """Return the record of the solver's picture, in one transfer; ``index`` is its number in the batch."""
+        return self._step_record(self._row, index)
 
-    def read_reported(self) -> StepRecord:
+    def read_reported(self, index: int = 0) -> StepRecord:
         """Return the record of `image`: the solver's picture, or the moving average.
 
         The moving average, or a picture under the draws of the start, is evaluated at most once a step. That evaluation
         serves the observers and the stop rule alone and is not counted.
         """
-        record = self.read()
+        record = self.read(index)
         if record.step == 0 or not (self._changes_by_step or self._mean_image is not None):
             return record
-        if self._reported_record.step != record.step:
+        if self._reported_row is None or self._reported_step != record.step:
             step, evaluations, stalled = tf.unstack(self._row[:, :3], axis=1)
             image = self.solver.image() if self._mean_image is None else self._mean_image.read_value()
-            row = _record_row(self._evaluate(image), image, step, evaluations, stalled)
-            self._reported_record = self._step_record(row)._replace(healthy=record.healthy)
-        return self._reported_record
+            self._reported_row = _record_row(self._evaluate(image), image, step, evaluations, stalled)
+            self._reported_step = record.step
+        return self._step_record(self._reported_row, index)._replace(healthy=record.healthy)
 
-    def comparable_total(self) -> float:
+    def comparable_total(self, index: int = 0) -> float:
         """Return the loss of the solver's picture under the draws of the start, ``nan`` if it is not finite."""
         if self._changes_by_step and self._mean_image is None:
-            return self.read_reported().total
-        return self.read().total
+            return self.read_reported(index).total
+        return self.read(index).total
 
-    def read_best(self) -> StepRecord:
+    def read_best(self, index: int = 0) -> StepRecord:
         """Return the record of the picture of the lowest loss so far, or `NO_RECORD`."""
-        return self._step_record(self._best_row) if self._term_names else NO_RECORD
+        return self._step_record(self._best_row, index) if self._term_names else NO_RECORD
 
     def image(self) -> np.ndarray:
         """Return the reported picture, ``(B, H, W, 3)`` float32: the solver's, or the moving average."""
@@ -234,10 +243,10 @@ class CompiledLoop:
             for variable, value in zip((self._row, self._best_row, self._bound), (row, best_row, bound), strict=True):
                 variable.assign(value)
 
-    def _step_record(self, row: tf.Tensor | tf.Variable) -> StepRecord:
-        values = dict(zip([*RECORD_COUNTERS, *self._term_names], row.numpy()[0].tolist(), strict=True))
+    def _step_record(self, row: tf.Tensor | tf.Variable, index: int) -> StepRecord:
+        values = dict(zip([*RECORD_COUNTERS, *self._term_names], row.numpy()[index].tolist(), strict=True))
         step, evaluations, stalled, total, gradient_norm = (values.pop(name) for name in RECORD_COUNTERS)
-        healthy = bool(self._is_healthy(row)[0])
+        healthy = bool(self._is_healthy(row)[index])
         return StepRecord(int(step), int(evaluations), total, gradient_norm, values, bool(stalled), healthy)
 
     def _is_healthy(self, rows: Any) -> tf.Tensor:
@@ -267,7 +276,8 @@ class CompiledLoop:
             return (index + 1,)
 
         def may_continue(index: tf.Tensor) -> tf.Tensor:
-            return (index < steps) & tf.reduce_all(self._is_healthy(self._row) & (column(self._row, "stalled") == 0))
+            may = self._is_healthy(self._row) & (column(self._row, "stalled") == 0)
+            return (index < steps) & tf.reduce_all(may | ~self._in_use)
 
         tf.while_loop(may_continue, body, [tf.constant(0, tf.int64)], parallel_iterations=1)
 
@@ -294,6 +304,88 @@ class CompiledLoop:
         """
         share = (1 - self._decay) / (1 - self._decay ** (step + 1))
         return tf.cast(share, tf.float32)[:, None, None, None]
+
+
+class LoopRow:
+    """One picture of a compiled loop, as its run sees it; a loop of several pictures is shared by their runs.
+
+    Attributes:
+        loop: The compiled loop.
+        index: Number of the picture in the batch, from 0.
+    """
+
+    def __init__(self, loop: CompiledLoop, index: int = 0) -> None:
+        self.loop, self.index = loop, index
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.loop.shape
+
+    def solver_image(self) -> tf.Tensor:
+        """Return the solver's picture, ``(1, H, W, 3)``."""
+        return self._own(self.loop.solver.image())
+
+    def image(self) -> np.ndarray:
+        """Return the reported picture, ``(1, H, W, 3)``, see `CompiledLoop.image`."""
+        return self._own(self.loop.image())
+
+    def best(self) -> np.ndarray:
+        """Return the picture of the lowest loss, ``(1, H, W, 3)``."""
+        return self._own(self.loop.best())
+
+    def read(self) -> StepRecord:
+        """Return the record of the solver's picture."""
+        return self.loop.read(self.index)
+
+    def read_reported(self) -> StepRecord:
+        """Return the record of `image`, see `CompiledLoop.read_reported`."""
+        return self.loop.read_reported(self.index)
+
+    def read_best(self) -> StepRecord:
+        """Return the record of the picture of the lowest loss, or `NO_RECORD`."""
+        return self.loop.read_best(self.index)
+
+    def comparable_total(self) -> float:
+        """Return the loss by which the stop rule compares steps, see `CompiledLoop.comparable_total`."""
+        return self.loop.comparable_total(self.index)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the checkpoint of this picture alone."""
+        state = self.loop.state()
+        return state if self.loop.batch == 1 else row_of_state(state, self.index, self.loop.solver)
+
+    def _own(self, pictures: Any) -> Any:
+        return pictures[self.index : self.index + 1]
+
+
+def row_of_state(state: Mapping[str, np.ndarray], index: int, solver: Solver) -> dict[str, np.ndarray]:
+    """Return the checkpoint of one picture out of that of a batch."""
+    row = {}
+    for name, value in state.items():
+        axis = _batch_axis(name, value, solver)
+        row[name] = value if axis is None else np.take(np.asarray(value), [index], axis)
+    return row
+
+
+def joined_states(states: Sequence[Mapping[str, np.ndarray]], solver: Solver) -> dict[str, np.ndarray]:
+    """Return the checkpoint of a batch, from those of its pictures; of shared numbers it has the largest."""
+    joined = {}
+    for name, value in states[0].items():
+        values = [np.asarray(state[name]) for state in states]
+        axis = _batch_axis(name, value, solver)
+        if name == f"{PREFIX}names":
+            joined[name] = values[0]
+        else:
+            joined[name] = np.max(values, axis=0) if axis is None else np.concatenate(values, axis)
+    return joined
+
+
+def _batch_axis(name: str, value: Any, solver: Solver) -> int | None:
+    """Return the axis of an array of a checkpoint along which the pictures of a batch lie; None for a shared value."""
+    if name == f"{PREFIX}names" or not np.ndim(value):
+        return None
+    return solver.batch_axes.get(name.removeprefix(SOLVER_PREFIX), 0) if name.startswith(SOLVER_PREFIX) else 0
 
 
 def loop_arrays(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

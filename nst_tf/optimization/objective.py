@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from nst_tf.images import RegionMasks
-from nst_tf.losses import Balance, LayerLoss, Loss
+from nst_tf.losses import Balance, LayerLoss, Loss, Representation
+from nst_tf.optimization.reference_passes import ReferencePasses
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
 from nst_tf.optimization.terms import (
+    WHOLE_PICTURE,
     Draws,
+    RegionInputs,
     Term,
     TermInputs,
     WeightedTarget,
@@ -54,6 +57,7 @@ class Objective:
         shares: Sequence[float],
         regions: Sequence[RegionMasks] = (),
         draws: Draws | None = None,
+        passes: ReferencePasses | None = None,
     ) -> Objective:
         """Compute every target once.
 
@@ -65,11 +69,12 @@ class Objective:
             shares: One share per style; they should sum to 1.
             regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
             draws: What the draws of losses follow from; None for seed 0.
+            passes: Passes over references that are kept for the next run; None keeps none.
 
         Raises:
             InputError: No loss has a weight above 0, or one refers to a style that was not given.
         """
-        references = References(extractor, active_losses(losses), content, styles, shares, regions, draws)
+        references = References(extractor, active_losses(losses), content, styles, shares, regions, draws, passes)
         return cls(extractor, references.terms())
 
     @property
@@ -147,12 +152,28 @@ class Objective:
             regions[name] = region._replace(targets=targets)
         return replace(term, inputs=term.inputs._replace(regions=regions))
 
+    def with_inputs(self, inputs: Mapping[str, TermInputs]) -> Objective:
+        """Return an objective of the same losses with other targets, weights and factors."""
+        return self._with_terms({name: replace(term, inputs=inputs[name]) for name, term in self._terms.items()})
+
     def with_weights(self, losses: Mapping[str, Loss]) -> Objective:
         """Return an objective with the same targets and the weights of ``losses``."""
         terms = {
             name: Term(losses[name], term.inputs._replace(weight=losses[name].weight))
             for name, term in self._terms.items()
         }
+        return self._with_terms(terms)
+
+    def with_targets(self, targets: Mapping[str, Representation]) -> Objective:
+        """Return an objective whose losses without references have targets that are given from outside.
+
+        Args:
+            targets: Name of a loss to its one target. Names of losses that are not active are left out.
+        """
+        terms = dict(self._terms)
+        for name in terms.keys() & targets.keys():
+            regions = {WHOLE_PICTURE: RegionInputs([WeightedTarget(1.0, targets[name])], {})}
+            terms[name] = replace(terms[name], inputs=terms[name].inputs._replace(regions=regions))
         return self._with_terms(terms)
 
     def _with_terms(self, terms: Mapping[str, Term]) -> Objective:
@@ -167,7 +188,7 @@ class Objective:
             for name, term in self._terms.items()
             if isinstance(term.loss, LayerLoss) and term.loss.balance is Balance.gradient
             for region in term.inputs.regions
-            for layer in term.loss.layers
+            for layer in term.loss.part_names
         }
 
     def balance_gradients(self, start: tf.Tensor, noise: tf.Tensor) -> Objective:

@@ -59,14 +59,11 @@ class Phase:
     def losses_of(self, losses: Mapping[str, Loss]) -> dict[str, Loss]:
         """Return the losses of a run with the settings that they have in this phase.
 
+        Settings that a loss does not have, and losses that the run does not have, are passed over; see `unmatched`.
+
         Raises:
-            InputError: A loss or a setting does not exist, or a value is refused.
+            InputError: A value is refused.
         """
-        if unknown := sorted(set(self.losses) - set(losses)):
-            raise InputError(
-                f"schedule.phases.losses.{unknown[0]}: the run has no loss of this name; it has "
-                f"{', '.join(losses)}. Rename it, or choose the loss= that the schedule is made for."
-            )
         return {
             name: _with_settings(f"losses.{name}", loss, self.losses.get(name, {})) for name, loss in losses.items()
         }
@@ -75,22 +72,32 @@ class Phase:
         """Return the optimiser of a run with the settings that it has in this phase.
 
         Raises:
-            InputError: A setting does not exist, or a value is refused.
+            InputError: A value is refused.
         """
         return _with_settings("optimizer", optimizer, self.optimizer)
 
+    def unmatched(self, losses: Mapping[str, Loss], optimizer: Optimizer) -> list[str]:
+        """Return the keys of this phase that nothing reads, because the run has other losses or another optimiser."""
+        absent = [f"losses.{name}" for name in self.losses if name not in losses]
+        places = {f"losses.{name}": (losses[name], self.losses[name]) for name in self.losses if name in losses}
+        parts: dict[str, tuple[Any, Mapping[str, Any]]] = {**places, "optimizer": (optimizer, self.optimizer)}
+        return absent + [
+            f"{place}.{name}"
+            for place, (component, changes) in parts.items()
+            for name in changes
+            if name not in _names(component)
+        ]
+
+
+def _names(component: Loss | Optimizer) -> list[str]:
+    return [each.name for each in fields(component)]
+
 
 def _with_settings(place: str, component: Component, changes: Mapping[str, Any]) -> Component:
-    """Return a loss or an optimiser with some of its settings changed."""
-    known = [each.name for each in fields(component)]
-    for name in changes:
-        if name not in known:
-            raise InputError(
-                f"schedule.phases.{place}.{name}: {type(component).__name__} has no such setting; it has "
-                f"{', '.join(known)}. Remove it, or choose the {place.partition('.')[0]} that the schedule is made for."
-            )
+    """Return a loss or an optimiser with those of its settings changed that it has."""
+    known = {name: value for name, value in changes.items() if name in _names(component)}
     try:
-        return replace(component, **changes) if changes else component
+        return replace(component, **known) if known else component
     except InputError as error:
         raise InputError(f"schedule.phases.{place}: {error}") from error
 

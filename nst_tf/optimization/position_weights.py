@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nst_tf.backbones.graph import edges
 from nst_tf.backbones.receptive_field import AxisField, ReceptiveField, receptive_fields
 from nst_tf.images import Propagation, RegionMasks, resize_mask
 from nst_tf.images.semantic_maps import resize_channels
@@ -86,11 +87,19 @@ class LayerWeights:
     def _propagated(self, mask: np.ndarray, layer: str, size: tuple[int, int], propagation: Propagation) -> np.ndarray:
         if propagation is Propagation.simple:
             return resize_mask(mask, *size)
+        if propagation is Propagation.means:
+            model, names = self._network
+            return averaged(mask, pooling_factors(model, names[layer]), size)
         inside = (mask >= THRESHOLD).astype(np.float32)
         return propagate(inside, self._field(layer), size, np.min if propagation is Propagation.inside else np.max)
 
+    @property
+    def _network(self) -> tuple[Any, Mapping[str, str]]:
+        """Return the Keras model of the extractor, and the name of its operation by that of a layer."""
+        return getattr(self._extractor, "model", None), getattr(self._extractor, "layers", {})
+
     def _field(self, layer: str) -> ReceptiveField:
-        model, names = getattr(self._extractor, "model", None), getattr(self._extractor, "layers", {})
+        model, names = self._network
         try:
             if self._fields is None:
                 self._fields = receptive_fields(model)
@@ -118,6 +127,58 @@ def propagate(
     """
     rows = _along(mask, field.vertical, size[0], combine)
     return _along(rows.T, field.horizontal, size[1], combine).T
+
+
+def pooling_factors(model: Any, layer: str) -> list[int]:
+    """Return a number for each convolution and pooling from the picture to a layer: 1, or the factor of a pooling.
+
+    Args:
+        model: A functional Keras model.
+        layer: Name of an operation.
+
+    Raises:
+        InputError: Several paths lead to the layer.
+    """
+    producers: dict[int, list[int]] = {}
+    for producer, consumer in edges(model):
+        producers.setdefault(consumer, []).append(producer)
+    index = next(number for number, operation in enumerate(model.operations) if operation.name == layer)
+    factors: list[int] = []
+    while producers.get(index):
+        if len(producers[index]) > 1:
+            raise InputError(
+                f"regions.propagation=means: {model.name} has several paths to {layer}. Choose "
+                "regions.propagation=simple, or a network without branches, such as vgg19."
+            )
+        operation = model.operations[index]
+        if hasattr(operation, "pool_size"):
+            factors.insert(0, operation.strides[0])
+        elif hasattr(operation, "kernel_size"):
+            factors.insert(0, 1)
+        index = producers[index][0]
+    return factors
+
+
+def averaged(mask: np.ndarray, factors: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    """Average a mask over 3×3 positions for each factor of 1, and over the cells of any other.
+
+    Args:
+        mask: ``(H, W)``.
+        factors: See `pooling_factors`. A side is divided by a factor and rounded up.
+        size: Height and width of the layer, which may be a position less than a side that was rounded up.
+
+    Returns:
+        ``(h, w)``.
+    """
+    from scipy import ndimage
+
+    plane = mask
+    for factor in factors:
+        if factor == 1:
+            plane = ndimage.uniform_filter(plane, 3, mode="constant")
+        else:
+            plane = resize_mask(plane, *(-(-side // factor) for side in plane.shape))
+    return plane if plane.shape == size else resize_mask(plane, *size)
 
 
 def _along(mask: np.ndarray, field: AxisField, positions: int, combine: Callable[..., Any]) -> np.ndarray:

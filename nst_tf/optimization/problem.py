@@ -13,6 +13,7 @@ from nst_tf.backbones import Extractor
 from nst_tf.images import (
     TILE_OFF,
     Canvas,
+    Finishing,
     Noise,
     Picture,
     RegionMasks,
@@ -66,6 +67,8 @@ class Problem:
         regions: Regions of the content and of the styles, with their masks read.
         parametrisation: The variables that the optimiser moves.
         tile: Side of the square that a tile owns, in pixels; None computes the whole picture at once.
+        targets: Targets of losses without references: the name of a loss to its arrays ``(H, W, C)`` in
+            [0, 1], at any size.
         cache: Builds targets and compiled loops, or reuses those of earlier runs.
     """
 
@@ -83,6 +86,7 @@ class Problem:
     regions: Regions = field(default_factory=Regions)
     parametrisation: Parametrisation = field(default_factory=Parametrisation)
     tile: int | None = None
+    targets: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     cache: RunCache = field(default_factory=RunCache)
 
     def pictures(self, factor: float = 1.0) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -180,9 +184,17 @@ class Problem:
             factor: Fraction of the full size.
         """
         shape, margin = self.canvas.shape(self.content, factor), self.canvas.margin_at(factor)
-        seen = self.canvas.finish(image, self.content, margin)[0] if self.regions.seam_follows_result else None
+        styles, seen = self._finishing_styles(factor), None
+        if self.regions.seam_follows_result:
+            seen = self.canvas.finish(image, self.content, margin, None, styles)[0]
         kept = self.regions.kept(self.content, *shape, factor, seen)
-        return self.canvas.finish(image, self.content, margin, kept)
+        return self.canvas.finish(image, self.content, margin, kept, styles)
+
+    def _finishing_styles(self, factor: float) -> list[np.ndarray]:
+        """Return the styles ``(1, h, w, 3)`` that ``image.finishing`` reads; empty if it does nothing."""
+        if self.canvas.finishing is Finishing.none:
+            return []
+        return self.canvas.styles(self.styles, self.canvas.content(self.content, factor), factor)
 
     def objective(self, content: np.ndarray, styles: Sequence[np.ndarray], number: int = -1) -> Objective:
         """Return the objective of a phase, with targets from these pictures and layers balanced if a loss asks for it.
@@ -211,12 +223,22 @@ class Problem:
             self.tile,
             Draws(self.seed, number) if any(loss.draws for loss in active_losses(losses).values()) else None,
         )
+        if self.targets:
+            objective = objective.with_targets(self._targets_at(factor))
         if not objective.gradient_balanced:
             return objective
         white_noise = replace(self.canvas, start="noise", start_weights=None, noise=Noise.uniform, noise_scale=1.0)
         margin = self.canvas.margin_at(factor)
         start, noise = (canvas.start_image(content, styles, self.seed, margin) for canvas in (self.canvas, white_noise))
         return objective.balance_gradients(tf.constant(start), tf.constant(noise))
+
+    def _targets_at(self, factor: float) -> dict[str, dict[str, tf.Tensor]]:
+        """Return the given targets at a fraction of the full size, with the margin, ``(1, H, W, C)`` each."""
+        shape, margin = self.canvas.shape(self.content, factor), self.canvas.margin_at(factor)
+        return {
+            name: {key: tf.constant(extend(resize(array, *shape)[None], margin)) for key, array in arrays.items()}
+            for name, arrays in self.targets.items()
+        }
 
     def footprint(self) -> Footprint:
         """Return what determines the memory of the full size."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
 from nst_tf.images import RegionMasks
 from nst_tf.losses import Blend, Features, LayerLoss, Loss, PositionWeights, Representation, Temperatures
-from nst_tf.losses.style_copies import split_copy
+from nst_tf.losses.style_copies import StyleCopy
 from nst_tf.optimization.position_weights import LayerWeights
+from nst_tf.optimization.reference_passes import ReferencePasses, picture_key
 from nst_tf.optimization.terms import (
     Draws,
     RegionInputs,
@@ -50,6 +51,7 @@ class References:
         shares: One share per style.
         regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
         draws: What the draws of losses follow from; None for seed 0.
+        passes: Passes that are kept for the next run; None keeps none.
 
     Raises:
         InputError: A loss refers to a style that was not given, it compares position by position with a picture of
@@ -65,8 +67,10 @@ class References:
         shares: Sequence[float],
         regions: Sequence[RegionMasks] = (),
         draws: Draws | None = None,
+        passes: ReferencePasses | None = None,
     ) -> None:
         self._extractor, self._losses, self._draws = extractor, losses, draws or Draws()
+        self._passes = passes or ReferencePasses()
         style_names = [f"style:{n}" for n in range(1, len(styles) + 1)]
         self._pictures = {"content": content} | dict(zip(style_names, styles, strict=True))
         self._shares = {"content": 1.0} | dict(zip(style_names, shares, strict=True))
@@ -94,12 +98,12 @@ class References:
         return {name: self._term(name, seen, temperatures[name]) for name in self._losses}
 
     def _add_copies(self) -> None:
-        """Add the rotated copies of styles that losses refer to, each with the share of its style."""
+        """Add the copies of styles that losses refer to, each with the share of its style."""
         for name in {name for references in self._references_of.values() for name in references}:
-            style, angle = split_copy(name)
-            if angle and style in self._pictures:
-                self._pictures[name] = tf.image.rot90(self._pictures[style], angle // 90)
-                self._shares[name] = self._shares[style]
+            copy = StyleCopy.parse(name)
+            if name not in self._pictures and copy.style in self._pictures:
+                self._pictures[name] = tf.constant(copy.of(self._pictures[copy.style]))
+                self._shares[name] = self._shares[copy.style]
 
     def _check_shapes(self, name: str, loss: Loss) -> None:
         for reference in self._references_of[name]:
@@ -125,15 +129,39 @@ class References:
         for reference, picture in self._pictures.items():
             wanted = {part: measure for part, measure in measures.items() if reference in self._references_in(part)}
             weights = {part: self._reference_weights(part, reference) for part in wanted}
-            for part, values in self._measure_picture(wanted, picture, weights).items():
+            for part, values in self._measure_reference(reference, wanted, picture, weights).items():
                 seen[part][reference] = values
         return seen
+
+    def _measure_reference(
+        self,
+        reference: str,
+        measures: Mapping[Part, Measure],
+        picture: tf.Tensor,
+        weights: Mapping[Part, PositionWeights],
+    ) -> dict[Part, Representation]:
+        """Apply measures to a reference, or take the kept values of a style without weights of positions."""
+        key = None if reference == "content" or any(weights.values()) else self._pass_key(measures, picture, weights)
+        key = key and (*key, picture_key(picture))
+        return self._passes.values(key, lambda: self._measure_picture(measures, picture, weights))
+
+    def _pass_key(
+        self, measures: Mapping[Part, Measure], picture: tf.Tensor, weights: Mapping[Part, PositionWeights]
+    ) -> tuple[Hashable, ...] | None:
+        """Return what determines a compiled pass; None if it depends on temperatures or draws."""
+        losses = [self._losses[name] for name, _ in measures]
+        if not losses or any(loss.uses_temperature or loss.draws for loss in losses):
+            return None
+        settings = tuple(repr(loss.static_config()) for loss in losses)
+        shapes = tuple((layer, tuple(w.shape)) for part in measures for layer, w in weights[part].items())
+        return type(self).__name__, id(self._extractor), tuple(measures), settings, tuple(picture.shape), shapes
 
     def _measure_picture(
         self, measures: Mapping[Part, Measure], picture: tf.Tensor, weights: Mapping[Part, PositionWeights]
     ) -> dict[Part, Representation]:
         """Apply measures to the features of one picture, ``(B, h, w, 3)``, with weights of their positions."""
-        return _measure_picture(self._extractor, measures, picture, weights)
+        key = self._pass_key(measures, picture, weights)
+        return _measure_picture(self._extractor, measures, picture, weights, self._passes, key)
 
     def _region(self, part: Part) -> RegionMasks | None:
         """Return the masks of a loss's region; None for a loss that is not limited to a region."""
@@ -144,12 +172,19 @@ class References:
     def _references_in(self, part: Part) -> list[str]:
         """Return the references of a loss that have a region, or all of them."""
         region, references = self._region(part), self._references_of[part[0]]
-        return [name for name in references if region is None or name in region.styles]
+        return [
+            name
+            for name in references
+            if region is None or name == "content" or StyleCopy.parse(name).style in region.styles
+        ]
 
     def _reference_weights(self, part: Part, reference: str) -> PositionWeights:
         """Return the weights of a reference's positions in a region; empty if it belongs to the region as a whole."""
         region = self._region(part)
-        return {} if region is None else self._weights_at(part[0], region, region.styles[reference], reference)
+        if region is None:
+            return {}
+        mask = region.content if reference == "content" else region.styles[StyleCopy.parse(reference).style]
+        return self._weights_at(part[0], region, mask, reference)
 
     def _picture_weights(self, name: str, region: RegionMasks | None) -> PositionWeights:
         """Return the weights of the optimised picture's positions in a region; empty for the whole picture."""
@@ -158,12 +193,22 @@ class References:
     def _weights_at(
         self, name: str, region: RegionMasks, mask: np.ndarray | None, reference: str
     ) -> dict[str, tf.Tensor]:
-        """Return the weights of a picture's positions in a region, with its semantic map for a loss that reads it."""
-        loss, picture = self._losses[name], self._pictures[reference]
-        weights = {} if mask is None else self._layer_weights.of(mask, picture, loss.taps, region, reference)
-        if not (getattr(loss, "reads_maps", False) and reference in region.maps):
-            return dict(weights)
-        return {**weights, **self._layer_weights.maps(region.maps[reference], picture, loss.taps)}
+        """Return the weights of a picture's positions in a region, with its semantic map for a loss that reads it.
+
+        Args:
+            name: Name of the loss.
+            region: The region.
+            mask: Mask of the picture, or of the style of which the picture is a copy; None for the whole picture.
+            reference: Name of the picture.
+        """
+        loss, picture, copy = self._losses[name], self._pictures[reference], StyleCopy.parse(reference)
+        weights: dict[str, tf.Tensor] = {}
+        if mask is not None:
+            own_mask = copy.of(mask[None, ..., None])[0, ..., 0]
+            weights |= self._layer_weights.of(own_mask, picture, loss.weighed_layers, region, reference)
+        if getattr(loss, "reads_maps", False) and copy.style in region.maps:
+            weights |= self._layer_weights.maps(copy.of(region.maps[copy.style][None])[0], picture, loss.taps)
+        return weights
 
     def _with_shares(
         self, seen: Mapping[str, Representation], region: RegionMasks | None = None
@@ -189,6 +234,8 @@ class References:
         """Return the targets of a loss in a region, which ``blend=targets`` averages into one."""
         loss, masks = self._losses[name], self._region((name, region))
         if loss.joint:
+            if set(seen) <= {"content"}:
+                return RegionInputs([], {})
             target = loss.finalize_targets(loss.join(seen, {reference: self._shares[reference] for reference in seen}))
             share = 1.0 if masks is None else masks.share
             return RegionInputs([WeightedTarget(share, target)], self._picture_weights(name, masks))
@@ -216,8 +263,10 @@ def _measure_picture(
     measures: Mapping[Part, Measure],
     picture: tf.Tensor,
     weights: Mapping[Part, PositionWeights],
+    passes: ReferencePasses,
+    key: tuple[Hashable, ...] | None,
 ) -> dict[Part, Representation]:
-    """Apply measures to the features of one picture, ``(B, h, w, 3)``.
+    """Apply measures to the features of one picture, ``(B, h, w, 3)``, by the kept pass of a key if there is one.
 
     The pass is compiled, so that each layer's features are freed as soon as they have been measured. It is called as a
     concrete function, because TensorFlow warns of functions that are traced at every call.
@@ -231,7 +280,7 @@ def _measure_picture(
         return [dict(measure(features, each)) for measure, each in zip(measures.values(), weights, strict=True)]
 
     inputs = [dict(weights[part]) for part in measures]
-    values = run.get_concrete_function(picture, inputs)(picture, inputs)
+    values = passes.of(key, lambda: run.get_concrete_function(picture, inputs))(picture, inputs)
     return dict(zip(measures, values, strict=True))
 
 

@@ -1,10 +1,13 @@
 """The schedule of a run: its scales, their shares of the steps, and the rules that end it early."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from nst_tf.losses import Loss
 from nst_tf.optimization.phases import Phase
+from nst_tf.optimizers import Optimizer
 from nst_tf.util.checks import above, at_least, convert_fields, fraction
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import role
@@ -81,6 +84,11 @@ class Schedule:
         """Return the phases of the run: ``phases``, or one for each of ``scales``."""
         shares = self.step_shares or [1.0] * len(self.scales)
         return self.phases or [Phase(scale, share) for scale, share in zip(self.scales, shares, strict=True)]
+
+    def unmatched(self, losses: Mapping[str, Loss], optimizer: Optimizer) -> list[str]:
+        """Return the keys of ``phases`` that nothing reads, each once, such as ``losses.style.content_weight``."""
+        keys = [key for phase in self.phases for key in phase.unmatched(losses, optimizer)]
+        return list(dict.fromkeys(keys))
 
     def ends(self, steps: int) -> list[int]:
         """Return the step at which each phase ends, of ``steps`` over all phases; the last is ``steps``."""

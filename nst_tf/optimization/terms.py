@@ -187,7 +187,7 @@ def drawn_at(loss: Loss, seed: tf.Tensor, step: tf.Tensor | None) -> tf.Tensor:
 
 
 def regions_of(name: str, loss: Loss, regions: Sequence[str]) -> list[str]:
-    """Return the regions to which a loss is limited: all of them if it compares with styles, else `WHOLE_PICTURE`.
+    """Return the regions to which a loss is limited: all of them if it compares styles by region, or `WHOLE_PICTURE`.
 
     Args:
         name: Name of the loss.
@@ -199,12 +199,12 @@ def regions_of(name: str, loss: Loss, regions: Sequence[str]) -> list[str]:
     """
     reference = getattr(loss, "reference", "")
     named = [region for region in regions if region != WHOLE_PICTURE]
-    if not named or not reference.startswith("style"):
+    if not (named and reference.startswith("style") and getattr(loss, "in_regions", True)):
         return [WHOLE_PICTURE]
     if loss.positional or not getattr(loss, "weighs_positions", False):
         raise InputError(
             f"losses.{name}.reference={reference}: {type(loss).__name__} cannot be limited to a region of a style. "
-            "Remove the regions, or set its weight to 0."
+            f"Remove the regions, or set losses.{name}.in_regions=false."
         )
     return named
 

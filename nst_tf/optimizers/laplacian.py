@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import resize_aligned
 
 
 class Resampling(Enum):
@@ -26,7 +27,7 @@ def resize_bilinear(
         return image
     if resampling is Resampling.half_pixel:
         return tf.image.resize(image, [height, width])
-    return tf.compat.v1.image.resize_bilinear(image, [height, width], align_corners=True)
+    return resize_aligned(image, height, width)
 
 
 def level_sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:

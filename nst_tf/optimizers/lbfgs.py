@@ -8,7 +8,9 @@ the tests compare this one with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -92,6 +94,8 @@ class LBFGSSolver(Solver):
 
     Pictures ``(B, H, W, 3)`` are kept as rows ``(B, n)`` in the optimiser's units: x the current one, g its gradient.
     """
+
+    batch_axes: ClassVar[Mapping[str, int]] = {f"{PAIRS_PREFIX}{name}": 1 for name in ("moves", "changes", "rho")}
 
     def __init__(self, settings: LBFGS, image: tf.Tensor) -> None:
         """Start from ``image``, ``(B, H, W, 3)``."""

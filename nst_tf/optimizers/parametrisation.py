@@ -136,6 +136,7 @@ class ParametrisedSolver(Solver):
         self._shape = (int(image.shape[1]), int(image.shape[2]))
         self._inner = optimizer.for_variables().solver(parametrisation.analyse(image))
         self.compiled = self._inner.compiled  # type: ignore[misc]
+        self.batch_axes = self._inner.batch_axes  # type: ignore[misc]
 
     def image(self) -> tf.Tensor:
         """Return the current picture, ``(B, H, W, 3)``."""

@@ -42,6 +42,8 @@ class ScipyLBFGS(Optimizer):
     function_tolerance: float = 0.0
     gradient_tolerance: float = 0.0
 
+    supports_batch: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         super().__post_init__()
         least = {"max_evaluations": 1, "history": 1, "function_tolerance": 0, "gradient_tolerance": 0}

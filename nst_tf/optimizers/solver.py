@@ -104,6 +104,9 @@ class Solver(ABC):
 
     compiled: ClassVar[bool] = True
 
+    batch_axes: ClassVar[Mapping[str, int]] = {}
+    """Names in `state` of arrays whose pictures lie along another axis than the first. A number is shared by all."""
+
     @abstractmethod
     def image(self) -> tf.Tensor:
         """Return the current picture, ``(B, H, W, 3)`` RGB in units of [0, 1], not clipped."""
@@ -161,6 +164,9 @@ class Optimizer(ABC):
     single_evaluation: ClassVar[bool] = False
     """True if a step is one evaluation, at the picture that it leaves; no other optimiser can minimise a loss that
     differs from step to step, since a line search compares several evaluations."""
+
+    supports_batch: ClassVar[bool] = True
+    """False if its solver takes one picture at a time."""
 
     supports_warm_start: ClassVar[bool] = False
     """True if a solver of the next, larger scale can continue with the state of this one, see `Solver.warm_start`."""

@@ -130,11 +130,23 @@ def front_rows(table: Table, first: Column, second: Column) -> tuple[int, ...]:
     values = table.succeeded[[first.name, second.name]].astype("float64").dropna()
     if first.better is None or second.better is None or not (values.nunique() > 1).any():
         return ()
-    costs = values * [1 if column.better == "lowest" else -1 for column in (first, second)]
-    ordered = costs.sort_values([first.name, second.name], kind="stable")
+    return pareto_front(values * [1 if column.better == "lowest" else -1 for column in (first, second)])
+
+
+def pareto_front(costs: pandas.DataFrame) -> tuple[int, ...]:
+    """Return the rows to which no other row is better in one of two columns and at least equal in the other.
+
+    Args:
+        costs: Two columns of numbers, of which the lower is better.
+
+    Returns:
+        Index of the rows, sorted by the first column and then the second.
+    """
+    first, second = costs.columns
+    ordered = costs.sort_values([first, second], kind="stable")
     rows: list[int] = []
     lowest = math.inf
-    for _, equals in ordered.groupby(first.name, sort=False)[second.name]:
+    for _, equals in ordered.groupby(first, sort=False)[second]:
         if equals.min() < lowest:
             lowest = equals.min()
             rows.extend(equals.index[equals == lowest])

@@ -16,7 +16,7 @@ def program_words(command: str = "stylize") -> list[str]:
     """Return the words that start a command of this program on this installation.
 
     Args:
-        command: ``stylize``, ``compare``, ``evaluate``, ``reproduction`` or ``distill``.
+        command: ``stylize``, ``compare``, ``evaluate``, ``comparison``, ``reproduction`` or ``distill``.
 
     Returns:
         ``python scripts/COMMAND.py`` in a checkout, ``nst-tf COMMAND`` for an installed package. Stylising is the

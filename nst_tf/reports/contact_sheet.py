@@ -55,12 +55,14 @@ class Block:
         rows: Names of the rows; empty texts where the rows have none.
         columns: Names of the columns; empty texts where the columns have none.
         cells: Indices of the runs, by row and column.
+        caption: Height of the caption below a picture in inches.
     """
 
     title: str
     rows: Sequence[str]
     columns: Sequence[str]
     cells: dict[tuple[int, int], list[int]]
+    caption: float = CAPTION_HEIGHT
 
     @property
     def left(self) -> float:
@@ -79,7 +81,7 @@ class Block:
 
     def height(self, picture_height: float) -> float:
         """Return the height of the block in inches."""
-        return self.top + len(self.rows) * (picture_height + CAPTION_HEIGHT + GAP)
+        return self.top + len(self.rows) * (picture_height + self.caption + GAP)
 
 
 def draw_contact_sheet(
@@ -102,11 +104,11 @@ def draw_contact_sheet(
     figure = Figure(figsize=(width, sum(heights)))
     subfigures = figure.subfigures(len(blocks), height_ratios=heights, squeeze=False)[:, 0]
     for block, subfigure, height in zip(blocks, subfigures, heights, strict=True):
-        grid = _make_grid(subfigure, block, width, height)
+        grid = make_grid(subfigure, block, width, height)
         for (row, column), numbers in block.cells.items():
             first, axes = numbers[0], grid.axes_row[row][column]
             name = f"run {runs[first].label}" if layout.is_grid else layout.run_name(first, runs[first].label)
-            _draw_picture(axes, runs[first].status, thumbnails[first], choice.mark_of(first))
+            draw_picture(axes, runs[first].status, thumbnails[first], choice.mark_of(first))
             axes.set_xlabel(_caption(name, runs[first], choice.mark_of(first), len(numbers)))
     dpi = min(DPI, MAX_SIDE / max(figure.get_size_inches()))
     figure.savefig(path, dpi=dpi, pil_kwargs={"compress_level": COMPRESSION})
@@ -153,7 +155,7 @@ def _facet_block(layout: Layout, facet: Facet, most: int) -> Block:
 def _headings(axis: Axis) -> list[str]:
     """Return the values of an axis as headings; the first also names the axis."""
     first, *others = (axis.names[value] for value in axis.values)
-    return [_wrap(text, 24) for text in (f"{axis.title} = {first}", *others)]
+    return [wrap_name(text, 24) for text in (f"{axis.title} = {first}", *others)]
 
 
 def _flow_block(count: int) -> Block:
@@ -163,7 +165,7 @@ def _flow_block(count: int) -> Block:
     return Block("", [""] * -(-count // columns), [""] * columns, cells)
 
 
-def _wrap(text: str, letters: int) -> str:
+def wrap_name(text: str, letters: int) -> str:
     """Return the text in at most two lines, which fit beside, above or below a picture."""
     return "\n".join(textwrap.wrap(drawable(text), letters, max_lines=2, placeholder=" …"))
 
@@ -171,12 +173,12 @@ def _wrap(text: str, letters: int) -> str:
 def _caption(name: str, run: Run, mark: str, count: int) -> str:
     """Return a run's name, its status if it did not succeed, and the number of further runs in its cell."""
     parts = [name, *([] if run.succeeded else [run.status]), *filter(None, [mark])]
-    return _wrap(" · ".join(parts), 30) + (f" (+{count - 1})" if count > 1 else "")
+    return wrap_name(" · ".join(parts), 30) + (f" (+{count - 1})" if count > 1 else "")
 
 
-def _make_grid(subfigure: SubFigure, block: Block, width: float, height: float) -> Grid:
+def make_grid(subfigure: Figure | SubFigure, block: Block, width: float, height: float) -> Grid:
     """Make empty axes for all cells of a block of this size, and write the title and the rows' and columns' names."""
-    bottom = CAPTION_HEIGHT + GAP
+    bottom = block.caption + GAP
     grid = Grid(
         subfigure,
         (block.left / width, bottom / height, 1 - (block.left + GAP) / width, 1 - (bottom + block.top) / height),
@@ -201,7 +203,7 @@ def _make_grid(subfigure: SubFigure, block: Block, width: float, height: float) 
     return grid
 
 
-def _draw_picture(axes: Axes, status: str, thumbnail: Path | None, mark: str) -> None:
+def draw_picture(axes: Axes, status: str, thumbnail: Path | None, mark: str) -> None:
     """Draw a picture and the frame that marks chosen runs and runs that did not succeed."""
     colour = CHOSEN if mark else FRAME_COLOURS.get(status)
     axes.xaxis.label.set(fontsize=7, color=colour or "black")

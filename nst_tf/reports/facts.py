@@ -36,11 +36,11 @@ def result_lines(run: Run) -> Iterator[str]:
         yield f"total {run.metrics.total.iloc[0]:.4g} → {last:.4g}"
     yield "one iteration" if steps == 1 else f"{steps} iterations, {run.count('evaluations')} evaluations"
     has_figure = any(figure.measure is Measure.seconds_per_step for figure in run.printed.values())
-    if not has_figure and (seconds := _seconds_per_iteration(run)) is not None:
+    if not has_figure and (seconds := seconds_per_iteration(run)) is not None:
         yield f"{figure_text(seconds)} s an iteration"
 
 
-def _seconds_per_iteration(run: Run) -> float | None:
+def seconds_per_iteration(run: Run) -> float | None:
     """Return the mean time of the iterations after the first logged one, which includes tracing.
 
     The time of a single iteration is its own, with tracing.

@@ -7,11 +7,7 @@ from pathlib import Path
 from nst_tf.reports.axes import Layout, build_layout
 from nst_tf.reports.choosing import Choice, choose
 from nst_tf.reports.comparison import compare_figures, pictured_steps, write_comparisons
-from nst_tf.reports.contact_sheet import draw_contact_sheet
-from nst_tf.reports.curves import band_data, curve_data, draw_losses
 from nst_tf.reports.documents import write_documents
-from nst_tf.reports.fonts import figure_fonts
-from nst_tf.reports.page import write_page
 from nst_tf.reports.page_data import PageData, StepPicture
 from nst_tf.reports.pictures import FOLDER, Gallery
 from nst_tf.reports.reading import Run, find_runs, require_folders
@@ -95,6 +91,12 @@ def _only_writer(folder: Path) -> Iterator[None]:
 def _write_files(
     folder: Path, title: str, runs: Sequence[Run], layout: Layout, table: Table, choice: Choice, spread: bool
 ) -> Path:
+    # Matplotlib and Plotly take 0.7 s, which a refused comparison is spared.
+    from nst_tf.reports.contact_sheet import draw_contact_sheet
+    from nst_tf.reports.curves import band_data, curve_data, draw_losses
+    from nst_tf.reports.fonts import figure_fonts
+    from nst_tf.reports.page import write_page
+
     comparisons = compare_figures(runs)
     gallery = Gallery(folder)
     pictures = [gallery.copy_run(run, number) for number, run in enumerate(runs)]

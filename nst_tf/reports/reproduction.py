@@ -122,9 +122,9 @@ def _render(catalog: SystemCatalog, chosen: Sequence[tuple[System, Run]], page: 
         program=shlex.join(program_words()),
         shared=shlex.join([*program_words(), *shared]),
         departures=[line for override in shared if (line := _departure_line(override, catalog))],
-        machines=_join_distinct(run.record.get("machine") for run in runs),
-        versions=_join_distinct(_version_line(run.record.get("versions")) for run in runs),
-        judges=_join_distinct(facts.score(run, "judge") for run in runs),
+        machines=join_distinct(run.record.get("machine") for run in runs),
+        versions=join_distinct(version_line(run.record.get("versions")) for run in runs),
+        judges=join_distinct(facts.score(run, "judge") for run in runs),
         rows=_rows(catalog, chosen, shared, _write_pictures(runs, page, catalog)),
     )
 
@@ -217,10 +217,11 @@ def _departure_line(override: str, catalog: SystemCatalog) -> str | None:
     return f"`{typed}`" + (f": {reason}" if reason else "")
 
 
-def _version_line(versions: Any) -> str | None:
+def version_line(versions: Any) -> str | None:
+    """Return the recorded versions of packages in one line; None for a record without them."""
     return ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else None
 
 
-def _join_distinct(texts: Any) -> str:
+def join_distinct(texts: Any) -> str:
     """Join the distinct texts; return a dash where there is none."""
     return "; or ".join(dict.fromkeys(str(text).translate(MARKDOWN_ESCAPES) for text in texts if text)) or "–"

@@ -34,8 +34,17 @@ class System:
 
     def __post_init__(self) -> None:
         for name, text in vars(self).items():
-            if not (isinstance(text, str) and text.strip()) or "|" in text or "\n" in text:
-                raise InputError(f"{name}={text!r}: must be text of one line without |, which would end a table's cell")
+            require_cell_text(name, text)
+
+
+def require_cell_text(name: str, text: Any) -> None:
+    """Refuse a value that cannot stand in a cell of a Markdown table.
+
+    Raises:
+        InputError: The value is no text, empty, or has a line break or ``|``.
+    """
+    if not (isinstance(text, str) and text.strip()) or "|" in text or "\n" in text:
+        raise InputError(f"{name}={text!r}: must be text of one line without |, which would end a table's cell")
 
 
 @dataclass(frozen=True)

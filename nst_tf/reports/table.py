@@ -146,15 +146,15 @@ def _row(run: Run, point: dict[str, str]) -> dict[str, Any]:
         | {"steps_taken": run.count("steps")}
         | counts
         | {name: run.record.get(name) for name in recorded}
-        | {PRECISION: _precision(run)}
+        | {PRECISION: computing_precision(run)}
         | {"folder": str(run.folder.path), "command": rerun_command(run)}
     )
 
 
-def _precision(run: Run) -> str | None:
-    """Return the precision of an optimisation; None for a feed-forward run and for a record without one."""
+def computing_precision(run: Run) -> str | None:
+    """Return the precision of an optimisation; None for a run without one, and for a record without one."""
     precision = run.record.get("precision")
-    return str(precision) if precision and run.settings.get("method") != "feedforward" else None
+    return str(precision) if precision and run.settings.get("method", "optimize") == "optimize" else None
 
 
 def is_summary(loss: str) -> bool:
@@ -224,7 +224,7 @@ def objective(run: Run) -> dict[str, str]:
     kept = {key: value for key, value in run.settings.items() if role_of(key).in_objective}
     if "random" not in (kept.get("backbone.weights"), kept.get("backbone.missing_weights")):
         kept.pop("backbone.seed", None)  # it draws random kernels alone
-    if precision := _precision(run):
+    if precision := computing_precision(run):
         kept[PRECISION] = precision
     inputs = run.record.get("inputs")
     return kept | ({key: str(value.get("sha256")) for key, value in inputs.items()} if isinstance(inputs, dict) else {})

@@ -8,7 +8,6 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +108,8 @@ def library_versions() -> dict[str, str]:
 
 
 def _installed(distributions: Sequence[str]) -> Iterator[tuple[str, str]]:
+    from importlib import metadata  # imported where it is used, since a refused command need not wait for it
+
     for name in distributions:
         with contextlib.suppress(metadata.PackageNotFoundError):
             yield name, metadata.version(name)

@@ -58,7 +58,8 @@ class Session:
     """One run in its folder, from its first record to its last.
 
     A caller locks the folder with `run_lock` and returns `finished_result` if there is one. Otherwise it reads `state`,
-    calls `begin`, passes the events to `observe`, writes the picture or the weights, and calls `end`.
+    calls `begin` and `start_observing`, passes the events to `observe`, writes the picture or the weights, and calls
+    `end`.
 
     Attributes:
         settings: Settings of the run.
@@ -140,25 +141,34 @@ class Session:
         self.folder.write_overrides(self.settings.overrides)
         self.folder.write_record(self.record)
 
-    def observe(
-        self,
-        events: Iterator[Event],
-        columns: Sequence[str],
-        resumed_at: int | None,
-        alpha: Alpha = opaque,
-        inputs: InputPictures = dict,
-    ) -> Finished:
+    def observe(self, events: Iterator[Event], observation: "Observation") -> Finished:
         """Run to the end, and pass every event to the observers.
 
         Args:
             events: Events of the run; the last one is a `Finished`.
+            observation: From `start_observing`.
+
+        Returns:
+            The last event.
+        """
+        for event in events:
+            observation.notify(event)
+        return observation.end()
+
+    def start_observing(
+        self,
+        columns: Sequence[str],
+        resumed_at: int | None,
+        alpha: Alpha = opaque,
+        inputs: InputPictures = dict,
+    ) -> "Observation":
+        """Start the observers, after `begin`.
+
+        Args:
             columns: Keys of `Iterate.terms` in this run.
             resumed_at: Step of the checkpoint from which the run is resumed; None for a new run.
             alpha: See `Started.alpha`.
             inputs: See `Started.inputs`.
-
-        Returns:
-            The last event.
         """
         settings = self.settings
         if resumed_at is not None:
@@ -174,17 +184,7 @@ class Session:
             alpha=alpha,
             inputs=inputs,
         )
-        observers = ObserverList(self.observers, started)
-        event: Event | None = None
-        for event in events:
-            observers.notify(event)
-        assert isinstance(event, Finished)
-        if observers.errors:
-            self.record["observer_errors"] = observers.errors
-        if isinstance(event, Failed) and not is_out_of_memory(event.error):
-            log.error("The run failed at step %d", event.iterate.step, exc_info=event.error)
-        self.folder.release_space()
-        return event
+        return Observation(self, ObserverList(self.observers, started))
 
     def end(self, finished: Finished, **product: Any) -> Result:
         """Write the last record.
@@ -199,3 +199,32 @@ class Session:
         self.record |= last_record(finished, self.record["device"]) | product
         self.folder.write_record(self.record)
         return Result(finished.status, finished.reason, self.folder, self.record)
+
+
+class Observation:
+    """The observers of one run, from its first event to its last.
+
+    Args:
+        session: The session of the run.
+        observers: The running observers.
+    """
+
+    def __init__(self, session: Session, observers: ObserverList) -> None:
+        self._session, self._observers = session, observers
+        self._last: Event | None = None
+
+    def notify(self, event: Event) -> None:
+        """Pass an event to every observer."""
+        self._last = event
+        self._observers.notify(event)
+
+    def end(self) -> Finished:
+        """Record the observers that failed, release the reserved space, and return the last event, a `Finished`."""
+        event = self._last
+        assert isinstance(event, Finished)
+        if self._observers.errors:
+            self._session.record["observer_errors"] = self._observers.errors
+        if isinstance(event, Failed) and not is_out_of_memory(event.error):
+            log.error("The run failed at step %d", event.iterate.step, exc_info=event.error)
+        self._session.folder.release_space()
+        return event

@@ -5,14 +5,14 @@ import os
 import platform
 from pathlib import Path
 
-import psutil
-
 CPUINFO = Path("/proc/cpuinfo")
 """Linux's description of the processor, as lines ``key : value`` for each core."""
 
 
 def describe_machine() -> str:
     """Return cores, processor and memory in one line: ``2 cores, Intel(R) Xeon(R) Processor, 24 GiB``."""
+    import psutil  # imported where it is used, as in `memory_limits`
+
     return f"{psutil.cpu_count()} cores, {processor_name()}, {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import platformdirs
-
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import read_regular_file, write_text
 from nst_tf.util.lazy import tf
@@ -134,6 +132,8 @@ def measured_once(key: Mapping[str, Any], measurement: Callable[[], Mapping[str,
 
 def cache_folder() -> Path:
     """Return the folder of the measurements: ``measurements`` in the user's cache folder of this program."""
+    import platformdirs  # imported where it is used, since a refused command need not wait for it
+
     folder = os.environ.get(CACHE_VARIABLE)
     return (Path(folder) if folder else platformdirs.user_cache_path("nst_tf", appauthor=False)) / "measurements"
 

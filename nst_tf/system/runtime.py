@@ -9,7 +9,7 @@ from enum import Enum
 
 from nst_tf.system import hardware
 from nst_tf.system.threads import fastest_threads
-from nst_tf.util.checks import convert_fields
+from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.roles import role
@@ -72,6 +72,8 @@ class Runtime:
         deterministic: Whether TensorFlow uses only ops that give the same bits in every run. They are slower on a GPU
             and cost nothing on the CPU. Once on, it stays on for the process. Default off.
         memory_growth: Whether TensorFlow takes GPU memory as it is needed, instead of all at once. Default on.
+        batch: Number of runs of a sweep that are computed at once, as a batch of one compiled step, where their
+            settings and sizes allow it. It pays on a GPU that one picture does not fill. Default 1.
     """
 
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
@@ -83,11 +85,13 @@ class Runtime:
     threads: int | None = field(default=None, metadata=role(in_run_name=False, in_sweep_name=False))
     deterministic: bool = False
     memory_growth: bool = True
+    batch: int = field(default=1, metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False))
 
     def __post_init__(self) -> None:
         convert_fields(self, "runtime.")
         if not re.fullmatch(r"auto|cpu|gpu:\d+", self.device):
             raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N (gpu:0 is the first GPU)")
+        at_least("runtime.batch", self.batch, 1)
         if self.threads is not None and self.threads < 1:
             raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null for TensorFlow's choice")
 

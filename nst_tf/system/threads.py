@@ -15,8 +15,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from nst_tf.system import hardware
 from nst_tf.system.control_groups import control_groups, read_lines, read_number
 from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once
@@ -49,6 +47,8 @@ def thread_candidates(root: Path = Path("/")) -> list[int]:
     Args:
         root: See `nst_tf.system.control_groups.control_groups`.
     """
+    import psutil  # imported where it is used, as in `memory_limits`
+
     usable = hardware.usable_cpus()
     granted = min(usable, granted_cpus(root) or usable)
     cores = min(usable, psutil.cpu_count(logical=False) or usable)

@@ -193,6 +193,27 @@ def choice(key: str, value: Any, choices: type[Choice]) -> Choice:
     raise InputError(f"{key}={value!r}: must be one of {', '.join(member.name for member in choices)}")
 
 
+def whole_number_or(key: str, value: Any, *words: str) -> int | str:
+    """Return one of the words, or a whole number of at least 1.
+
+    Args:
+        key: Dotted key of the setting, for the message.
+        value: The value received; a text that spells a number is one.
+        words: Texts that are allowed beside a number.
+
+    Raises:
+        InputError: The value is neither.
+    """
+    if isinstance(value, str) and value in words:
+        return value
+    try:
+        number: int = convert(key, value, int)
+    except InputError:
+        raise wrong_type(key, value, f"a whole number, {' or '.join(words)}") from None
+    at_least(key, number, 1)
+    return number
+
+
 def at_least(key: str, value: float, least: float) -> None:
     """Raise `InputError` unless ``value >= least`` and float32 can hold it."""
     _require_float32(key, value)

@@ -1,6 +1,7 @@
-"""TensorFlow and Keras, imported when they are first used.
+"""TensorFlow, Keras and smaller libraries, imported when they are first used.
 
-Importing TensorFlow takes seconds. Composing a config, refusing a command and reading run folders do not need it.
+Importing TensorFlow takes seconds, and each of the others 20 to 50 ms. Composing a config, refusing a command and
+reading run folders do not need them.
 Modules therefore write ``from nst_tf.util.lazy import keras, tf``, so that their settings can be imported alone.
 
 ``lazy_loader`` and ``importlib.util.LazyLoader`` do not work here. They put an unfinished module into
@@ -36,9 +37,14 @@ class LazyModule:
 
 
 if TYPE_CHECKING:
+    import tarfile
+
+    import filelock
+    import h5py
     import keras
     import tensorflow as tf
 else:
     keras, tf = LazyModule("keras", import_quietly), LazyModule("tensorflow", import_quietly)
+    filelock, h5py, tarfile = LazyModule("filelock"), LazyModule("h5py"), LazyModule("tarfile")
 
-__all__ = ["LazyModule", "keras", "tf"]
+__all__ = ["LazyModule", "filelock", "h5py", "keras", "tarfile", "tf"]

@@ -1,13 +1,14 @@
 """Locks between processes, held on files."""
 
+from __future__ import annotations
+
 import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import filelock
-
 from nst_tf.util.files import make_folder
+from nst_tf.util.lazy import filelock
 
 PATIENCE = 0.5
 """Seconds for which a lock is tried. `is_locked` holds a lock for a moment, which must not refuse a run."""

@@ -72,6 +72,11 @@ def rows(features: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1, features.shape[-1]])
 
 
+def of_picture(x: tf.Tensor, number: int) -> tf.Tensor:
+    """Return the value of one picture, ``(…)`` out of ``(B, …)``; a batch of 1 holds that of every picture."""
+    return x[min(number, x.shape[0] - 1)]
+
+
 def gram(features: tf.Tensor) -> tf.Tensor:
     """Return the Gram matrix of each picture, ``G = FᵀF``, where ``F`` holds one row a position.
 
@@ -173,3 +178,14 @@ def host_array(variable: tf.Variable) -> np.ndarray:
     A later assignment gives the variable new memory, so that the array keeps its values.
     """
     return np.asarray(memoryview(variable.read_value().cpu()))
+
+
+def resize_aligned(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resize bilinearly with pixels as points whose corners coincide, as PyTorch's ``align_corners=True`` does.
+
+    Args:
+        image: ``(B, H, W, C)`` float32.
+        height: New height.
+        width: New width.
+    """
+    return tf.raw_ops.ResizeBilinear(images=image, size=[height, width], align_corners=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nst_tf.cli.arguments import COMMAND_NAMES
-from nst_tf.cli.commands import COMMANDS
+from nst_tf.cli.commands import COMMANDS, HYDRA_COMMANDS
 from nst_tf.cli.completion import complete, is_query
 from nst_tf.cli.config_groups import config_groups, describe_config_groups
 from nst_tf.optimizers import OPTIMIZERS
@@ -31,10 +31,12 @@ from nst_tf.optimizers import OPTIMIZERS
         ("+runtime.thr", ["+runtime.threads="]),
         ("launcher=joblib hydra.launcher.", ["hydra.launcher.n_jobs="]),
         ("optimizer=nonsense image.size=", []),
-        ("comp", ["compare"]),
-        ("seed=1 comp", []),
+        ("rep", ["reproduction"]),
+        ("seed=1 rep", []),
         ("compare ", []),
         ("distill teacher.pool", ["teacher.pooling="]),
+        ("video flow.pre", ["flow.preset="]),
+        ("video temporal=war", ["temporal=warped"]),
     ],
 )
 def test_a_line_is_completed(line, words):
@@ -73,12 +75,12 @@ def test_only_a_question_of_the_shell_is_answered():
 
 
 def test_the_commands_have_one_list():
-    assert set(COMMAND_NAMES) == {*COMMANDS, "distill"}
+    assert set(COMMAND_NAMES) == {*COMMANDS, *HYDRA_COMMANDS}
 
 
 def test_help_lists_the_groups_without_the_schemas():
     lines = describe_config_groups().splitlines()
-    assert "schedule: coarse_to_fine, crowsonkb, gatys_pytorch, single" in lines
+    assert "method: feedforward, optimize, recolour" in lines
     assert not [line for line in lines if line.startswith(("schema", "hydra"))]
 
 

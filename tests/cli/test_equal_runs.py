@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst_tf.cli.equal_runs import NOTES, effective_key, run_once
+from nst_tf.cli.equal_runs import NOTES, run_once
+from nst_tf.config.effects import effective_key
 from nst_tf.config.settings import recorded_settings
 from nst_tf.config.tree import Config
 from nst_tf.images import Canvas, read_picture

@@ -2,6 +2,7 @@
 
 import pytest
 from hydra.errors import HydraException
+from hydra.utils import instantiate
 from omegaconf.errors import OmegaConfBaseException
 
 from nst_tf.cli.hydra_errors import missing_extra, one_line
@@ -23,6 +24,13 @@ def test_an_extra_that_is_not_installed_is_named(text, extra):
 def test_other_errors_name_no_extra():
     assert missing_extra(RuntimeError("Could not find 'hydra/launcher/nonsense'")) is None
     assert missing_extra(RuntimeError("Could not find 'backbone/ray'")) is None
+
+
+def test_an_error_of_a_launcher_is_its_own_line():
+    config = {"_target_": "hydra_plugins.nst_tf.processes.Processes", "n_jobs": 0}
+    with pytest.raises(HydraException) as caught:
+        instantiate(config)
+    assert one_line(caught.value) == "hydra.launcher.n_jobs=0: must be at least 1"
 
 
 LINES = {

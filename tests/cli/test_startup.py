@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 PICTURES = ["content=sample:coffee", "style=sample:night_swirls"]
+SCORED_WITH = ["--content", "sample:coffee", "--style", "sample:night_swirls"]
 
 REFUSED = {
     "misspelt option": ([*PICTURES, "optimizer=adm"], "adm"),
@@ -23,7 +23,29 @@ REFUSED = {
     "missing start": ([*PICTURES, "image.start=nowhere.png"], "nowhere.png"),
     "unknown layer": ([*PICTURES, "losses.content.layers=[conv9_1]"], "conv9_1"),
     "missing weights": ([*PICTURES, "backbone=vgg19", "backbone.weights=nowhere.h5"], "nowhere.h5"),
+    "picture as weights": ([*PICTURES, "backbone=vgg19", "backbone.weights=broken.jpg"], "broken.jpg"),
+    "regions": ([*PICTURES, "regions.labels=nowhere.png", "regions.style_labels=[nowhere.png]"], "nowhere.png"),
+    "missing photographs": (["distill"], "photographs"),
+    "missing run": (["compare", "nowhere"], "nowhere"),
+    "unreadable picture to score": (["evaluate", "broken.jpg", *SCORED_WITH], "broken.jpg"),
 }
+
+FURTHER = {
+    "unknown experiment": ([*PICTURES, "experiment=gtys"], "gtys"),
+    "unknown sample": (["content=sample:cofee", "style=sample:night_swirls"], "cofee"),
+    "missing picture to repeat": (["rerun=nowhere.png"], "nowhere.png"),
+    "no loss": ([*PICTURES, "losses.content.weight=0", "losses.style.weight=0"], "losses"),
+    "contradiction": ([*PICTURES, "schedule.keep_state=true"], "schedule.keep_state=true"),
+    "shares": ([*PICTURES, "style_weights=[1,2]"], "style_weights"),
+    "grammar": ([*PICTURES, "losses.content.layers=[conv4_2"], "losses.content.layers"),
+    "several values": ([*PICTURES, "steps=1,2"], "steps=1,2"),
+    "output": ([*PICTURES, "output=result.xyz"], "result.xyz"),
+    "device": ([*PICTURES, "runtime.device=gpu"], "runtime.device"),
+    "judge": ([*PICTURES, "evaluation=on", "evaluation.measures=[nothing]"], "nothing"),
+    "missing folder of photographs": (["distill", "photographs=nowhere"], "photographs=nowhere"),
+    "missing picture to score": (["evaluate", "nowhere"], "nowhere"),
+}
+"""Refused commands of further kinds, which are timed only."""
 
 PROGRAM = """
 import contextlib, io, json, sys
@@ -63,12 +85,17 @@ def test_refused_commands_and_help_need_no_tensorflow(tmp_path):
     assert [code for code, _ in (shown_help, config, compare)] == [0, 0, 0]
 
 
+LIMIT = 4.3
+"""Longest time of a command, in imports of Hydra and NumPy: 1.2 s where these take 0.28 s."""
+
+
 @pytest.mark.timing
-def test_commands_answer_within_five_times_the_import_of_hydra(tmp_path, monkeypatch):
-    """Five imports of Hydra and NumPy take 1.2 to 2 s, depending on the machine; the seconds are printed."""
+def test_commands_answer_within_the_time_of_four_imports_of_hydra(tmp_path, monkeypatch):
+    """The unit is the processor time of a Python that imports Hydra and NumPy, which other processes change little."""
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     program = str(Path(sys.executable).with_name("nst-tf"))
     monkeypatch.setenv("COMP_LINE", "nst-tf image.colour=")
-    commands = {name: [program, *arguments] for name, (arguments, _) in REFUSED.items() if name != "unreadable picture"}
+    commands = {name: [program, *arguments] for name, (arguments, _) in (REFUSED | FURTHER).items()}
     commands |= {
         "--help": [program, "--help"],
         "--cfg job": [program, "--cfg", "job", *PICTURES],
@@ -77,17 +104,20 @@ def test_commands_answer_within_five_times_the_import_of_hydra(tmp_path, monkeyp
     }
     unit = _seconds([sys.executable, "-c", "import hydra, numpy"], tmp_path)
     print(f"\nimport hydra, numpy: {unit:.2f} s")
-    seconds = {name: _seconds(command, tmp_path) for name, command in commands.items()}
-    for name, value in seconds.items():
-        print(f"{name:<20} {value:5.2f} s  {value / unit:4.1f}")
-    assert max(seconds.values()) < 5 * unit, seconds
+    ratios = {}
+    for name, command in commands.items():
+        seconds = _seconds(command, tmp_path)
+        ratios[name] = seconds / unit
+        print(f"{name:<30} {seconds:5.2f} s  {ratios[name]:4.1f}")
+    assert max(ratios.values()) < LIMIT, ratios
 
 
 def _seconds(command, folder):
-    """Return the shortest of three durations of a command."""
-    durations = []
-    for _ in range(3):
-        start = time.perf_counter()
+    """Return the lesser processor time of two runs of a command."""
+    seconds = []
+    for _ in range(2):
+        before = os.times()
         subprocess.run(command, cwd=folder, capture_output=True, env=os.environ, check=False)
-        durations.append(time.perf_counter() - start)
-    return min(durations)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return min(seconds)

@@ -1,17 +1,20 @@
 """Settings without effect are named, and only those."""
 
+from dataclasses import replace
+
 import pytest
 
 from nst_tf.backbones import VGG19
 from nst_tf.config.effects import overrides_without_effect, reason_without_effect
 from nst_tf.config.tree import Config
 from nst_tf.evaluation import EvaluationConfig
-from nst_tf.images import Canvas
-from nst_tf.losses import ContentLoss, GramLoss, SlicedWassersteinLoss, TotalVariationLoss
+from nst_tf.images import Canvas, Regions
+from nst_tf.losses import ContentLoss, GramLoss, MRFLoss, SlicedWassersteinLoss, TotalVariationLoss
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import SGD, Adam
 
 CONTENT = ContentLoss(weight=1.0, layers=["conv4_2"])
+KEEPING = Regions(labels="l.png", style_of={"red": "none"})
 
 
 def config(**settings):
@@ -50,6 +53,11 @@ def tv(**settings):
         ("losses.tv.exponent", tv(variation="l1"), tv(variation="power")),
         ("losses.tv.value_range", tv(weight=0), tv(weight=1)),
         ("optimizer", {"method": "feedforward"}, {}),
+        ("regions.propagation", {}, {"regions": Regions(labels="l.png")}),
+        ("regions.blend", {"regions": Regions(labels="l.png")}, {"regions": KEEPING}),
+        ("regions.seam", {"regions": replace(KEEPING, blend="hard")}, {"regions": KEEPING}),
+        ("regions.map", {}, {"losses": {"style": MRFLoss(layers=["conv3_1"])}}),
+        ("losses.style.in_regions", {}, {"regions": Regions(labels="l.png")}),
     ],
 )
 def test_a_setting_is_unread_exactly_where_another_setting_switches_it_off(key, unread, read):

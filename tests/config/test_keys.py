@@ -25,16 +25,20 @@ NOT_IN_FINGERPRINT = (
         "regions.style_labels",
         "regions.masks",
         "regions.style_masks",
+        "regions.map",
+        "regions.style_map",
     ),
 )
 NOT_IN_SWEEP_NAME = (
     *("output", "saving", "saving.", "image.tile"),
     *("launcher", "tracking", "tracking.", "evaluation", "evaluation."),
-    *("runtime.device", "runtime.threads", "runtime.transposed_conv", "image.max_megabytes", "image.max_megapixels"),
+    *("runtime.device", "runtime.threads", "runtime.transposed_conv", "runtime.batch"),
+    *("image.max_megabytes", "image.max_megapixels"),
 )
 NOT_IN_RUN_NAME = (
     *("content", "style", "backbone.weights", "feedforward.weights", "name", "sweep", "rerun"),
     *("regions.labels", "regions.style_labels", "regions.masks", "regions.style_masks"),
+    *("regions.map", "regions.style_map"),
     *NOT_IN_SWEEP_NAME,
 )
 NO_AXES = ("name", "output", "saving", "launcher", "tracking", "evaluation", "hydra")
@@ -53,12 +57,12 @@ NOT_IN_OBJECTIVE = (
     ),
     *("evaluation.", "image.start.", "image.start_weights.", "image.noise.", "image.noise_scale.", "image.fit_memory."),
     *("image.max_megabytes.", "image.max_megapixels.", "output.", "saving."),
-    *("image.strength.", "image.tile.", "regions.seam."),
+    *("image.strength.", "image.finishing.", "image.tile.", "regions.seam.", "regions.blend."),
 )
 NOT_READ_BY_OPTIMIZE = ("feedforward.",)
 NOT_READ_BY_FEEDFORWARD = (
     *("steps", "seed", "backbone.", "losses.", "optimizer.", "parametrisation.", "schedule."),
-    *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory"),
+    *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory", "image.finishing"),
     *("image.margin", "image.tile", "image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
     *("runtime.precision", "runtime.recompute", "runtime.transposed_conv", "regions."),
 )

@@ -4,7 +4,7 @@ import pytest
 
 from nst_tf.config.composing import compose_config
 
-OF_NO_PAPER = {"demo", "regions", "partial_transfer", "seamless_texture"}
+OF_NO_PAPER = {"demo", "regions", "partial_transfer", "guided_sums", "seamless_texture"}
 """Experiments that show what the program can do, and repeat no paper and no program."""
 
 

@@ -13,6 +13,7 @@ from nst_tf.backbones import BACKBONES, VGG16, Padding, Pooling
 from nst_tf.config.composing import configs_folder, from_hydra, register_schemas
 from nst_tf.config.overrides import folder_name, sweep_name
 from nst_tf.config.settings import fingerprint, flatten, to_yaml
+from nst_tf.config.styleid import PROTOCOLS
 from nst_tf.config.tree import Config, Method
 from nst_tf.distillation.settings import Distillation
 from nst_tf.evaluation import EvaluationConfig
@@ -39,7 +40,7 @@ def names(group):
     return {option for folder, option in OPTIONS if folder == group}
 
 
-@pytest.mark.parametrize("name", sorted(names("sweep")))
+@pytest.mark.parametrize("name", sorted(names("sweep") - set(PROTOCOLS)))
 def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
     register_schemas()
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
@@ -52,6 +53,16 @@ def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
             assert value in names("experiment")  # test_crossings composes each
         else:
             composed(f"sweep={name}", f"{key}={value}")
+
+
+@pytest.mark.parametrize(("name", "size"), [("styleid", 512), ("styleid_small", 256)])
+def test_a_benchmark_is_a_sweep_of_its_size_with_a_judge(name, size):
+    register_schemas()
+    with initialize_config_dir(str(FOLDER), version_base="1.3"):
+        config = compose("config", overrides=["experiment=demo", f"sweep={name}"], return_hydra_config=True)
+    assert config.hydra.mode.name == "MULTIRUN"
+    assert (config.image.size, config.evaluation.enabled) == (size, True)
+    assert config.evaluation.measures == ["cfsd", "histogan"]
 
 
 @pytest.mark.parametrize(("cores", "runs", "threads"), [(8, 2, 4), (7, 2, 3), (2, 4, 1)])
@@ -114,7 +125,7 @@ def test_balance_by_the_target_makes_any_reduction_relative(composed):
 
 WITH_COMMAND = (
     *("experiment", "sweep", "backbone", "optimizer", "image", "schedule"),
-    *("runtime", "tracking", "evaluation", "method", "feedforward", "smoothing", "balance"),
+    *("flow", "temporal", "runtime", "tracking", "evaluation", "method", "feedforward", "smoothing", "balance"),
 )
 
 
@@ -123,7 +134,7 @@ def test_every_config_begins_with_its_purpose(path):
     comments = [line for line in path.read_text().splitlines() if line.startswith("#") and "@package" not in line]
     assert comments, "no header"
     if path.parent.name in WITH_COMMAND:
-        assert any("python scripts/stylize.py" in line for line in comments), "no command in the header"
+        assert any("python scripts/stylize" in line for line in comments), "no command in the header"
 
 
 def test_the_defaults_of_yaml_and_python_are_equal(composed):

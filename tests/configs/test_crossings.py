@@ -14,7 +14,7 @@ from nst_tf.backbones import BACKBONES
 from nst_tf.config.composing import compose_config, configs_folder, from_hydra, register_schemas
 from nst_tf.config.overridden import overridden_choices
 from nst_tf.config.tree import LOSS_GROUPS, Config
-from nst_tf.losses import LOSSES, ContentLoss, LayerLoss, TotalVariationLoss
+from nst_tf.losses import LOSSES, ContentLoss, LayerLoss, TemporalLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS
 from nst_tf.optimizers import SGD, Adam, RMSprop, Units
 from nst_tf.system.runtime import Precision
@@ -31,10 +31,13 @@ def load(path):
 COMPOSITE = ("experiment", "sweep", "launcher")
 """Groups whose options set several fields."""
 
+OF_FILMS = ("flow", "temporal")
+"""Groups of the command `video`, which a single picture does not have."""
+
 GROUPS = {
     folder.name: [path.stem for path in sorted(folder.glob("*.yaml"))]
     for folder in sorted(FOLDER.iterdir())
-    if folder.is_dir() and folder.name not in (*COMPOSITE, "hydra")
+    if folder.is_dir() and folder.name not in (*COMPOSITE, *OF_FILMS, "hydra")
 }
 """Options by group."""
 
@@ -57,10 +60,16 @@ LOSS_KEYS = {
 BASES = [name for name in EXPERIMENTS if isinstance(load(FOLDER / "experiment" / f"{name}.yaml")["defaults"][0], dict)]
 """Experiments that derive from no other experiment."""
 
+BENCHMARKS = {"styleid": 512, "styleid_small": 256}
+"""Sweeps whose protocol fixes the size and the measures of every experiment, with the size."""
+
 SWEEPS_OWN = {"smoothing": {"diagnostics": True}, "style_layers": {"layer_weights": None}}
 """Values of losses that a sweep sets itself."""
 
-WITHOUT_WARM_START = {"lbfgs", "neural_style", "scipy_lbfgs", "scipy_lbfgs_byte", "titu1994"}
+WITHOUT_WARM_START = {
+    *("lbfgs", "neural_style", "scipy_lbfgs", "scipy_lbfgs_byte", "titu1994"),
+    *("cnnmrf", "neural_doodle", "heitz2021", "heitz2021_first_release"),
+}
 """Options of ``optimizer`` that cannot continue at another size, as ``schedule.keep_state`` asks."""
 
 
@@ -68,15 +77,28 @@ def typed(row):
     return [f"{group}={option}" for group, option in row.items()]
 
 
+SHARED_LOSSES = {"content", "style", "total_variation"}
+"""Losses that every option of ``loss`` has; it may bring others, which only its own schedule names."""
+
+REMEDIES = {
+    r"schedule\.keep_state=true: ": "schedule.keep_state=false",
+    r"schedule\.phases\.(losses|optimizer)\b.*": "schedule=single",
+    r"losses\.\w+\.redraw=.*: .* Set redraw to phase or never": "optimizer=adam",
+}
+"""Beginnings of the refusals of crossings that cannot mean anything, and what makes such a crossing possible."""
+
+
 def composed(*overrides):
     """Return the live config; a crossing that cannot mean anything is refused in one line, whose remedy works."""
-    try:
-        return compose_config(*overrides)
-    except InputError as refusal:
-        message = str(refusal)
-        assert message.startswith("schedule.keep_state=true: ")
-        assert "\n" not in message
-        return compose_config(*overrides, "schedule.keep_state=false")
+    for _ in REMEDIES:
+        try:
+            return compose_config(*overrides)
+        except InputError as refusal:
+            message = str(refusal)
+            assert "\n" not in message
+            (remedy,) = [remedy for start, remedy in REMEDIES.items() if re.match(start, message)]
+            overrides = (*overrides, remedy)
+    return compose_config(*overrides)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +133,7 @@ def options_of(config):
 def test_every_option_composes_to_a_live_config(row, by_row):
     config = by_row(row)
     assert isinstance(config, Config)
-    assert set(config.losses) == {"content", "style", "total_variation"}
+    assert set(config.losses) >= SHARED_LOSSES
     assert isinstance(config.losses["content"], ContentLoss)
     assert isinstance(config.losses["style"], LayerLoss)
     assert isinstance(config.losses["total_variation"], TotalVariationLoss)
@@ -119,7 +141,8 @@ def test_every_option_composes_to_a_live_config(row, by_row):
 
 def test_every_loss_and_observer_of_the_tables_is_in_some_config(by_row):
     configs = [by_row(row) for row in range(len(ROWS))]
-    assert {type(loss) for config in configs for loss in config.losses.values()} == set(LOSSES.values())
+    of_pictures = set(LOSSES.values()) - {TemporalLoss}  # a film has it
+    assert {type(loss) for config in configs for loss in config.losses.values()} == of_pictures
     assert {type(observer) for config in configs for observer in config.tracking.values()} == set(OBSERVERS.values())
 
 
@@ -132,6 +155,9 @@ def cross_experiment(name, row, by_row, by_experiment):
 
 def cross_sweep(name, row, by_row):
     crossed, expected = composed(f"sweep={name}", *typed(ROWS[row])), options_of(by_row(row))
+    if size := BENCHMARKS.get(name):
+        expected["image"] = dataclasses.replace(expected["image"], size=size)
+        expected["evaluation"] = dataclasses.replace(expected["evaluation"], measures=["cfsd", "histogan"])
     changed = {
         loss: dataclasses.replace(each, **SWEEPS_OWN.get(name, {}))
         for loss, each in expected["losses"].items()
@@ -195,7 +221,7 @@ def test_an_experiment_is_a_list_of_choices(name):
         assert option in GROUPS[group]
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", sorted(set(SWEEPS) - set(BENCHMARKS)))
 def test_a_sweep_chooses_options_and_sets_single_keys_of_losses_alone(name):
     content = load(FOLDER / "sweep" / f"{name}.yaml")
     assert content.pop("style", None) == ("${content}" if name == "identity" else None)
@@ -210,11 +236,12 @@ def test_the_groups_of_losses_set_different_keys(group):
     for option in GROUPS[group]:
         losses = load(FOLDER / group / f"{option}.yaml")
         losses.pop("defaults", None)
-        assert set(losses) <= {"content", "style", "total_variation"}
+        assert group == "loss" or set(losses) <= SHARED_LOSSES
+        losses = {name: keys for name, keys in losses.items() if name in SHARED_LOSSES}
         keys = {key for loss in losses.values() for key in loss}
         assert keys <= LOSS_KEYS[group] if group in LOSS_KEYS else not keys & others
         if group == "weights":
-            assert set(losses) == {"content", "style", "total_variation"}
+            assert set(losses) == SHARED_LOSSES
 
 
 LIGHT = ("vgg16", "vgg19", "vgg19_lite", "resnet50", "mobilenet", "xception")
@@ -231,7 +258,7 @@ def test_every_set_of_layers_exists_on_every_network(network):
             assert {backbone.resolve(layer) for layer in loss["layers"]} <= available
 
 
-def test_only_keep_state_without_moments_is_refused(by_experiment, by_row):
+def test_only_keep_state_without_moments_and_draws_with_line_searches_are_refused(by_experiment, by_row):
     """Every option of the optimiser with every experiment; the remedies are in the message."""
     optimizers = {choices["optimizer"]: by_row(row).optimizer for row, choices in enumerate(ROWS)}
     assert set(optimizers) == set(GROUPS["optimizer"])
@@ -241,9 +268,24 @@ def test_only_keep_state_without_moments_is_refused(by_experiment, by_row):
         for option, optimizer in optimizers.items()
         if (message := refusal(config, optimizer))
     }
-    assert set(refused) == {("crowsonkb", option) for option in WITHOUT_WARM_START}
-    for message in refused.values():
-        assert re.match(r"schedule\.keep_state=true: .* Set it to false, or choose an optimizer= out of ", message)
+    searching = {option for option, optimizer in optimizers.items() if not optimizer.single_evaluation}
+    drawing = {name for name, config in by_experiment.items() if draws_at_steps(config)}
+    assert drawing >= {"nnst", "strotss"}
+    expected = {("crowsonkb", option) for option in WITHOUT_WARM_START}
+    assert set(refused) == expected | {(name, option) for name in drawing for option in searching}
+    for (name, _), message in refused.items():
+        start = (
+            r"losses\.\w+\.redraw=\d+: .* Set redraw to phase or never"
+            if name in drawing
+            else (r"schedule\.keep_state=true: .* Set it to false")
+        )
+        assert re.match(start + ", or choose an optimizer= out of ", message)
+
+
+def draws_at_steps(config):
+    """Return whether a loss of an experiment has new draws in the course of a phase."""
+    losses = [loss for phase in config.schedule.plan() for loss in phase.losses_of(config.losses).values()]
+    return any(loss.draws and loss.weight and isinstance(loss.redraw, int) for loss in losses)
 
 
 def refusal(config, optimizer):

@@ -15,13 +15,14 @@ from nst_tf.api import stylize
 from nst_tf.config.composing import compose_config, configs_folder
 from nst_tf.config.tree import Method
 from nst_tf.images import read_picture
+from nst_tf.losses import MRFLoss
 from nst_tf.util.errors import InputError
 
 FOLDER = configs_folder()
 GROUPS = {
     folder.name: [path.stem for path in sorted(folder.glob("*.yaml"))]
     for folder in sorted(FOLDER.iterdir())
-    if folder.is_dir() and folder.name not in ("hydra", "launcher", "sweep")
+    if folder.is_dir() and folder.name not in ("hydra", "launcher", "sweep", "flow", "temporal")
 }
 SMALLER = {"inception_resnet_v2": "resnet50", "inception_v3": "mobilenet_v3_large", "convnext_tiny": "mobilenet"}
 """Networks drawn in place of those that take minutes to trace."""
@@ -30,7 +31,13 @@ SIDES = {"inception_v3": 110}
 """Long sides in pixels at which the last stage of a network has features, for pictures of 480x400 pixels; else 45."""
 
 
-WITH_OWN_PICTURES = {"experiment=regions", "experiment=partial_transfer"}
+SIDE_OF_PATCHES = 140
+"""Long side at which every network has three positions a side in its last stage, for losses that compare patches."""
+
+WITH_OWN_PICTURES = {
+    f"experiment={name}"
+    for name in ("regions", "partial_transfer", "neural_doodle", "guided_sums", "gatys2017", "castillo2017")
+}
 """Experiments whose masks belong to their pictures."""
 
 
@@ -68,7 +75,9 @@ def config_of(typed, paths, saved_model):
 
 
 def with_small_pictures(config):
-    side = math.ceil(SIDES.get(config.backbone.name, 45) / min(phase.scale for phase in config.schedule.plan()))
+    has_patches = any(isinstance(loss, MRFLoss) for loss in config.losses.values())
+    smallest = SIDE_OF_PATCHES if has_patches else SIDES.get(config.backbone.name, 45)
+    side = math.ceil(smallest / min(phase.scale for phase in config.schedule.plan()))
     return dataclasses.replace(config, image=dataclasses.replace(config.image, size=side))
 
 

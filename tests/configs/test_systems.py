@@ -18,6 +18,9 @@ NO_SYSTEMS = {
     *("gatys2016", "content_reconstruction", "texture_synthesis"),
     "gupta2019",  # one setting for any network; its five systems have experiments of their own
     *("neural_style", "tf_tutorial", "crowsonkb", "keras_io", "anishathalye", "titu1994", "gatys_pytorch"),
+    *("nnst", "strotss", "ruder2016", "ruder2016_multipass"),
+    *("nnfm", "heitz2021", "risser2017", "risser2017_transfer", "luan2017"),
+    *("cnnmrf", "neural_doodle", "gatys2017", "castillo2017"),
 }
 """Experiments that are no system of the five papers."""
 

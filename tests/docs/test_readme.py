@@ -47,7 +47,7 @@ def test_the_readme_names_every_experiment():
 GROUPS = ("backbone", "layers", "loss", "smoothing", "balance", "optimizer", "image", "schedule", "tracking", "sweep")
 
 
-@pytest.mark.parametrize("group", [*GROUPS, "evaluation", "feedforward", "method", "launcher"])
+@pytest.mark.parametrize("group", [*GROUPS, "evaluation", "feedforward", "method", "launcher", "temporal", "flow"])
 def test_the_configuration_page_names_the_options_of_every_group(group):
     page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith(f"| `{group}` |")]

@@ -78,7 +78,7 @@ def refused(server, command_line):
         (["steps=abc"], ["steps", "'abc'", "integer"]),
         (["optimizer.learning_rate=-1"], ["optimizer.learning_rate=-1.0", "above 0"]),
         (["image.size=3"], ["image.size", "3", "16"]),
-        (["backbone=vgg99"], ["backbone='vgg99'", "vgg16, vgg19, vgg19_average, vgg19_lite"]),
+        (["backbone=vgg99"], ["backbone='vgg99'", "vgg16, vgg16_torch, vgg19, vgg19_average, vgg19_lite"]),
         (["experiment=gatys2061"], ["gatys2061", "gatys2016"]),
         (["backbone.pooling=median"], ["backbone.pooling", "median", "average"]),
         (["losses.style.reduction=avg"], ["losses.style.reduction", "avg", "gatys"]),

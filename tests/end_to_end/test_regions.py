@@ -11,7 +11,7 @@ from nst_tf import stylize
 from nst_tf.config.composing import compose_config
 from nst_tf.config.settings import fingerprint
 from nst_tf.images import Canvas, Propagation, Regions, read_picture
-from nst_tf.losses import GramLoss
+from nst_tf.losses import GramLoss, MRFLoss
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.util.errors import InputError
 
@@ -60,6 +60,39 @@ def test_a_region_without_a_style_shows_the_photograph(mask, small_config, tmp_p
     left = result.shape[1] // 2
     np.testing.assert_allclose(result[:, : left - 1], content[:, : left - 1], atol=1 / 255)
     assert np.abs(result[:, left + 1 :] - content[:, left + 1 :]).max() > 2 / 255
+
+
+@pytest.mark.slow
+def test_a_seam_shows_the_photograph_or_the_result_in_every_pixel(mask, small_config, tmp_path):
+    whole = {"style": dataclasses.replace(small_config().losses["style"], in_regions=False)}
+    config = small_config(steps=2, losses=small_config().losses | whole)
+    stylize(config, tmp_path / "stylised")
+    regions = Regions(masks={"face": mask}, style_of={"face": "none"}, blend="mrf", seam=6)
+    stylize(dataclasses.replace(config, regions=regions), tmp_path / "run")
+    run, stylised = (read_picture(str(tmp_path / name / "stylized.png")).pixels for name in ("run", "stylised"))
+    content = config.image.content(read_picture(config.content))[0]
+    is_content, is_stylised = (np.abs(run - each).max(-1) < 1.5 / 255 for each in (content, stylised))
+    assert (is_content | is_stylised).all()
+    middle = run.shape[1] // 2
+    assert is_content[:, : middle - 3].all()
+    assert is_stylised[:, middle + 3 :].all()
+
+
+@pytest.mark.slow
+def test_a_run_with_semantic_maps_records_them_and_is_repeated_from_its_picture(mask, small_config, tmp_path):
+    losses = small_config().losses | {"style": MRFLoss(layers=["conv2_1"])}
+    regions = Regions(map=mask, style_map=small_config().style)
+    config = small_config(losses=losses, regions=regions, steps=2)
+    result = stylize(config, tmp_path / "run")
+    without = stylize(dataclasses.replace(config, regions=Regions()), tmp_path / "without")
+    inputs = result.record["inputs"]
+    assert inputs["regions.map"]["sha256"] == read_picture(mask).sha256
+    assert inputs["regions.style_map"]["sha256"] == read_picture(config.style).sha256
+    assert result.record["fingerprint"] != without.record["fingerprint"]
+    assert result.record["final"]["style/raw"] > without.record["final"]["style/raw"]  # matches obey the maps
+    repeated = compose_config(f"rerun={tmp_path / 'run' / 'stylized.png'}")
+    again = stylize(repeated, tmp_path / "again")
+    np.testing.assert_array_equal(np.asarray(again.picture), np.asarray(result.picture))
 
 
 def test_a_mask_that_does_not_fit_is_refused_before_the_run(small_config, tmp_path):

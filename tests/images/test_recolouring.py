@@ -6,6 +6,7 @@ from PIL import Image
 from scipy.linalg import sqrtm
 from skimage.color import rgb2yiq
 
+from nst_tf.config.tree import Config
 from nst_tf.images import Canvas, Picture, Recolouring, resize
 from nst_tf.images.colour import fit_to
 from nst_tf.util.errors import InputError
@@ -93,7 +94,7 @@ def test_a_third_picture_is_read_once_and_recorded_by_its_source(tmp_path):
             "image.colour_from='x.jpg': image.colour=free does not use it. Choose image.colour=",
         ),
         ({"colour_from": "x.jpg", "colour": "chroma"}, "image.colour=chroma does not use it"),
-        ({"colour_from": 3, "colour": "linear"}, "image.colour_from=3: must be a path or sample:NAME"),
+        ({"colour_from": 3, "colour": "linear"}, "image.colour_from=3: must be a path, sample:NAME or style"),
         ({"colour_from": ["a.jpg"], "colour": "linear"}, r"image.colour_from=\['a.jpg'\]: must be a path"),
     ],
 )
@@ -127,3 +128,8 @@ def test_recolouring_blends_several_styles_by_their_shares():
     both = recoloured("linear", [STYLE, THIRD], [0.75, 0.25], strength=0.5)
     parts = [linearly_recoloured(CONTENT.pixels, one.pixels) for one in (STYLE, THIRD)]
     np.testing.assert_allclose(both, 0.5 * (0.75 * parts[0] + 0.25 * parts[1] + CONTENT.pixels), atol=1e-5)
+
+
+def test_the_colours_of_the_style_are_what_recolouring_takes_in_any_case():
+    config = Config(method="recolour", image=Canvas(colour="linear", colour_from="style"), style="sample:grass")
+    assert config.image.colour_from is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nst_tf.images import Canvas, Picture, Propagation, Regions, read_picture, resize_mask
+from nst_tf.images import Canvas, Picture, Propagation, Regions, opaque_regions, read_picture, resize_mask
 from nst_tf.images.label_map import read_label_map
 from nst_tf.images.reading import Limits
 from nst_tf.util.errors import InputError
@@ -130,6 +130,54 @@ def test_a_region_without_a_style_stays_the_photograph_behind_a_blended_seam():
     assert Regions().kept(CONTENT, HEIGHT, WIDTH) is None
 
 
+def test_a_seam_is_a_cut_at_half_of_the_mask_or_where_both_pictures_are_equal():
+    regions = Regions(masks={"face": grey(0.6 * LEFT + 0.3)}, style_of={"face": "none"}, blend="hard")
+    np.testing.assert_array_equal(regions.kept(CONTENT, HEIGHT, WIDTH), LEFT)
+    assert not regions.seam_follows_result
+    result = RNG.uniform(0.6, 1, (HEIGHT, WIDTH, 3)).astype(np.float32)
+    result[:, 25:27] = 0.5  # as the photograph
+    regions = Regions(masks={"face": grey(LEFT)}, style_of={"face": "none"}, blend="mrf", seam=20)
+    assert regions.seam_follows_result
+    kept = regions.kept(CONTENT, HEIGHT, WIDTH, result=result)
+    np.testing.assert_array_equal(kept, np.arange(WIDTH)[None].repeat(HEIGHT, 0) < 26)
+    narrow = regions.kept(CONTENT, HEIGHT, WIDTH, scale=0.1, result=result)
+    np.testing.assert_array_equal(narrow[:, :29], 1)  # the band has the width 2 at this scale
+    assert not Regions(blend="mrf").seam_follows_result
+
+
+def maps_of(style_map, content_map=None, styles=(STYLE,), shape=(20, 30), **settings):
+    regions = Regions(map=content_map or halves(RED, BLUE, source="map.png"), style_map=style_map, **settings)
+    return regions.at(CONTENT, styles, shape, [(25, 15)] * len(styles))
+
+
+def test_semantic_maps_are_averaged_at_the_size_of_each_picture_and_extended_with_it():
+    colours = RNG.uniform(size=(50, 30, 3)).astype(np.float32)
+    (whole,) = maps_of(picture(colours))
+    assert (whole.name, whole.share, whole.content) == ("", 1.0, None)
+    assert whole.styles == {"content": None, "style:1": None}
+    np.testing.assert_allclose(whole.maps["style:1"], colours.reshape(25, 2, 15, 2, 3).mean((1, 3)), atol=1e-6)
+    np.testing.assert_array_equal(whole.maps["content"][:, :15], [[RED] * 15] * 20)
+    extended = whole.extended(3, 0)
+    padded = np.pad(whole.maps["content"], [(3, 3), (3, 3), (0, 0)], mode="reflect")
+    np.testing.assert_array_equal(extended.maps["content"], padded)
+    np.testing.assert_array_equal(extended.maps["style:1"], whole.maps["style:1"])
+
+
+def test_regions_and_the_opaque_picture_have_the_semantic_maps():
+    regions = maps_of(plain(50, 30), masks={"left": grey(LEFT)})
+    assert [region.name for region in regions] == ["left", "rest", ""]
+    content = plain(alpha=LEFT)
+    limited = opaque_regions(regions, content, [STYLE], (20, 30), [(25, 15)])
+    assert [region.name for region in limited] == ["left", "rest", ""]
+    assert all(set(region.maps) == {"content", "style:1"} for region in limited)
+    np.testing.assert_array_equal(limited[-1].content, resize_mask(LEFT, 20, 30))
+
+
+def test_each_style_has_a_semantic_map():
+    (whole,) = maps_of([halves(LIME, RED, 50, 30), plain(30, 30)], styles=(STYLE, OTHER))
+    assert list(whole.maps) == ["content", "style:1", "style:2"]
+
+
 def test_strength_blends_the_result_with_the_photograph():
     result = RNG.uniform(size=(1, HEIGHT, WIDTH, 3)).astype(np.float32)
     for strength in (0.0, 0.25, 1.0):
@@ -173,6 +221,12 @@ def test_each_style_has_its_own_scale():
         ({"labels": halves(RED, BLUE), "style_labels": [None, None]}, "regions.style_labels: has 2 label maps for 1"),
         ({"masks": {"a": grey(LEFT)}, "weights": {"a": 0.0, "rest": 0.0}}, "regions.weights="),
         ({"style_of": {"a": 1}}, "regions.style_of: needs the content's regions"),
+        ({"map": plain()}, "regions.style_map=null: regions.map is compared with it"),
+        ({"style_map": plain(50, 30)}, "regions.map=null: regions.style_map is compared with it"),
+        ({"map": plain(), "style_map": [None]}, "regions.style_map=null: regions.map is compared with it"),
+        ({"map": plain(), "style_map": [plain(50, 30)] * 2}, "regions.style_map: has 2 maps for 1 style(s)"),
+        ({"map": plain(60, 40), "style_map": plain(50, 30)}, "regions.map: 'photo.png' has 40x60 pixels and does not"),
+        ({"map": plain(), "style_map": plain()}, "regions.style_map: 'photo.png' has 60x40 pixels and does not fit"),
     ],
 )
 def test_masks_that_do_not_fit_are_refused_in_one_line(settings, message):
@@ -194,6 +248,9 @@ def test_masks_that_do_not_fit_are_refused_in_one_line(settings, message):
         ({"weights": {"a": -1.0}}, "regions.weights.a=-1"),
         ({"seam": -1.0}, "regions.seam=-1"),
         ({"propagation": "outside"}, "regions.propagation"),
+        ({"blend": "soft"}, "regions.blend='soft': must be one of gaussian, hard, mrf"),
+        ({"labels": "alpha"}, "regions.labels=alpha: must be a picture of colours"),
+        ({"style_map": ["alpha"]}, "regions.style_map=alpha: must be a picture of colours"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -221,3 +278,15 @@ def test_the_sample_label_map_fits_its_photograph():
     regions = Regions(labels=read_picture("sample:coffee_regions"), colours={"cup": "red", "table": "blue"})
     regions.check(content, [content])
     assert set(regions.names(content)) == {"cup", "table"}
+
+
+def test_the_label_maps_of_both_samples_have_the_same_colours():
+    content, style = (read_picture(f"sample:{name}") for name in ("coffee", "night_swirls"))
+    labels = [read_picture(f"sample:{name}_regions") for name in ("coffee", "night_swirls")]
+    regions = Regions(labels=labels[0], style_labels=labels[1])
+    regions.check(content, [style])
+    assert set(regions.names(content)) == {"red", "blue"}
+    field = read_label_map(labels[1]).mask(np.array(RED)) > 0
+    warm = style.pixels[..., 0] > style.pixels[..., 2]
+    assert warm[field].mean() > 0.85  # the field is gold, the sky is blue
+    assert warm[~field].mean() < 0.5

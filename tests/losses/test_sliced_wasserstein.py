@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy import stats
 
 from nst_tf.losses import Blend, SlicedWassersteinLoss
-from nst_tf.losses.sliced_wasserstein import directions, quantiles
+from nst_tf.losses.sliced_wasserstein import directions, drawn_directions, quantiles
 from nst_tf.optimization.objective import Objective
 from nst_tf.util.errors import InputError
 
@@ -112,5 +112,83 @@ def test_blending_styles_of_different_sizes_is_refused():
 
 @pytest.mark.parametrize(("fields", "words"), [({"directions": 0}, "directions=0"), ({"seed": -1}, "seed=-1")])
 def test_values_out_of_range_are_refused(fields, words):
+    with pytest.raises(InputError, match=words):
+        SlicedWassersteinLoss(layers=["conv"], **fields)
+
+
+def with_draw(x, draw):
+    return {"conv": tf.constant(x[None, None], tf.float32), "draw": tf.constant(draw, tf.int32)}
+
+
+@pytest.mark.parametrize("orthogonal", [True, False])
+@pytest.mark.parametrize("redraw", ["phase", 3])
+def test_drawn_directions_follow_from_the_seed_of_the_draw(redraw, orthogonal):
+    x, target = RNG.normal(size=(12, N)), RNG.normal(size=(36, N))
+    loss = SlicedWassersteinLoss(layers=["conv"], redraw=redraw, orthogonal=orthogonal, resampling="repeat")
+    assert loss.draws
+    targets = loss.prepare(with_draw(target, [1, 2]))
+    seed = tf.random.experimental.stateless_fold_in(tf.constant([1, 2]), 0)
+    theta = drawn_directions(N, N, seed, orthogonal).numpy().astype(np.float64)
+    np.testing.assert_allclose(np.linalg.norm(theta, axis=1), 1, rtol=1e-5)
+    if orthogonal:
+        np.testing.assert_allclose(theta @ theta.T, np.eye(N), atol=1e-5)
+    moves = np.sort(theta @ x.T) - np.sort(theta @ target.T)[:, ::3]
+    first, again, other = (float(loss(with_draw(x, draw), targets)[0]) for draw in ([1, 2], [1, 2], [1, 3]))
+    assert first == again == pytest.approx((moves**2).mean(), rel=1e-4)
+    assert other != first
+
+
+def test_directions_that_change_with_the_steps_project_the_style_anew():
+    """At the style itself the loss is 0 along the directions of every draw."""
+    x = RNG.normal(size=(20, N))
+    loss = SlicedWassersteinLoss(layers=["conv"], redraw=1, directions=2)
+    targets = loss.prepare(with_draw(x, [0, 0]))
+    assert targets.layers["conv"].shape == (1, 1, 20, N)
+    for draw in ([0, 0], [5, 6]):
+        assert float(loss(with_draw(RNG.permutation(x), draw), targets)[0]) == pytest.approx(0, abs=1e-9)
+        assert float(loss(with_draw(x + 1, draw), targets)[0]) > 0.01
+
+
+def test_weights_of_positions_reach_directions_that_change_with_the_steps():
+    x = RNG.normal(size=(1, 4, 5, N))
+    mask = np.zeros((1, 4, 5, 1))
+    mask[:, :2] = 1
+    loss = SlicedWassersteinLoss(layers=["conv"], redraw=1, resampling="repeat")
+    features = {"conv": tf.constant(x, tf.float32), "draw": tf.constant([3, 4])}
+    inside = loss.represent({**features, "conv": features["conv"][:, :2]})
+    value = loss.distance(loss.represent(features, {"conv": tf.constant(mask, tf.float32)}), inside)
+    assert float(value["conv"][0]) == pytest.approx(0, abs=1e-9)
+
+
+def test_directions_along_the_axes_sort_each_filter():
+    x, target = RNG.normal(size=(20, N)), RNG.normal(size=(20, N))
+    expected = ((np.sort(x, axis=0) - np.sort(target, axis=0)) ** 2).mean()
+    assert distance(x, target, directions="axes") == pytest.approx(expected, rel=1e-5)
+    assert not SlicedWassersteinLoss(layers=["conv"], directions="axes", redraw=1).draws
+
+
+def test_a_repeated_style_is_compared_without_interpolation():
+    x, target = RNG.normal(size=(40, 1)), RNG.normal(size=(10, 1))
+    expected = ((np.sort(x[:, 0]) - np.repeat(np.sort(target[:, 0]), 4)) ** 2).mean()
+    assert distance(x, target, resampling="repeat") == pytest.approx(expected, rel=1e-5)
+    assert distance(x, target) != pytest.approx(expected, rel=1e-2)
+
+
+def test_independent_directions_are_unit_vectors():
+    theta = directions(50, N, 0, orthogonal=False)
+    np.testing.assert_allclose(np.linalg.norm(theta, axis=1), 1, rtol=1e-6)
+    assert np.abs(theta[:N] @ theta[:N].T - np.eye(N)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"directions": "all"}, r"directions='all': must be a whole number, axes"),
+        ({"redraw": 0}, r"redraw=0: must be at least 1"),
+        ({"redraw": "often"}, r"redraw='often': must be a whole number, never or phase"),
+        ({"redraw": 2, "blend": "targets"}, r"blend=targets: .*redraw=2.*Choose blend=losses, or redraw=phase"),
+    ],
+)
+def test_other_words_for_directions_and_draws_are_refused(fields, words):
     with pytest.raises(InputError, match=words):
         SlicedWassersteinLoss(layers=["conv"], **fields)

@@ -41,9 +41,9 @@ def represent(loss, x, weights=None):
     return loss.represent(features(x), weights)["conv"].numpy()
 
 
-def test_three_losses_are_sums_over_positions_and_the_sorted_one_is_not():
+def test_statistics_losses_are_sums_over_positions_and_the_sorted_one_is_not():
     additive = {name for name, kind in LOSSES.items() if issubclass(kind, StatisticsLoss)}
-    assert additive == {"gram", "moments", "mean_variance"}
+    assert additive == {"gram", "guided_sums", "moments", "mean_variance"}
     assert issubclass(SlicedWassersteinLoss, DistributionLoss)
     assert StatisticsLoss.__abstractmethods__ == {"sums", "statistics", "layer_distance"}
 

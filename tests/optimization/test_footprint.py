@@ -80,6 +80,10 @@ SETTINGS = {
     "tiles of 256 at 768": {"size": 768, "tile": "256"},
     "tiles of 256 at 1024 with adam": {"size": 1024, "tile": "256", "optimizer": "adam"},
     "tiles of 128 at 512 of vgg19": {"size": 512, "tile": "128", **VGG},
+    "tiles of 128 at 384": {"size": 384, "tile": "128"},
+    "tiles of 256 at 512": {"size": 512, "tile": "256"},
+    "tiles of 128 at 384 of vgg19": {"size": 384, "tile": "128", **VGG},
+    "tiles of 384 at 768 with adam": {"size": 768, "tile": "384", "optimizer": "adam"},
     "tiles of 256 at 768 in bfloat16": {"size": 768, "tile": "256", "precision": "mixed_bfloat16"},
 }
 """Arguments of `measure` in memory_growth.py."""

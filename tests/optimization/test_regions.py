@@ -1,5 +1,7 @@
 """Losses that are limited to regions: against Gram matrices by NumPy, and masks in the layers of a network."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from nst_tf.losses import (
     Blend,
     ContentLoss,
     GramLoss,
+    GuidedSumsLoss,
     MeanVarianceLoss,
     MomentsLoss,
+    MRFLoss,
     SlicedWassersteinLoss,
     TotalVariationLoss,
 )
@@ -30,7 +34,7 @@ LEFT = np.zeros(SHAPE, np.float32)
 LEFT[:, :8] = 1
 RIGHT = 1 - LEFT
 FULL = np.ones(SHAPE, np.float32)
-LOSSES_OF_STYLES = [GramLoss, MomentsLoss, MeanVarianceLoss, SlicedWassersteinLoss]
+LOSSES_OF_STYLES = [GramLoss, GuidedSumsLoss, MomentsLoss, MeanVarianceLoss, MRFLoss, SlicedWassersteinLoss]
 
 
 def extractor(image):
@@ -130,6 +134,82 @@ def test_regions_do_not_limit_losses_on_the_content_or_on_the_picture_alone():
         assert masked[name] == plain[name] > 0
     assert "style/left/a" in masked
     assert "style/a" in plain
+
+
+def appended_gram(x, masks):
+    """Return the Gram matrix of features and masks of root mean square 1, over the number of positions."""
+    layer = extractor(tf.constant(x))["a"].numpy()[0].astype(np.float64)
+    channels = np.concatenate([layer, np.stack([mask / np.sqrt((mask**2).mean()) for mask in masks], -1)], -1)
+    return mean_gram(channels)
+
+
+def test_guided_sums_and_a_plain_gram_matrix_are_the_gram_matrix_of_features_and_masks():
+    """Masks as channels: its blocks are the plain matrix, the sums (twice), and products of masks."""
+    soft = np.linspace(0, 1, 16, dtype=np.float32)[None].repeat(12, 0)
+    masks, style_masks = [LEFT, soft], [RIGHT, soft**2]
+    difference = appended_gram(CONTENT, masks) - appended_gram(ONE, style_masks)
+    regions = [
+        RegionMasks(name, 0.5, mask, {"style:1": style_mask})
+        for name, mask, style_mask in zip(("left", "soft"), masks, style_masks, strict=True)
+    ]
+    losses = {
+        "style": GramLoss(layers=["a"], reduction="sum", divisor="hw", in_regions=False),
+        "sums": GuidedSumsLoss(layers=["a"], reduction="sum"),
+    }
+    terms, _ = terms_of(losses, regions, styles=[ONE], shares=[1.0])
+    assert terms["style/a"] == pytest.approx((difference[:3, :3] ** 2).sum(), rel=1e-4)
+    expected = {
+        "sums/left/a": 0.5 * (difference[3, :3] ** 2).sum(),
+        "sums/soft/a": 0.5 * (difference[4, :3] ** 2).sum(),
+    }
+    assert {name: terms[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    assert list(terms) == term_names(losses, ["left", "soft"])
+
+
+def test_a_loss_outside_regions_compares_the_whole_picture():
+    losses = {"style": GramLoss(layers=["a", "b"], in_regions=False)}
+    assert terms_of(losses, halves())[0] == terms_of(losses, [])[0]
+    assert terms_of({"style": GramLoss(layers=["a", "b"])}, halves())[0] != terms_of(losses, [])[0]
+
+
+def patch_energy(x, style, weights):
+    """Return Σ w ‖p − q‖² over the positions of all patches p, with the style's patches q of the largest cosine."""
+
+    def patches(values):
+        h, w = values.shape[0] - 2, values.shape[1] - 2
+        return np.array([values[r : r + 3, c : c + 3].reshape(9, -1) for r in range(h) for c in range(w)], np.float64)
+
+    own, bank = (patches(extractor(tf.constant(each))["a"].numpy()[0]) for each in (x, style))
+    cosines = np.einsum("ipc,jpc->ij", own, bank) / np.linalg.norm(bank, axis=(1, 2))
+    return (patches(weights) * (own - bank[cosines.argmax(1)]) ** 2).sum()
+
+
+def test_patches_of_a_region_match_patches_of_its_style_alone():
+    losses = {"style": MRFLoss(layers=["a"], reduction="sum")}
+    terms, _ = terms_of(losses, halves())
+    expected = {
+        "style/left/a": 0.5 * patch_energy(CONTENT, ONE, LEFT),
+        "style/right/a": 0.5 * patch_energy(CONTENT, TWO, RIGHT),
+    }
+    assert {name: terms[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+
+
+def test_semantic_maps_reach_every_layer_with_and_without_regions():
+    """With a map of two colours and a large weight, each half takes patches of the half of its colour."""
+    colours = np.stack([LEFT, RIGHT, 0 * LEFT], -1)
+    maps = {"content": colours, "style:1": colours[:, ::-1], "style:2": colours}
+    whole = RegionMasks("", 1.0, None, dict.fromkeys(maps), maps=maps)
+    losses = {"style": MRFLoss(layers=["a", "b"], map_weight=100.0, patch_size=1, reduction="sum")}
+    mapped, plain = (terms_of(losses, regions, styles=[ONE], shares=[1.0])[0] for regions in ([whole], []))
+    assert mapped["style/a"] > plain["style/a"]
+    mirrored = [("left", LEFT, RIGHT), ("right", RIGHT, LEFT)]
+    regions = [RegionMasks(name, 0.5, mask, {"style:1": other}) for name, mask, other in mirrored]
+    by_regions, _ = terms_of(losses, regions, styles=[ONE], shares=[1.0])
+    for layer in ("a", "b"):
+        halves_of_layer = 2 * (by_regions[f"style/left/{layer}"] + by_regions[f"style/right/{layer}"])
+        assert mapped[f"style/{layer}"] == pytest.approx(halves_of_layer, rel=1e-4)
+    both, _ = terms_of(losses, [replace(region, maps=maps) for region in regions], styles=[ONE], shares=[1.0])
+    assert both == pytest.approx(by_regions, rel=1e-5)
 
 
 def test_balance_gives_each_part_the_gradient_of_its_share_and_weight():

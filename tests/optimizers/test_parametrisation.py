@@ -54,8 +54,8 @@ def test_halving_ends_before_a_side_is_below_two():
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(InputError, match="parametrisation.levels=0"):
+    with pytest.raises(InputError, match=r"parametrisation\.levels=0"):
         Parametrisation(levels=0)
-    with pytest.raises(InputError, match="parametrisation.decay=-1"):
+    with pytest.raises(InputError, match=r"parametrisation\.decay=-1"):
         Parametrisation(decay=-1)
     assert Parametrisation().basis is Basis.pixels

@@ -32,7 +32,8 @@ def session_in(path, settings=SETTINGS):
 
 def finish(session, status="completed", step=2):
     session.begin()
-    end = session.observe(iter([Progressed(iterate(1)), Finished(status, "because", iterate(step))]), ["content"], None)
+    events = iter([Progressed(iterate(1)), Finished(status, "because", iterate(step))])
+    end = session.observe(events, session.start_observing(["content"], None))
     session.folder.picture.touch()
     return session.end(end, height=2)
 

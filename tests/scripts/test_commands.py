@@ -37,7 +37,7 @@ def test_other_command_lines_are_passed_to_hydra(words, task, hydra_tasks, monke
     assert hydra_tasks == [task]
 
 
-@pytest.mark.parametrize("name", ["compare", "evaluate", "reproduction"])
+@pytest.mark.parametrize("name", ["compare", "evaluate", "comparison", "reproduction"])
 def test_a_command_with_plain_arguments_exits_with_its_own_code(name, hydra_tasks, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["nst-tf", name, "--bogus", "folder"])
     with pytest.raises(SystemExit) as end:

@@ -126,9 +126,9 @@ def build_study(runs: Sequence[Run], layout: Layout) -> Study:
             continue
         point = {key: value for key, value in layout.points[number].items() if not is_seed(key) and key not in PICTURES}
         settings.setdefault(tuple(point.values()), Setting(layout.describe(point) or "all runs", point))
-        pairs.setdefault(_pair_key(run), _pair_name(run))
-        cells[list(settings).index(tuple(point.values())), list(pairs).index(_pair_key(run))].append(number)
-    observed = {cell: _without_copies(numbers, runs) for cell, numbers in cells.items()}
+        pairs.setdefault(pair_key(run), pair_name(run))
+        cells[list(settings).index(tuple(point.values())), list(pairs).index(pair_key(run))].append(number)
+    observed = {cell: without_copies(numbers, runs) for cell, numbers in cells.items()}
     return Study(
         tuple(settings.values()),
         tuple(_distinct(pairs.values())),
@@ -138,12 +138,14 @@ def build_study(runs: Sequence[Run], layout: Layout) -> Study:
     )
 
 
-def _pair_key(run: Run) -> tuple[str, ...]:
+def pair_key(run: Run) -> tuple[str, ...]:
+    """Return the SHA-256 of the contents and styles of a run; their settings where it recorded no pictures."""
     inputs = _inputs(run)
     return tuple(str(recorded.get("sha256")) for recorded in inputs.values()) or _pair_texts(run)
 
 
-def _pair_name(run: Run) -> str:
+def pair_name(run: Run) -> str:
+    """Return the names of the contents and styles of a run, such as ``coffee.jpg × night_swirls``."""
     sources = [str(recorded.get("source")) for recorded in _inputs(run).values()] or list(_pair_texts(run))
     return " × ".join(PurePath(source.removeprefix("sample:")).name for source in sources)
 
@@ -168,7 +170,8 @@ def _distinct(names: Iterator[str] | Any) -> Iterator[str]:
         yield name if counts[name] == 1 else f"{name} ({counts[name]})"
 
 
-def _without_copies(numbers: Sequence[int], runs: Sequence[Run]) -> tuple[int, ...]:
+def without_copies(numbers: Sequence[int], runs: Sequence[Run]) -> tuple[int, ...]:
+    """Return the runs among those with some indices that are no copies of another one of them."""
     folders = {runs[number].folder.path.name for number in numbers}
     return tuple(number for number in numbers if runs[number].record.get(EQUALS) not in folders)
 

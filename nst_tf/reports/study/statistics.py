@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 """Confidence level of the intervals."""
@@ -92,6 +91,8 @@ def bootstrap_interval(values: Sequence[float] | np.ndarray) -> tuple[float, flo
         return None
     if np.ptp(numbers) == 0:
         return float(numbers[0]), float(numbers[0])
+    from scipy import stats  # takes a second, which a refused comparison is spared
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a degenerate distribution gives NaN, which is no interval
         bounds = stats.bootstrap(
@@ -117,6 +118,8 @@ def signed_rank_p_value(differences: Sequence[float] | np.ndarray) -> float | No
     numbers = np.asarray(differences, dtype=float)
     if np.count_nonzero(numbers) < SMALLEST_FOR_TEST:
         return None
+    from scipy import stats
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the approximation that SciPy chooses itself
         return float(stats.wilcoxon(numbers).pvalue)

@@ -102,7 +102,7 @@ def shown_measures(statistics: Statistics) -> list[Column]:
 def _pairs_table(statistics: Statistics, measures: Sequence[Column]) -> TextTable:
     study = statistics.study
     counts = {setting: sum(1 for one, _ in study.cells if one == setting) for setting in range(len(study.settings))}
-    columns = [_texts(statistics.setting_means[measure.name], _with_interval) for measure in measures]
+    columns = [interval_texts(statistics.setting_means[measure.name]) for measure in measures]
     rows = [
         (study.settings[setting].name, *(column.get(setting, NO_VALUE) for column in columns), str(count))
         for setting, count in counts.items()
@@ -149,7 +149,7 @@ def _differences_table(statistics: Statistics, measures: Sequence[Column]) -> Te
 
 def _difference_rows(statistics: Statistics, comparison: Comparison, corrects: bool) -> Iterable[tuple[str, ...]]:
     settings = statistics.study.settings
-    means = _texts({each: each.mean for each in comparison.differences}, _with_interval)
+    means = interval_texts({each: each.mean for each in comparison.differences})
     better = "lower" if comparison.lower_is_better else "higher"
     for each in comparison.differences:
         yield (
@@ -170,6 +170,11 @@ def _texts(means: Mapping[Any, Mean], write: Callable[[Mean, Callable[[float], s
     """Return the texts of one column, whose numbers have the same number of decimals."""
     number = formatter(pandas.Series([mean.value for mean in means.values()], dtype="float64"))
     return {key: write(mean, number) for key, mean in means.items()}
+
+
+def interval_texts(means: Mapping[Any, Mean]) -> dict[Any, str]:
+    """Return means with their intervals as the texts of one column, ``0.812 [0.753, 0.871]``."""
+    return _texts(means, _with_interval)
 
 
 def _with_deviation(mean: Mean, number: Callable[[float], str]) -> str:

@@ -1,0 +1,191 @@
+"""Settings of the stylisation of a film: those of its pictures, and those of the film itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from nst_tf.config.tree import Config
+from nst_tf.util.checks import above, at_least, convert_fields
+from nst_tf.util.deprecation import accept_old_names
+from nst_tf.util.errors import InputError
+from nst_tf.util.paths import user_path
+from nst_tf.util.roles import role
+from nst_tf.video.consistency import MEAN_COLOUR, Consistency, Interpolation, warp
+from nst_tf.video.films import FORMATS
+from nst_tf.video.flow import Flow, FlowMethod
+from nst_tf.video.scenes import PREFIX
+
+Item = TypeVar("Item")
+
+LARGEST_DENOMINATOR = 1001
+"""Denominator of the frame rates of television: 24000/1001."""
+
+
+@dataclass
+class Frames:
+    """Settings of the frames that are read: ``start``, ``start + stride``, … below ``stop``.
+
+    Attributes:
+        start: First frame, from 0. Default 0.
+        stop: End of the range, which is not part of it; None, the default, for the end of the film.
+        stride: Distance of two frames. Default 1.
+        rate: Frames per second of the result. None, the default, gives the result the duration of the range. Another
+            rate leaves out the sound.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    stride: int = 1
+    rate: float | None = None
+
+    def __post_init__(self) -> None:
+        convert_fields(self, "frames.")
+        at_least("frames.start", self.start, 0)
+        at_least("frames.stride", self.stride, 1)
+        if self.stop is not None and self.stop <= self.start:
+            raise InputError(f"frames.stop={self.stop}: must be above frames.start={self.start}, or null")
+        if self.rate is not None:
+            above("frames.rate", self.rate, 0)
+
+    def of(self, frames: Iterator[Item]) -> Iterator[Item]:
+        """Return an iterator over the frames in the range. The film is read no further."""
+        return islice(frames, self.start, self.stop, self.stride)
+
+    def rate_of(self, source: Fraction) -> Fraction:
+        """Return the frames per second of the result.
+
+        Args:
+            source: Frames per second of the source.
+        """
+        if self.rate is not None:
+            return Fraction(self.rate).limit_denominator(LARGEST_DENOMINATOR)
+        return source / self.stride
+
+
+class FrameStart(Enum):
+    """The picture from which the optimisation of a frame starts, in the first pass.
+
+    ``warped`` the result of the frame before, moved along by the flow · ``last`` that result as it is · ``image`` what
+    ``image.start`` says, so that the frames do not depend on each other. The first frame always starts from that.
+    """
+
+    warped = "warped"
+    last = "last"
+    image = "image"
+
+
+class Outside(Enum):
+    """What a frame has where the flow points outside the earlier frame.
+
+    ``border`` continues the border of that frame · ``mean`` takes the mean colour of ImageNet (Ruder et al.).
+    """
+
+    border = "border"
+    mean = "mean"
+
+
+@dataclass
+class Temporal:
+    """Settings that connect the frames; the loss is ``losses.temporal``.
+
+    Attributes:
+        start: See `FrameStart`; default ``warped``.
+        offsets: Distances, in frames, of the earlier frames with which ``losses.temporal`` compares. More than one
+            gives the long-term consistency of Ruder et al., equation 8. Default ``[1]``.
+        first_steps: Steps of the first frame. None, the default, takes ``steps``, which all other frames have.
+        passes: Number of passes over all frames, forwards and backwards in turn. From the second on, a frame starts
+            from ``(x + b c ω) / (1 + b c)``, with its result x of the pass before, and the neighbour ω that this pass
+            has just finished, moved along by the flow, with its weights c. Default 1.
+        blend: The factor b. Default 1.
+        interpolation: See `Interpolation`, of the earlier result that is moved along; default ``cubic``.
+        outside: See `Outside`; default ``border``.
+        loss_from_pass: First pass with the temporal loss. Default 1.
+    """
+
+    start: FrameStart = FrameStart.warped
+    offsets: list[int] = field(default_factory=lambda: [1])
+    first_steps: int | None = None
+    passes: int = 1
+    blend: float = 1.0
+    loss_from_pass: int = 1
+    interpolation: Interpolation = Interpolation.cubic
+    outside: Outside = Outside.border
+
+    def __post_init__(self) -> None:
+        convert_fields(self, "temporal.")
+        if not self.offsets or sorted(set(self.offsets)) != self.offsets or self.offsets[0] < 1:
+            raise InputError(
+                f"temporal.offsets={self.offsets}: must be rising numbers of frames from 1 on, such as [1]"
+            )
+        if self.first_steps is not None:
+            at_least("temporal.first_steps", self.first_steps, 1)
+        for key in ("passes", "loss_from_pass"):
+            at_least(f"temporal.{key}", getattr(self, key), 1)
+        at_least("temporal.blend", self.blend, 0)
+        self._check_passes()
+
+    def _check_passes(self) -> None:
+        if self.passes > 1 and self.offsets != [1]:
+            raise InputError(
+                f"temporal.offsets={self.offsets}: with temporal.passes={self.passes}, a frame is compared with its "
+                "neighbour alone. Set temporal.offsets=[1], or temporal.passes=1."
+            )
+
+    def moved(self, result: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        """Return the result of another frame, moved along by the flow to that frame, ``(H, W, 3)`` in [0, 1]."""
+        outside = MEAN_COLOUR if self.outside is Outside.mean else None
+        return np.clip(warp(result, flow, outside, self.interpolation), 0, 1)
+
+
+@accept_old_names
+@dataclass
+class VideoConfig(Config):
+    """Settings of the stylisation of a film: those of `Config` for each frame, and these.
+
+    Attributes:
+        video: Path of a film or of a folder of frames, or ``sample:NAME`` of a made-up scene with known flow:
+            ``translation``, ``rotation``, ``zoom``, ``occlusion`` or ``photograph``. It takes the place of ``content``.
+        frames: Range and rate of the frames.
+        flow: The optical flow between frames.
+        consistency: Weights of the positions that two frames show.
+        temporal: Starts of the frames, and the earlier frames with which they are compared.
+        output: Path of an additional copy of the film, ``.mp4`` or ``.mkv``.
+        steps: Steps of every frame but the first, see ``temporal.first_steps``.
+        name: Name of the folder below ``outputs/videos``.
+    """
+
+    video: Any = field(default=None, metadata=role(in_fingerprint=False, takes="path"))
+    frames: Frames = field(default_factory=Frames)
+    flow: Flow = field(default_factory=Flow)
+    consistency: Consistency = field(default_factory=Consistency)
+    temporal: Temporal = field(default_factory=Temporal)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.video = None if self.video is None else str(self.video)
+        if self.content is not None:
+            raise InputError("content: the frames of video take its place. Give video=… alone.")
+        if self.flow.method is FlowMethod.exact and not str(self.video).startswith(PREFIX):
+            raise InputError(f"flow.method=exact: only a made-up scene has a known flow, such as video={PREFIX}zoom")
+        if self.output is not None and Path(self.output).suffix.lower() not in FORMATS:
+            raise InputError(f"output={self.output}: must end in {' or '.join(FORMATS)}")
+
+    @property
+    def output_path(self) -> Path | None:
+        """Absolute path of the additional copy; None without one."""
+        return None if self.output is None else user_path(self.output)
+
+    def frame_config(self, **changes: Any) -> Config:
+        """Return the settings of one frame.
+
+        Args:
+            **changes: Fields of `Config` with other values.
+        """
+        own = {each.name: getattr(self, each.name) for each in fields(Config)}
+        return Config(**(own | {"output": None} | changes))
