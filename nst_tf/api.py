@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from nst_tf.backbones import digest
+from nst_tf.config.copies import copy_path, has_written, write_copy
 from nst_tf.config.effects import overrides_without_effect, phase_settings_without_effect
 from nst_tf.config.inputs import input_record, read_inputs, weights_identity, with_pictures_read
 from nst_tf.config.recorded_text import COMPONENT_TABLES, picture_text
@@ -54,7 +55,6 @@ from nst_tf.system.memory import reset_peak_memory
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
-from nst_tf.util.paths import user_path
 
 __all__ = ["BatchJob", "Result", "build_problem", "distill", "stylize", "stylize_batch"]
 
@@ -102,7 +102,7 @@ def stylize(
         result = session.finished_result(picture)
         if result is None:
             result = _make_picture(run)
-        elif run.copy is not None and not _has_written(result.record, run.copy):
+        elif run.copy is not None and not has_written(result.record, run.copy):
             _write_copy(run, result, read_picture(str(picture)).pixels)
         _judge(run, result)
         return result
@@ -219,7 +219,7 @@ def _prepare(
     run = RunFolder(Path(folder or Path("outputs/runs") / config.name))
     earlier = run.read_record()
     config = with_pictures_read(config, earlier)
-    copy = _copy_path(config, earlier)
+    copy = copy_path(config, earlier)
     unread_by_reason = overrides_without_effect(config, overrides) if says_what_is_unread else {}
     for reason, unread in unread_by_reason.items():
         log.warning("Without effect (%s): %s", reason, ", ".join(unread))
@@ -401,43 +401,11 @@ def _write_result(run: _Run, end: Finished) -> Result:
     return result
 
 
-def _copy_path(config: Config, record: Mapping[str, Any]) -> Path | None:
-    """Return the path of the copy that ``output`` asks for, checked before the run; None without it.
-
-    Args:
-        config: A config that holds its pictures.
-        record: Content of `run.json` of the run that is resumed, which may have written the file at that path.
-    """
-    if config.output is None:
-        return None
-    inputs = [picture["path"] for picture in input_record(config).values() if "path" in picture]
-    content: Any = config.content if config.content is not None else config.styles[0]
-    is_own = _has_written(record, user_path(config.output))
-    return config.saving.check(config.output, inputs, is_own, content.metadata)
-
-
-def _has_written(record: Mapping[str, Any], copy: Path) -> bool:
-    """Return whether the file at a path is the copy that a run has written and recorded."""
-    written = record.get("output") or {}
-    return written.get("path") == str(copy) and copy.is_file() and written.get("sha256") == digest(copy, "sha256")
-
-
 def _write_copy(run: _Run, result: Result, picture: np.ndarray) -> None:
-    """Write the copy of the result that ``output`` asks for, and record its path and hash.
-
-    Raises:
-        InputError: The copy cannot be written. The run folder is complete.
-    """
-    path, config = run.copy, run.config
-    assert path is not None
+    """Write the copy of the result that ``output`` asks for."""
+    assert run.copy is not None
     alpha = _content_alpha(run.problem)(*picture.shape[:2])
-    try:
-        config.saving.write(path, picture, alpha, run.problem.content.metadata)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"output={config.output}: {reason}. The picture is '{result.folder.picture}'.") from error
-    result.record["output"] = {"path": str(path), "sha256": digest(path, "sha256")}
-    result.folder.write_record(result.record)
+    write_copy(run.config, run.copy, result, picture, alpha, run.problem.content.metadata)
 
 
 def _content_alpha(problem: PictureMaker) -> Alpha:

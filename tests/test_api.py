@@ -89,6 +89,7 @@ def test_the_metrics_of_a_step_are_those_of_its_snapshot(small_config, tmp_path)
         assert row["total_variation/raw"] == pytest.approx(variation, rel=1e-2)  # snapshots are rounded to 8 bits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "steps"), [(Adam(learning_rate=0.02), 30), (ScipyLBFGS(), 2)], ids=["adam", "scipy_lbfgs"]
 )
@@ -99,6 +100,7 @@ def test_the_loss_falls_below_half_of_its_start(optimizer, steps, small_config, 
     assert table[-1]["total"] < 0.5 * table[0]["total"]
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_config_give_the_same_bits(small_config, tmp_path):
     for name in ("one", "two"):
         stylize(small_config(image=Canvas(margin=0, size=32, start="noise")), tmp_path / name, cache=RunCache())
@@ -453,6 +455,7 @@ def test_another_precision_is_another_run_but_recompute_is_not(small_config, tmp
         stylize(small_config(runtime=Runtime(precision="mixed_bfloat16")), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_picture_too_large_for_memory_is_refused_or_made_smaller(small_config, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("nst_tf.optimization.footprint.available_mb", lambda device: SAFETY * FIXED_MB + 8)
     with pytest.raises(InputError, match=r"image\.size=\d+ is about the largest.*image\.fit_memory=true"):

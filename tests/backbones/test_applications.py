@@ -86,6 +86,7 @@ def assert_close(features, expected, tolerance=1e-3):
         np.testing.assert_allclose(tap, reference, rtol=tolerance, atol=tolerance * np.abs(reference).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_files_written_by_keras_give_the_features_that_keras_computes(name, tmp_path):
     """Layer names, preprocessing and loading together; the legacy layout gives the same weights."""
@@ -106,6 +107,7 @@ def test_files_written_by_keras_give_the_features_that_keras_computes(name, tmp_
         assert all(np.array_equal(*pair) for pair in zip(arrays, written[layer], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in NETWORKS]
 )
@@ -156,6 +158,7 @@ def test_random_networks_have_features_at_every_stage_and_a_gradient_at_most_pix
     assert extractor.model.trainable_variables == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet50", "xception", "mobilenet"])
 def test_reflect_padding_changes_borders_and_average_pooling_changes_features_after_a_max_pooling(name):
     """Shapes stay the same; MobileNet has no max pooling."""

@@ -49,6 +49,7 @@ def loss_and_gradient():
     return evaluate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("factor", [1e-20, 1.0, 1e15])
 @pytest.mark.parametrize("recompute", [False, True])
@@ -79,6 +80,7 @@ def test_features_of_1e5_are_finite_in_float16():
     assert features.mean() == pytest.approx(1e5, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_recomputed_features_and_gradients_are_the_same(name, precision, loss_and_gradient):

@@ -79,6 +79,7 @@ def as_hydra_does(hydra, monkeypatch):
     return plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ACCEPTED.values(), ids=ACCEPTED)
 def test_the_config_of_one_composition_is_that_of_two(hydra, compositions, monkeypatch, typed):
     config = compose(hydra, typed)

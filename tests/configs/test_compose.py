@@ -40,6 +40,7 @@ def names(group):
     return {option for folder, option in OPTIONS if folder == group}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(names("sweep") - set(PROTOCOLS)))
 def test_every_sweep_is_a_grid_whose_every_point_composes(name, composed):
     register_schemas()

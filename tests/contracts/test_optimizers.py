@@ -79,6 +79,7 @@ def test_a_restored_solver_continues_bit_for_bit(settings):
     np.testing.assert_array_equal(solver.image(), twin.image())
 
 
+@pytest.mark.slow
 def test_a_compiled_step_equals_an_eager_one(settings):
     if not settings[0]().solver(tf.constant(START)).compiled:
         pytest.skip("runs on the host")

@@ -55,7 +55,7 @@ def test_a_picture_of_0_1_0_composes_to_the_settings_that_made_it(name):
     assert fingerprint_of(repeated, record) == record["fingerprint"]
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param("lbfgs", marks=pytest.mark.slow), "adam"])
 def test_a_run_of_0_1_0_continues_from_its_checkpoint(name, tmp_path, caplog):
     shutil.copytree(FIXTURES / name, tmp_path / name)
     before = metrics_of(tmp_path / name)

@@ -86,7 +86,13 @@ def assert_same(batch, single, rtol=2e-3):
     np.testing.assert_allclose(batch[-1][2], single[-1][2], atol=2e-3)
 
 
-@pytest.mark.parametrize("optimizer", [LBFGS(history=4), Adam(learning_rate=0.05)], ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(LBFGS(history=4), marks=pytest.mark.slow, id="lbfgs"),
+        pytest.param(Adam(learning_rate=0.05), id="adam"),
+    ],
+)
 def test_each_run_of_a_batch_equals_the_run_alone(optimizer):
     made = [problem(number, optimizer=optimizer) for number in range(3)]
     batch = together(made)
@@ -112,6 +118,7 @@ def test_a_batch_goes_through_scales_phases_averages_and_variables(settings):
         assert_same(batch[number], alone(problem(number, **settings)))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_batch_continues_alone_and_in_a_batch():
     made = [problem(number) for number in range(2)]
     batch = together(made, periods=(3,))

@@ -63,7 +63,7 @@ def compiled(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name in ("rmsprop", "sgd", "scipy_lbfgs") else name
+        pytest.param(name, marks=pytest.mark.slow) if name in ("rmsprop", "sgd", "scipy_lbfgs", "lbfgs") else name
         for name in OPTIMIZERS
     ],
 )

@@ -127,6 +127,7 @@ def test_a_start_with_loss_zero_does_not_count_as_divergence():
 DECAY = 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_the_average_is_the_weighted_mean_of_all_pictures_including_the_start(name):
     loop, twin = (CompiledLoop(OPTIMIZERS[name]().solver(START), bowl, average=decay) for decay in (DECAY, 0.0))
@@ -234,6 +235,7 @@ def test_a_restored_checkpoint_of_version_0_1_0_is_written_with_the_present_pref
         np.testing.assert_array_equal(new[key.replace("descent/", "loop/")], old[key], err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_checkpoint_of_version_0_1_0_and_its_rewritten_form_continue_with_the_same_bits(name):
     old = read_arrays(name)

@@ -74,6 +74,7 @@ def test_a_run_that_is_resumed_in_any_phase_makes_the_same_picture(experiment):
         np.testing.assert_array_equal(resumed[-1].picture, whole[-1].picture, err_msg=f"resumed at step {at}")
 
 
+@pytest.mark.slow
 def test_neural_neighbours_compare_hypercolumns_at_four_sizes_and_samples_in_the_final_pass():
     """The phases of the experiment, and a run of the first and the last of them."""
     assert [phase.scale for phase in problem("nnst", 5).schedule.plan()] == [0.125, 0.25, 0.5, 1.0, 1.0]
@@ -142,6 +143,7 @@ def test_strotss_draws_other_positions_at_every_step_and_the_style_once_in_a_pha
     assert DRAW in objectives[0].losses["strotss"].represent({"image": image, **extractor(image), DRAW: samples[0]})
 
 
+@pytest.mark.slow
 def test_strotss_in_regions_is_the_mean_by_shares_of_the_regions_alone():
     def colours(image):
         return {"a": 2.0 * image}

@@ -292,7 +292,7 @@ def test_a_run_that_is_resumed_between_two_rematches_makes_the_same_picture():
         return problem({"style": FollowingLoss(layers=["a"], rematch=3)}, None, LBFGS(history=3), 8)
 
     whole = run(made())
-    for each in whole[1:8]:
+    for each in (whole[2], whole[6]):
         last = run(made(), each.state)[-1].picture
         np.testing.assert_array_equal(last, whole[-1].picture, err_msg=f"resumed at step {each.step}")
 
@@ -307,6 +307,7 @@ def test_a_joint_target_is_made_of_content_and_style_and_has_named_parts():
     assert float(terms["both/rest"][0]) == pytest.approx(difference[1:].sum(), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [SGD(learning_rate=2e-4), LBFGS(history=4)], ids=["sgd", "lbfgs"])
 @pytest.mark.parametrize("basis", ["laplacian_pyramid", "fourier"])
 def test_every_optimiser_lowers_the_loss_in_other_variables_and_resumes(basis, optimizer):

@@ -9,6 +9,8 @@ from scipy.spatial.distance import cdist
 
 from nst_tf.images.samples import PAINTINGS
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SIZE = 96
 NAMES = ("night_swirls", "harbour_mosaic", "wave_woodcut", "river_dots", "wedges")

@@ -126,6 +126,7 @@ TEXTS_AND_UNIONS = {
     *("content", "style", "start", "photographs", "paintings", "reference", "name", "weights", "device", "output"),
     *("size", "margin", "tile", "style_scale", "colour_from"),  # numbers or words, and lists of them
     *("uri", "experiment", "lpips_network", "lpips_linear"),
+    *("redraw", "rematch", "directions"),  # numbers or words
 }
 """Fields that take any text, or values of several types."""
 

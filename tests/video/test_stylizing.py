@@ -23,7 +23,7 @@ from nst_tf.video.stylizing import _visits, stylize_video
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
-pytestmark = pytest.mark.usefixtures("one_cache")
+pytestmark = [pytest.mark.usefixtures("one_cache"), pytest.mark.slow]
 
 
 def pixels(path):
