@@ -17,7 +17,7 @@ LARGEST_KEPT = 2**24
 class ReferencePasses:
     """Compiled passes by their losses and sizes, and the values of the styles by their pixels.
 
-    Entries that a run does not use are dropped when the next run begins.
+    Entries that a run has not used so far are dropped before it makes a new one, since its form is another.
 
     Args:
         keeps: Whether anything is kept.
@@ -29,8 +29,7 @@ class ReferencePasses:
         self._used: set[Hashable] = set()
 
     def begin_run(self) -> None:
-        """Drop what the run before has not used."""
-        self._kept = {key: value for key, value in self._kept.items() if key in self._used}
+        """Mark the entries as belonging to earlier runs."""
         self._used.clear()
 
     def clear(self) -> None:
@@ -41,9 +40,10 @@ class ReferencePasses:
         """Return the kept value of a key, or make it and keep it; a key of None is never kept."""
         if key is None or not self._keeps:
             return make()
-        self._used.add(key)
         if key not in self._kept:
+            self._kept = {used: value for used, value in self._kept.items() if used in self._used}
             self._kept[key] = make()
+        self._used.add(key)
         return self._kept[key]  # type: ignore[return-value]
 
     def values(self, key: Hashable | None, make: Callable[[], Value]) -> Value:
