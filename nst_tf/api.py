@@ -63,6 +63,9 @@ log = logging.getLogger(__name__)
 PictureMaker: TypeAlias = Problem | ForwardPass | Recolouring
 """The inputs and settings from which a method makes its picture."""
 
+State: TypeAlias = Mapping[str, np.ndarray] | None
+"""The arrays of a checkpoint; None for a new run."""
+
 
 def stylize(
     config: Config,
@@ -250,12 +253,12 @@ def _prepare_for_batch(job: BatchJob, cache: RunCache, sweep: Path | None, stack
         return None
 
 
-def _by_checkpoint(runs: Sequence[_Run]) -> list[list[_Run]]:
-    """Divide runs by the step of the checkpoint from which they are resumed; new ones are a part too."""
-    groups: dict[int | None, list[_Run]] = {}
+def _by_checkpoint(runs: Sequence[_Run]) -> list[list[tuple[_Run, State]]]:
+    """Divide runs, with their checkpoints, by the step from which they are resumed; new ones are a part too."""
+    groups: dict[int | None, list[tuple[_Run, State]]] = {}
     for run in runs:
         state = run.session.state()
-        groups.setdefault(None if state is None else checkpoint_step(state), []).append(run)
+        groups.setdefault(None if state is None else checkpoint_step(state), []).append((run, state))
     return list(groups.values())
 
 
@@ -436,7 +439,7 @@ def _optimize(session: Session, problem: Problem) -> Finished:
     return session.observe(itertools.chain([first], events), observation)
 
 
-def _begin(session: Session, problem: Problem, state: Mapping[str, np.ndarray] | None) -> Observation:
+def _begin(session: Session, problem: Problem, state: State) -> Observation:
     """Write the first record of an optimisation, and start its observers."""
     _log_plans(session.record, problem.execution)
     session.begin(_largest_picture(problem))
@@ -445,11 +448,11 @@ def _begin(session: Session, problem: Problem, state: Mapping[str, np.ndarray] |
     return session.start_observing(problem.term_names, resumed_at, _content_alpha(problem), inputs)
 
 
-def _optimize_batch(runs: Sequence[_Run]) -> None:
-    """Optimise several runs at once; each is written as soon as it ends, while the others go on."""
+def _optimize_batch(batch: Sequence[tuple[_Run, State]]) -> None:
+    """Optimise several runs at once from their checkpoints; each is written as soon as it ends."""
+    runs, states = zip(*batch, strict=True)
     problems = [run.problem for run in runs if isinstance(run.problem, Problem)]
     sessions = [run.session for run in runs]
-    states = [session.state() for session in sessions]
     periods = [session.periods for session in sessions]
     observations: dict[int, Observation] = {}
     for number, event in BatchEngine(problems, periods, sessions[0].record["device"]).run(states):

@@ -16,7 +16,7 @@ from nst_tf.images.noise import NOISES, Noise
 from nst_tf.images.picture import Picture, read_picture
 from nst_tf.images.reading import Limits
 from nst_tf.images.resizing import resize
-from nst_tf.util.checks import above, at_least, convert, convert_fields, wrong_type
+from nst_tf.util.checks import above, at_least, convert, convert_fields, word_or_integer, wrong_type
 from nst_tf.util.errors import InputError
 from nst_tf.util.roles import role
 
@@ -181,12 +181,7 @@ class Canvas:
         return self.style_scale[number - 1] if isinstance(self.style_scale, list) else self.style_scale
 
     def _number_or(self, key: str, *words: str) -> int | str:
-        value = getattr(self, key)
-        try:
-            number: int | str = value if value in words else convert(f"image.{key}", value, int)
-        except InputError:
-            raise wrong_type(f"image.{key}", value, f"an integer or {' or '.join(words)}") from None
-        return number
+        return word_or_integer(f"image.{key}", getattr(self, key), words, f"an integer or {' or '.join(words)}")
 
     def resolved(self, picture: Picture, margin: int | None = None) -> "Canvas":
         """Return a copy of this canvas with numbers in place of ``size=native`` and ``margin=auto``.

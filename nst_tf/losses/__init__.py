@@ -8,7 +8,7 @@ from nst_tf.losses.guided_sums import GuidedSumsLoss, GuidedSumsReduction
 from nst_tf.losses.histogram import HistogramLoss
 from nst_tf.losses.hypercolumns import Centre, HypercolumnLoss
 from nst_tf.losses.layer_loss import Balance, Blend, LayerLoss, OverLayers
-from nst_tf.losses.loss import DRAW, Features, Loss, Representation, Targets, Temperatures
+from nst_tf.losses.loss import DRAW, Features, Loss, PictureLoss, Representation, Targets, Temperatures
 from nst_tf.losses.matting import MattingLoss
 from nst_tf.losses.mean_variance import MeanVarianceLoss, MeanVarianceReduction
 from nst_tf.losses.moments import MomentsLoss, MomentsReduction
@@ -76,6 +76,7 @@ __all__ = [
     "NearestVariant",
     "OverLayers",
     "PatchSimilarity",
+    "PictureLoss",
     "PositionWeights",
     "Positions",
     "Representation",

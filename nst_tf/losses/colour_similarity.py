@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nst_tf.losses.loss import Features, Loss, Representation
+from nst_tf.losses.loss import Features, PictureLoss, Representation
 from nst_tf.util.checks import at_least
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import resize_aligned
 
 
 @dataclass
-class ColourSimilarityLoss(Loss):
+class ColourSimilarityLoss(PictureLoss):
     """``weight · mean |D(x) − D(c)|`` per picture, where D holds the distances ``|a − b|`` of all pairs of pixels.
 
     Picture and content are first reduced, bilinearly with aligned corners, to a long side of ``side`` pixels. A change
@@ -33,11 +33,6 @@ class ColourSimilarityLoss(Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("side", self.side, 2)
-
-    @property
-    def taps(self) -> Sequence[str]:
-        """The picture itself, which needs no backbone."""
-        return ["image"]
 
     def references(self, styles: int) -> Sequence[str]:
         """Return the content."""

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from nst_tf.losses.layer_loss import check_layers
-from nst_tf.losses.loss import Features, Loss, Representation
-from nst_tf.losses.style_copies import quarter_turns
+from nst_tf.losses.loss import Features, Representation
+from nst_tf.losses.neighbour_loss import NeighbourLoss
 from nst_tf.util.checks import at_least, whole_number_or
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 from nst_tf.util.nearest import cosine, nearest_cosine
 from nst_tf.util.tensors import of_picture, resize_aligned
-
-CONVOLUTIONS = (
-    *("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3"),
-    *("conv4_1", "conv4_2", "conv4_3"),
-)
-"""The ten convolutions of VGG-16 up to conv4_3, which the published program compares."""
 
 HYPERCOLUMNS = "hypercolumns"
 """Name of the only part of the loss, and of its representation."""
@@ -45,7 +38,7 @@ class Centre(Enum):
 
 
 @dataclass
-class HypercolumnLoss(Loss):
+class HypercolumnLoss(NeighbourLoss):
     """``weight · mean_p (1 − cos(T_p, F_p))`` per picture, over the positions p of hypercolumns F.
 
     A hypercolumn joins the features of all layers at one position. Each layer is divided by its number of filters,
@@ -55,8 +48,6 @@ class HypercolumnLoss(Loss):
     as they are. Several styles are searched together.
 
     Attributes:
-        layers: Layer names, in any form that the backbone accepts. Default: `CONVOLUTIONS`.
-        rotations: Whether the style is also searched after rotations by 90, 180 and 270 degrees. Default true.
         centre: See `Centre`; default ``chunk``, as in the published program.
         rematch: When the targets are matched: ``phase`` for once, at the start of a phase, or a number of steps.
             Default ``phase``.
@@ -69,43 +60,29 @@ class HypercolumnLoss(Loss):
         Kolkin, Kucera, Paris, Sýkora, Shechtman & Shakhnarovich 2022, *Neural Neighbor Style Transfer*.
     """
 
-    layers: list[str] = field(default_factory=lambda: list(CONVOLUTIONS))
-    rotations: bool = True
     centre: Centre = Centre.chunk
     rematch: Any = "phase"
     content_share: float = 0.75
     content_detail: bool = False
 
-    joint: ClassVar[bool] = True
     anchors: ClassVar[bool] = True
-    reference: ClassVar[str] = "style"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_layers(self, self.layers)
         self.rematch = whole_number_or("rematch", self.rematch, "phase")
         at_least("content_share", self.content_share, 0)
         if self.content_share > 1:
             raise InputError(f"content_share={self.content_share}: must be at most 1")
 
     @property
-    def taps(self) -> Sequence[str]:
-        """The layers, as given."""
-        return self.layers
-
-    @property
     def part_names(self) -> Sequence[str]:
         """The single part ``hypercolumns``."""
         return [HYPERCOLUMNS]
 
-    def references(self, styles: int) -> Sequence[str]:
-        """Return every style, with its rotated copies."""
-        return quarter_turns(styles, self.rotations)
-
     def represent(self, features: Features) -> Representation:
         """Compute the hypercolumns, ``(B, M, C)`` float32 with M = (H // 4)·(W // 4)."""
         height, width = (max(side // 4, 1) for side in features["image"].shape[1:3])
-        resized = [_resized(features[layer], height, width) for layer in self.layers]
+        resized = [resize_aligned(tf.cast(features[layer], tf.float32), height, width) for layer in self.layers]
         joined = tf.concat([x / x.shape[-1] for x in resized], axis=-1)
         return {HYPERCOLUMNS: tf.reshape(joined, [-1, height * width, joined.shape[-1]])}
 
@@ -138,8 +115,3 @@ class HypercolumnLoss(Loss):
         """Compute ``mean_p (1 − cos(T_p, F_p))``, ``(B,)`` float32."""
         cosines = cosine(representation[HYPERCOLUMNS], targets[HYPERCOLUMNS], SMALLEST_SQUARE)  # (B, M)
         return {HYPERCOLUMNS: 1.0 - tf.reduce_mean(cosines, axis=1)}
-
-
-def _resized(x: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Resize features ``(B, h, w, C)`` bilinearly with aligned corners, in float32."""
-    return resize_aligned(tf.cast(x, tf.float32), height, width)

@@ -44,8 +44,9 @@ class Loss(ABC):
 
     A loss is a dataclass: its fields are its settings, and its methods are functions of their arguments. It keeps no
     state, so one object serves any number of pictures. Losses over layers of the backbone derive from
-    `nst_tf.losses.layer_loss.LayerLoss`, which leaves two methods to write. Any other loss overrides ``taps``,
-    ``references``, ``represent`` and ``distance``; `nst_tf.losses.total_variation.TotalVariationLoss` is an example.
+    `nst_tf.losses.layer_loss.LayerLoss`, which leaves two methods to write. A loss of the
+    picture alone derives from `PictureLoss`, such as `nst_tf.losses.total_variation.TotalVariationLoss`. Any other loss
+    overrides ``taps``, ``references``, ``represent`` and ``distance``.
 
     Attributes:
         weight: The component's weight: α, β or the weight of total variation. A loss of weight 0 is not computed.
@@ -195,6 +196,23 @@ class Loss(ABC):
         """Compute the raw loss, before ``weight``: ``Σ_l w_l E_l``, ``(B,)`` float32."""
         representation = self.represent(self.smooth(features, targets.temperatures))
         return tf.add_n(list(self.distance(representation, targets.layers).values()))
+
+
+@dataclass
+class PictureLoss(Loss):
+    """A loss that reads the picture itself and no layer of the backbone; it is computed without a network.
+
+    A subclass writes ``distance``, ``references``, and ``represent`` if it compares other values than the pixels.
+    """
+
+    @property
+    def taps(self) -> Sequence[str]:
+        """The picture itself, which needs no backbone."""
+        return ["image"]
+
+    def represent(self, features: Features) -> Representation:
+        """Return the picture, ``(B, H, W, 3)``."""
+        return {"image": features["image"]}
 
 
 def _without_gradient(tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

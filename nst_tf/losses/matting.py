@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nst_tf.losses.loss import Features, Loss, Representation
+from nst_tf.losses.loss import PictureLoss, Representation
 from nst_tf.util.checks import above
 from nst_tf.util.lazy import tf
 
@@ -20,7 +20,7 @@ SHIFTS = tuple((dy, dx) for dy in range(SIDE) for dx in range(1 - SIDE, SIDE) if
 
 
 @dataclass
-class MattingLoss(Loss):
+class MattingLoss(PictureLoss):
     """``weight · Σ_c v_cᵀ L v_c`` per picture, over its three channels v, with the content's matting Laplacian L.
 
     ``L_ij = Σ_w (δ_ij − (1 + (I_i − μ_w)ᵀ (Σ_w + ε/9 I)⁻¹ (I_j − μ_w)) / 9)`` over the windows w of 3×3 pixels inside
@@ -46,18 +46,9 @@ class MattingLoss(Loss):
         super().__post_init__()
         above("epsilon", self.epsilon, 0)
 
-    @property
-    def taps(self) -> Sequence[str]:
-        """The picture itself, which needs no backbone."""
-        return ["image"]
-
     def references(self, styles: int) -> Sequence[str]:
         """Return the content."""
         return ["content"]
-
-    def represent(self, features: Features) -> Representation:
-        """Return the picture, ``(B, H, W, 3)``."""
-        return {"image": features["image"]}
 
     def finalize_targets(self, representation: Representation) -> Representation:
         """Compute the content's `laplacian_entries`, ``(B, H, W, 12)`` float32."""

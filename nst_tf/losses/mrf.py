@@ -24,11 +24,11 @@ LARGEST_DIFFERENCE = 1e-6
 """Largest difference of two shares of styles that count as equal."""
 
 PATCHES, WEIGHTS, MAP = "patches", "weights", "map"
-"""What stands beside a layer in a representation or a target, under the names that `beside` gives."""
+"""Names of values that belong to a layer, in a representation or a target; `beside` joins them to the layer's name."""
 
 
 def beside(layer: str, name: str) -> str:
-    """Return the name of what stands beside the features of a layer, such as ``conv3_1/map``."""
+    """Return the name of a value that belongs to a layer, such as ``conv3_1/map``."""
     return f"{layer}/{name}"
 
 
@@ -60,7 +60,7 @@ class PatchSimilarity(Enum):
 
 
 class _Energies(NamedTuple):
-    """What the formulas are made of, for one picture and one layer; all are scalars.
+    """The sums that the formulas need, for one picture and one layer; all are scalars.
 
     Attributes:
         squares: ``Σ_i Σ_p w(p) ‖p_i(p) − q_i(p)‖²`` with the weights w of the positions.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
-from nst_tf.losses.hypercolumns import CONVOLUTIONS
-from nst_tf.losses.layer_loss import check_layers
-from nst_tf.losses.loss import DRAW, Features, Loss, Representation
-from nst_tf.losses.style_copies import StyleCopy, quarter_turns
+from nst_tf.losses.loss import DRAW, Features, Representation
+from nst_tf.losses.neighbour_loss import NeighbourLoss
+from nst_tf.losses.style_copies import StyleCopy
 from nst_tf.util.checks import whole_number_or
 from nst_tf.util.lazy import tf
 from nst_tf.util.nearest import cosine, nearest_cosine
@@ -34,7 +33,7 @@ class NearestVariant(Enum):
 
 
 @dataclass
-class NearestSamplesLoss(Loss):
+class NearestSamplesLoss(NeighbourLoss):
     """``weight · Σ_l mean_p min_q (1 − cos(F_p − mean F, S_q − mean S))`` per picture, in each layer on its own.
 
     The features F of a layer whose longer side n is above 64 are sampled at every ``n // 64``-th row and column, from a
@@ -42,8 +41,7 @@ class NearestSamplesLoss(Loss):
     features are searched at every evaluation; the gradient holds them fixed. Several styles are searched together.
 
     Attributes:
-        layers: Layer names, in any form that the backbone accepts, from the first one on. Default: `CONVOLUTIONS`.
-        rotations: Whether the style is also searched after rotations by 90, 180 and 270 degrees. Default true.
+        layers: Layer names, from the first layer of the network on.
         variant: See `NearestVariant`; default ``corrected``.
         redraw: When rows and columns are drawn: ``never``, ``phase`` or a number of steps. Default ``phase``; the
             published program draws at every step.
@@ -52,28 +50,14 @@ class NearestSamplesLoss(Loss):
         Kolkin, Kucera, Paris, Sýkora, Shechtman & Shakhnarovich 2022, *Neural Neighbor Style Transfer*.
     """
 
-    layers: list[str] = field(default_factory=lambda: list(CONVOLUTIONS))
-    rotations: bool = True
     variant: NearestVariant = NearestVariant.corrected
     redraw: Any = "phase"
 
-    joint: ClassVar[bool] = True
     draws: ClassVar[bool] = True
-    reference: ClassVar[str] = "style"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_layers(self, self.layers)
         self.redraw = whole_number_or("redraw", self.redraw, "never", "phase")
-
-    @property
-    def taps(self) -> Sequence[str]:
-        """The layers, as given."""
-        return self.layers
-
-    def references(self, styles: int) -> Sequence[str]:
-        """Return every style, with its rotated copies."""
-        return quarter_turns(styles, self.rotations)
 
     def represent(self, features: Features) -> Representation:
         """Return the features themselves, ``(B, h, w, C)`` in the precision of the backbone, and the draw."""

@@ -117,11 +117,11 @@ def _with_zeros(rows: tf.Tensor) -> tf.Tensor:
 
 
 class MatchedPatches(NamedTuple):
-    """What the style's matched patches q_i have at the positions p of a picture's layer.
+    """The features of the style's matched patches q_i at the positions p of a picture's layer.
 
     Attributes:
         count: Number of patches that cover each position, ``(h·w, 1)`` float32.
-        mean: T, the mean of what they have there, ``(h·w, C)`` float32.
+        mean: T, the mean of their features there, ``(h·w, C)`` float32.
         spread: ``Σ_i ‖q_i(p) − T(p)‖²``, ``(h·w, 1)`` float32.
     """
 

@@ -51,9 +51,9 @@ class StrotssVariant(Enum):
 
 
 class Positions(Enum):
-    """Where the picture is sampled on its grid.
+    """The positions of the picture's grid that are sampled.
 
-    ``joint`` at distinct positions · ``pairs`` at rows and columns that are drawn separately, as in the programs.
+    ``joint`` distinct positions · ``pairs`` rows and columns that are drawn separately, as in the programs.
     """
 
     joint = "joint"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nst_tf.losses.loss import Features, Loss, Representation
+from nst_tf.losses.loss import PictureLoss, Representation
 from nst_tf.losses.total_variation import ValueRange
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements
 
 
 @dataclass
-class TemporalLoss(Loss):
+class TemporalLoss(PictureLoss):
     """``weight · (1/3HW) Σ_p Σ_j c_j(p) |x(p) − ω_j(p)|²`` against other frames ω_j, warped to the present one.
 
     This is the consistency loss of Ruder, Dosovitskiy & Brox 2016, equations 5 and 7, with the weights c_j of positions
@@ -28,18 +28,9 @@ class TemporalLoss(Loss):
 
     value_range: ValueRange = ValueRange.unit
 
-    @property
-    def taps(self) -> Sequence[str]:
-        """The picture itself, which needs no backbone."""
-        return ["image"]
-
     def references(self, styles: int) -> Sequence[str]:
         """Return no reference: the targets are other frames, not pictures of the config."""
         return []
-
-    def represent(self, features: Features) -> Representation:
-        """Return the picture ``(B, H, W, 3)``."""
-        return {"image": features["image"]}
 
     def distance(self, representation: Representation, targets: Representation) -> dict[str, tf.Tensor]:
         """Compute the loss, under the name ``"image"``.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from nst_tf.losses.loss import Features, Loss, Representation
+from nst_tf.losses.loss import Features, PictureLoss, Representation
 from nst_tf.util.checks import at_least
 from nst_tf.util.lazy import tf
 from nst_tf.util.tensors import elements, neighbour_differences, squared_sum
@@ -83,7 +83,7 @@ _FORMULAS: dict[Variation, Callable[[tf.Tensor, float], tf.Tensor]] = {  # (B, H
 
 
 @dataclass
-class TotalVariationLoss(Loss):
+class TotalVariationLoss(PictureLoss):
     """``weight · variation(x)`` per picture, without a reference.
 
     Attributes:
@@ -99,11 +99,6 @@ class TotalVariationLoss(Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("exponent", self.exponent, 1)  # below 1, the gradient is infinite where pixels are equal
-
-    @property
-    def taps(self) -> Sequence[str]:
-        """The picture itself, which needs no backbone."""
-        return ["image"]
 
     def references(self, styles: int) -> Sequence[str]:
         """Return no reference."""

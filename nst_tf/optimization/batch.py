@@ -13,9 +13,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nst_tf.optimization.cache import static_configs
-from nst_tf.optimization.engine import Advance, Answer, Begin, Build, Engine, Renew, Request, TimedRecord, Work
+from nst_tf.optimization.engine import (
+    Advance,
+    Answer,
+    Begin,
+    Build,
+    Engine,
+    Renew,
+    Request,
+    TimedRecord,
+    Work,
+    build_loop,
+)
 from nst_tf.optimization.footprint import Footprint, fits
-from nst_tf.optimization.loop import LoopRow, joined_states
+from nst_tf.optimization.loop import CompiledLoop, LoopRow, joined_states
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.phases import active_in
 from nst_tf.optimization.problem import Problem
@@ -93,15 +104,15 @@ def joined_objective(objectives: Sequence[Objective]) -> Objective:
 
 def _joined(inputs: Sequence[TermInputs]) -> TermInputs:
     """Return the inputs of a term for a batch; its draw is the same for all pictures."""
-    without_draws = [each._replace(draw=None) for each in inputs]
+    without_draws = [each._replace(draw={}) for each in inputs]
     joined: TermInputs = tf.nest.map_structure(lambda *values: _joined_values(values), *without_draws)
     return joined._replace(draw=inputs[0].draw)
 
 
-def _joined_values(values: Sequence[tf.Tensor | None]) -> tf.Tensor | None:
+def _joined_values(values: Sequence[tf.Tensor]) -> tf.Tensor:
     """Return numbers as ``(B,)`` and tensors ``(1, …)`` as ``(B, …)``, or the one tensor that all pictures share."""
     first = values[0]
-    if first is None or (first.shape.rank and all(value is first for value in values)):
+    if first.shape.rank and all(value is first for value in values):
         return first
     return tf.concat(values, 0) if first.shape.rank else tf.stack(values)
 
@@ -185,13 +196,13 @@ class BatchEngine:
         self._rows = {number: LoopRow(loop, index) for index, number in enumerate(builds)}
         return dict(self._rows)
 
-    def _loop(self, builds: Sequence[Build]) -> Any:
-        problem, first = self._problems[0], builds[0]
-        objective = joined_objective([build.objective for build in builds]) if len(builds) > 1 else first.objective
-        starts = tf.concat([build.start for build in builds], 0)
-        stop = self._request.raise_if_stopped
-        cache, schedule = problem.cache, problem.schedule
-        return cache.loop(objective, first.optimizer, schedule, first.scale, starts, stop, problem.parametrisation)
+    def _loop(self, builds: Sequence[Build]) -> CompiledLoop:
+        """Return the loop of several runs, or of one that is left."""
+        first = builds[0]
+        if len(builds) > 1:
+            starts = tf.concat([build.start for build in builds], 0)
+            first = first._replace(objective=joined_objective([build.objective for build in builds]), start=starts)
+        return build_loop(self._problems[0], first, self._request)
 
     def _begin(self, begins: dict[int, Begin]) -> dict[int, TimedRecord]:
         states = [begin.state for begin in begins.values()]
@@ -218,7 +229,7 @@ class BatchEngine:
     def _records(self, numbers: Sequence[int] | Mapping[int, Any], timed: TimedRecord) -> dict[int, TimedRecord]:
         return {number: TimedRecord(self._rows[number].read(), timed.seconds) for number in numbers}
 
-    def _shared_loop(self) -> Any:
+    def _shared_loop(self) -> CompiledLoop:
         return next(iter(self._rows.values())).loop
 
     def _leave(self, number: int) -> None:

@@ -92,8 +92,7 @@ class RunCache:
     ) -> Objective:
         """Return `Objective.prepare` of these arguments, or `TiledObjective.prepare_tiled` with a ``tile``.
 
-        Losses that differ only in their weights share their targets. ``draws`` is None for
-        losses without draws.
+        Losses that differ only in their weights share their targets. ``draws`` is None for losses without draws.
 
         Raises:
             InputError: See `Objective.prepare`.
@@ -119,28 +118,31 @@ class RunCache:
         start: tf.Tensor,
         raise_if_stopped: Callable[[], None] | None = None,
         parametrisation: Parametrisation | None = None,
+        before: CompiledLoop | None = None,
     ) -> CompiledLoop:
-        """Return a `CompiledLoop` at a start picture, the kept one after a reset if an earlier run has the same form.
+        """Return a `CompiledLoop` at a start picture, after a reset if the phase before or an earlier run has its form.
 
-        Two runs have the same form if their networks, the `static_config` of losses and optimiser, and the shapes and
+        Two phases have the same form if their networks, the `static_config` of losses and optimiser, and the shapes and
         dtypes of all tensors are equal.
 
         Args:
             objective: The objective to minimise.
             optimizer: Settings of the optimiser.
             schedule: Its ``growth`` and ``average`` are used.
-            scale: Index of the scale. Two scales of one run never share a loop.
+            scale: Index of the phase. A kept loop serves the phase of the same index.
             start: ``(B, H, W, 3)``, RGB in [0, 1].
             raise_if_stopped: See `CompiledLoop`.
             parametrisation: The variables that the optimiser moves; None for the pixels.
+            before: The loop of the phase before, which is used again if it has the form; None to leave it as it is.
         """
         parametrisation = parametrisation or Parametrisation()
-        values = [value for value in tf.nest.flatten(objective.inputs) if value is not None]
-        input_types = tuple((tuple(value.shape), value.dtype.name) for value in values)
+        input_types = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
         solvers = (repr(optimizer.static_config()), repr(parametrisation), schedule.average)
         settings = (objective.tile, static_configs(objective.losses), solvers)
-        key = (id(objective.extractor), settings, scale, tuple(start.shape), start.device, input_types)
-        if (found := self._loops.find(key)) is not None:
+        form = (id(objective.extractor), settings, tuple(start.shape), start.device, input_types)
+        key = (scale, form)
+        found = before if before is not None and before.form == form else self._loops.find(key)
+        if found is not None:
             found.reset(optimizer, start, [objective.inputs], schedule.growth, raise_if_stopped)
             return found
         if self._loops.drop_unused():
@@ -155,6 +157,7 @@ class RunCache:
             [objective.inputs],
             objective.changes_by_step,
         )
+        loop.form = form
         _LOOPS_IN_MEMORY.add(loop)
         return self._loops.put(key, loop)
 

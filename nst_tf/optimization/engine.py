@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nst_tf.optimization.loop import NO_RECORD, LoopRow, StepRecord, column, loop_arrays
+from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, LoopRow, StepRecord, column, loop_arrays
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule
@@ -40,14 +40,36 @@ class Build(NamedTuple):
         objective: The objective.
         optimizer: Settings of the optimiser.
         start: The start picture, ``(1, H, W, 3)``.
-        smaller: The loop of the phase before, whose state the solver takes over; None for a fresh solver.
+        before: The loop of the phase before; None in the first.
+        keeps_state: Whether the solver takes over the state of that loop. Otherwise the loop may be used again.
     """
 
     scale: int
     objective: Objective
     optimizer: Optimizer
     start: tf.Tensor
-    smaller: LoopRow | None
+    before: LoopRow | None
+    keeps_state: bool
+
+
+def build_loop(problem: Problem, build: Build, request: StopRequest) -> CompiledLoop:
+    """Return the loop that a request asks for, compiled or kept by the problem's cache.
+
+    Args:
+        problem: The problem, or one of a batch.
+        build: The request; its objective and start may be those of a batch.
+        request: The request to stop that a solver on the host obeys.
+    """
+    return problem.cache.loop(
+        build.objective,
+        build.optimizer,
+        problem.schedule,
+        build.scale,
+        build.start,
+        request.raise_if_stopped,
+        problem.parametrisation,
+        None if build.before is None or build.keeps_state else build.before.loop,
+    )
 
 
 class Begin(NamedTuple):
@@ -85,7 +107,7 @@ Work: TypeAlias = "Generator[Progressed | Scaled | Finished | Request, Any, None
 
 
 class Answer(NamedTuple):
-    """What a run receives for a request: the value asked for, or the error that computing it raised."""
+    """The answer to a request of a run: the value that it asked for, or the error that the computation raised."""
 
     given: Any = None
     error: BaseException | None = None
@@ -199,12 +221,13 @@ class Engine:
         """Make the next phase the present one, and evaluate its start or restore its state."""
         problem, phase = self._problem, self._phases[scale]
         content, styles = problem.pictures(phase.scale)
-        before = None if self._level is None else (self._level.loop.image(), self._phases[self._level.scale].scale)
-        start = tf.constant(problem.start(phase, content, styles, before))
+        before = None if self._level is None else self._level.loop
+        image = None if self._level is None else (self._level.loop.image(), self._phases[self._level.scale].scale)
+        start = tf.constant(problem.start(phase, content, styles, image))
         targets = Targets(problem.objective(content, styles, scale), tf.constant(content))
         objective = targets.follow(state.get(ANCHOR, start))
-        smaller = self._level.loop if self._level is not None and problem.schedule.keep_state else None
-        loop = yield Build(scale, objective, phase.optimizer_of(problem.optimizer), start, smaller)
+        optimizer = phase.optimizer_of(problem.optimizer)
+        loop = yield Build(scale, objective, optimizer, start, before, problem.schedule.keep_state)
         level = PyramidLevel(scale, loop, targets, problem.schedule.stop_rule(), *self._counts_before(state))
         self._level = level
         level.restore_rule(state)
@@ -212,18 +235,9 @@ class Engine:
 
     def _loop_of(self, build: Build) -> LoopRow:
         """Return the compiled loop of this run alone."""
-        problem = self._problem
-        loop = problem.cache.loop(
-            build.objective,
-            build.optimizer,
-            problem.schedule,
-            build.scale,
-            build.start,
-            self._request.raise_if_stopped,
-            problem.parametrisation,
-        )
-        if build.smaller is not None:
-            loop.solver.warm_start(build.smaller.loop.solver)
+        loop = build_loop(self._problem, build, self._request)
+        if build.before is not None and build.keeps_state:
+            loop.solver.warm_start(build.before.loop.solver)
         return LoopRow(loop)
 
     def _counts_before(self, state: Mapping[str, np.ndarray]) -> tuple[int, int]:
@@ -384,7 +398,7 @@ class PyramidLevel:
 
     @property
     def rematches_now(self) -> bool:
-        """Whether the targets are matched to the picture before the next step."""
+        """True if the targets are matched to the picture before the next step."""
         period = self.targets.period
         return period is not None and self.record.step > 0 and self.record.step % period == 0
 

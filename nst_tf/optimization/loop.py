@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +62,7 @@ class CompiledLoop:
 
     Attributes:
         solver: The solver.
+        form: What determines the compiled step, as `nst_tf.optimization.cache.RunCache` compares it; None if unknown.
         batch: Number of pictures, B.
         shape: Height and width of the pictures.
 
@@ -88,6 +89,7 @@ class CompiledLoop:
         changes_by_step: bool = False,
     ) -> None:
         self._changes_by_step = changes_by_step
+        self.form: Hashable = None
         self.solver, self._growth, self._raise_if_stopped, self._decay = solver, growth, raise_if_stopped, average
         self._inputs = inputs
         self._compiled_objective = compile_function(objective)

@@ -68,7 +68,7 @@ class Objective:
             styles: Pictures ``(B, h, w, 3)``, of any sizes.
             shares: One share per style; they should sum to 1.
             regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
-            draws: What the draws of losses follow from; None for seed 0.
+            draws: Seed and phase of the draws of losses; None for seed 0 and the first phase.
             passes: Passes over references that are kept for the next run; None keeps none.
 
         Raises:
@@ -101,7 +101,7 @@ class Objective:
 
     @property
     def changes_by_step(self) -> bool:
-        """Whether a loss has new draws in the course of a phase."""
+        """True if a loss draws anew in the course of a phase."""
         return any(redraw_period(term.loss) is not None for term in self._terms.values())
 
     @property
@@ -118,7 +118,7 @@ class Objective:
 
     @property
     def anchors(self) -> bool:
-        """Whether the targets of a loss follow the picture, so that `anchored` makes them."""
+        """True if the targets of a loss follow the picture, so that `anchored` makes them."""
         return any(term.loss.anchors for term in self._terms.values())
 
     def anchored(self, image: tf.Tensor, content: tf.Tensor) -> Objective:
@@ -219,16 +219,18 @@ class Objective:
     def _gradient_norms(self, image: tf.Tensor) -> tf.Tensor:
         """Compute ``‖∂(w_l E_l)/∂x‖`` of the layers in `gradient_balanced`, ``(layers, B)`` float64.
 
-        It takes one evaluation per layer.
+        It takes one evaluation per layer, of the balanced losses alone: others may have targets that are yet to be
+        matched to a picture.
         """
         term_names = [f"{name}/{layer}" for name, layer in self.gradient_balanced]
+        balanced = self._with_terms({name: self._terms[name] for name, _ in self.gradient_balanced})
 
         @compile_function
         def gradient_norm(image: tf.Tensor, one_hot: tf.Tensor) -> tf.Tensor:
             def value_of(terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
                 return tf.add_n([one_hot[n] * terms[name] for n, name in enumerate(term_names)])
 
-            _, gradient, _ = self.differentiate(image, value_of)
+            _, gradient, _ = balanced.differentiate(image, value_of)
             return tf.sqrt(squared_sum(tf.cast(gradient, tf.float64)))
 
         rows = tf.unstack(tf.eye(len(term_names)))

@@ -50,7 +50,7 @@ class References:
         styles: ``(B, h, w, 3)`` each, of any sizes.
         shares: One share per style.
         regions: Regions of the picture, to which losses on the styles are limited; empty for the whole picture.
-        draws: What the draws of losses follow from; None for seed 0.
+        draws: Seed and phase of the draws of losses; None for seed 0 and the first phase.
         passes: Passes that are kept for the next run; None keeps none.
 
     Raises:
@@ -90,7 +90,7 @@ class References:
         """
         temperatures = self._temperatures()
         measures = {
-            (name, region): _representation(loss, temperatures[name], self._draws.seed_of(loss))
+            (name, region): _representation(loss, temperatures[name], self._draws.of(loss))
             for name, loss in self._losses.items()
             for region in self._regions_of[name]
         }
@@ -228,7 +228,7 @@ class References:
                 f"losses.{name}.reference={getattr(loss, 'reference', None)}: the region {empty[0]!r} has none of its "
                 "styles. Set regions.style_of, or another reference."
             )
-        return Term(loss, TermInputs(loss.weight, regions, temperatures, {}, self._draws.seed_of(loss)))
+        return Term(loss, TermInputs(loss.weight, regions, temperatures, {}, self._draws.of(loss)))
 
     def _region_inputs(self, name: str, region: str, seen: Mapping[str, Representation]) -> RegionInputs:
         """Return the targets of a loss in a region, which ``blend=targets`` averages into one."""
@@ -249,7 +249,7 @@ class References:
         return RegionInputs(targets, self._picture_weights(name, masks))
 
 
-def _representation(loss: Loss, temperatures: Temperatures, draw: tf.Tensor | None) -> Measure:
+def _representation(loss: Loss, temperatures: Temperatures, draw: Mapping[str, tf.Tensor]) -> Measure:
     term = Term(loss, TermInputs(loss.weight, {}, temperatures, {}, draw))
     return lambda features, weights: represent(loss, term.smooth(features), weights)
 

@@ -58,14 +58,14 @@ class TermInputs(NamedTuple):
         regions: Targets and position weights by the name of a region; `WHOLE_PICTURE` alone without regions.
         temperatures: Layer name to the temperature ``(B,)`` of its softmax; empty without a softmax.
         layer_factors: `part_name` to the factor ``(B,)`` or ``(1,)`` from `Balance.gradient`; empty without it.
-        draw: Seed ``(2,)`` int32 of the phase, for a loss with draws; None for any other.
+        draw: `DRAW` to the seed ``(2,)`` int32 of the phase, for a loss with draws; empty for any other.
     """
 
     weight: tf.Tensor | float
     regions: Mapping[str, RegionInputs]
     temperatures: Temperatures
     layer_factors: Mapping[str, tf.Tensor]
-    draw: tf.Tensor | None = None
+    draw: Mapping[str, tf.Tensor]
 
     @property
     def targets(self) -> Sequence[WeightedTarget]:
@@ -76,7 +76,7 @@ class TermInputs(NamedTuple):
         """Return the same values with every number as a tensor."""
         regions = {name: region.as_tensors() for name, region in self.regions.items()}
         factors = dict(self.layer_factors)
-        return TermInputs(tf.constant(self.weight), regions, dict(self.temperatures), factors, self.draw)
+        return TermInputs(tf.constant(self.weight), regions, dict(self.temperatures), factors, dict(self.draw))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Term:
     def smooth(self, features: Features, step: tf.Tensor | None = None) -> Features:
         """Return the picture's features as the loss compares them, with the seed of its draw at a step of the phase."""
         smoothed = self.loss.smooth(features, self.inputs.temperatures)
-        return smoothed if self.inputs.draw is None else {**smoothed, DRAW: drawn_at(self.loss, self.inputs.draw, step)}
+        return {**smoothed, **{name: drawn_at(self.loss, seed, step) for name, seed in self.inputs.draw.items()}}
 
     def layers(self, features: Features) -> dict[str, tf.Tensor]:
         """Compute each layer's part of the raw loss, summed over the targets by their shares.
@@ -151,18 +151,18 @@ def represent(loss: Loss, features: Features, weights: PositionWeights) -> Repre
 
 
 class Draws(NamedTuple):
-    """What the draws of losses follow from: the seed of the run and the number of the phase, from 0."""
+    """The seed of the run and the number of the phase, from 0, from which the draws of losses follow."""
 
     seed: int = 0
     phase: int = 0
 
-    def seed_of(self, loss: Loss) -> tf.Tensor | None:
-        """Return the seed ``(2,)`` int32 of a loss's draws in this phase; None for a loss without draws."""
+    def of(self, loss: Loss) -> dict[str, tf.Tensor]:
+        """Return `DRAW` to the seed ``(2,)`` int32 of a loss's draws in this phase; empty for a loss without draws."""
         if not loss.draws:
-            return None
+            return {}
         phase = 0 if getattr(loss, "redraw", None) == "never" else self.phase
         low, high = self.seed % 2**31, self.seed // 2**31 % 2**31
-        return tf.random.experimental.stateless_fold_in(tf.constant([low, high], tf.int32), phase)
+        return {DRAW: tf.random.experimental.stateless_fold_in(tf.constant([low, high], tf.int32), phase)}
 
 
 def redraw_period(loss: Loss) -> int | None:

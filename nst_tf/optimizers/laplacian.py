@@ -9,7 +9,7 @@ from nst_tf.util.tensors import resize_aligned
 
 
 class Resampling(Enum):
-    """How a pyramid halves and enlarges, bilinearly in both cases.
+    """The bilinear resampling with which a pyramid halves and enlarges.
 
     ``half_pixel`` pixels are squares: halving an even side takes the mean of two (``tf.image.resize``) ·
     ``aligned`` pixels are points, and the corners of both sizes coincide.

@@ -57,7 +57,7 @@ class Parametrisation:
 
     @property
     def is_pixels(self) -> bool:
-        """Whether the variables are the pixels themselves."""
+        """True if the variables are the pixels themselves."""
         return self.basis is Basis.pixels
 
     @property

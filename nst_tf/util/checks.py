@@ -204,13 +204,30 @@ def whole_number_or(key: str, value: Any, *words: str) -> int | str:
     Raises:
         InputError: The value is neither.
     """
+    chosen = word_or_integer(key, value, words, f"a whole number, {' or '.join(words)}")
+    if not isinstance(chosen, str):
+        at_least(key, chosen, 1)
+    return chosen
+
+
+def word_or_integer(key: str, value: Any, words: Collection[str], expected: str) -> int | str:
+    """Return one of the words, or an integer.
+
+    Args:
+        key: Dotted key of the setting, for the message.
+        value: The value received; a text that spells an integer is one.
+        words: Texts that are allowed beside an integer.
+        expected: Names of what is allowed, for the message.
+
+    Raises:
+        InputError: The value is neither.
+    """
     if isinstance(value, str) and value in words:
         return value
     try:
         number: int = convert(key, value, int)
     except InputError:
-        raise wrong_type(key, value, f"a whole number, {' or '.join(words)}") from None
-    at_least(key, number, 1)
+        raise wrong_type(key, value, expected) from None
     return number
 
 

@@ -1,4 +1,4 @@
-"""What a frame takes from other frames: their flow, their warped results, and the target of the temporal loss."""
+"""The other frames that a frame uses: their flow, their warped results, and the target of the temporal loss."""
 
 from __future__ import annotations
 

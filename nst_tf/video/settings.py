@@ -81,7 +81,7 @@ class FrameStart(Enum):
 
 
 class Outside(Enum):
-    """What a frame has where the flow points outside the earlier frame.
+    """The values of a warped frame where the flow points outside the earlier frame.
 
     ``border`` continues the border of that frame · ``mean`` takes the mean colour of ImageNet (Ruder et al.).
     """

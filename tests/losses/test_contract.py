@@ -83,5 +83,5 @@ def test_run_time_inputs_are_tensors_and_temperatures_stand_beside_the_targets(m
     assert [list(target.layers) for target in inputs.targets] == [["a"], ["a"]]
     expected = 0.5 * (0.25 * ONE.numpy().max() + 0.75 * TWO.numpy().max())
     np.testing.assert_allclose(inputs.temperatures["a"], [expected], rtol=1e-6)
-    assert all(value is None or tf.is_tensor(value) for value in tf.nest.flatten(objective.inputs))
+    assert all(tf.is_tensor(value) for value in tf.nest.flatten(objective.inputs))
     assert float(objective.with_weights({"style": loss}).inputs["style"].weight) == 2.0

@@ -24,7 +24,7 @@ OVERRIDES = {
     "nnst": ["losses.hypercolumns.layers=[a,b]", "losses.final_pass.layers=[a,b]"],
     "strotss": ["losses.strotss.layers=[a,b]", "losses.strotss.samples=64", "losses.strotss.style_samples=200"],
 }
-"""What makes each experiment fit `extractor`."""
+"""Overrides with which each experiment fits `extractor`."""
 
 
 def extractor(image):
@@ -139,7 +139,7 @@ def test_strotss_draws_other_positions_at_every_step_and_the_style_once_in_a_pha
     assert totals[0] == totals[1] != totals[2]
     samples = [objective.inputs["strotss"].targets[0].layers["style/units"] for objective in objectives]
     np.testing.assert_array_equal(samples[0], samples[1])
-    assert objectives[0].inputs["strotss"].draw is not None
+    assert objectives[0].inputs["strotss"].draw
     assert DRAW in objectives[0].losses["strotss"].represent({"image": image, **extractor(image), DRAW: samples[0]})
 
 

@@ -14,6 +14,7 @@ from nst_tf.images.in_memory import as_source
 from nst_tf.losses import DRAW, ContentLoss, LayerLoss, TotalVariationLoss
 from nst_tf.optimization.engine import Engine
 from nst_tf.optimization.execution import Execution
+from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.phases import Phase, PhaseStart, tapped_in, terms_in
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import Schedule
@@ -116,7 +117,7 @@ def problem(losses, schedule=None, optimizer=None, steps=4, **settings):
 
 
 class Seen(NamedTuple):
-    """What an event says, read before the run goes on."""
+    """The values of an event, read before the run goes on."""
 
     step: int
     evaluations: int
@@ -254,6 +255,20 @@ def test_draws_are_of_the_phase_the_run_or_every_few_steps():
     assert len(set(moved[2])) >= 4
 
 
+def test_phases_that_differ_in_draws_alone_share_a_compiled_step(monkeypatch):
+    made = []
+
+    class Counted(CompiledLoop):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self.shape)
+
+    monkeypatch.setattr("nst_tf.optimization.cache.CompiledLoop", Counted)
+    phases = [Phase(0.5), Phase(0.5), Phase(), Phase(), Phase(optimizer={"momentum": 0.5})]
+    run_with_draws("phase", Schedule(phases=phases), steps=10)
+    assert made == [(16, 20), (32, 40), (32, 40)]
+
+
 def test_a_resumed_run_has_the_same_draws():
     whole = run_with_draws(redraw=1)
     resumed = run_with_draws(redraw=1, state=whole[3].state)
@@ -295,6 +310,25 @@ def test_a_run_that_is_resumed_between_two_rematches_makes_the_same_picture():
     for each in (whole[2], whole[6]):
         last = run(made(), each.state)[-1].picture
         np.testing.assert_array_equal(last, whole[-1].picture, err_msg=f"resumed at step {each.step}")
+
+
+@dataclass
+class UnmatchedLoss(FollowingLoss):
+    """A loss whose targets fit the picture only once they are matched to it."""
+
+    def finalize_targets(self, representation):
+        return {"a": representation["a"][:, :5]}
+
+
+def test_gradients_are_balanced_before_other_targets_are_matched():
+    balanced = ContentLoss(layers=["a"], reference="style", balance="gradient")
+    losses = {"content": balanced, "style": UnmatchedLoss(layers=["a"])}
+    made = problem(losses)
+    content, styles = made.pictures()
+    factor = made.objective(content, styles).inputs["content"].layer_factors["a"]
+    norm = np.linalg.norm((CONTENT - STYLE).astype(np.float64))  # the start is the content, ∂/∂x ½ Σ (x − a)² = x − a
+    np.testing.assert_allclose(factor, [1 / norm], rtol=1e-5)
+    assert run(made)[-1].step == 4
 
 
 def test_a_joint_target_is_made_of_content_and_style_and_has_named_parts():
