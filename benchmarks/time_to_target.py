@@ -1,86 +1,200 @@
-"""Time to target: seconds until this program's saved picture has the loss of another program's saved picture.
+"""The race: seconds until a saved picture has the loss of the picture that another program saves by default.
 
-A peer runs to its end with its own settings. All pictures are read from their 8-bit PNG files, and their losses are
-computed in float32 by the same network, with the peer's own objective.
+The other program runs to its end with its published setting; the loss of its picture is the target. Then its other
+settings, and this program, run until a snapshot reaches the target. All pictures are read from 8-bit PNG files, and
+their losses are computed in float32 from the same pixels, by the program's own formula in PyTorch and by this program's
+formula. Both must agree; the first one counts.
 """
 
 import logging
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.benchmark import Benchmark
+from benchmarks.benchmark import Benchmark, Pair
 from benchmarks.ledger import Measurement
-from benchmarks.processes import worker_process
-from benchmarks.variants import FLOAT32, OURS_SIDE, PEERS, TARGET_STEPS, TARGET_VARIANTS, PeerProgram
+from benchmarks.peers import PEERS, PeerProgram, Setting
+from benchmarks.processes import Call, worker_process
+from benchmarks.snapshots import PeerRun
+from benchmarks.variants import OURS_SIDE, TARGET_STEPS, TARGET_VARIANTS
+from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
 
+RUNS = "benchmarks.pytorch_runs"
+"""Module of the complete runs in PyTorch."""
+
 CURVE_INTERVAL = 50
-"""Evaluations between the points of a peer's loss curve."""
+"""Steps between the points of a program's loss curve."""
 
 SNAPSHOT_INTERVAL = 5
 """Steps between the snapshots whose losses are compared with the target."""
 
+STOP_SHARE = 0.97
+"""Share of the target's loss by this program's formula at which this program ends its run.
+
+It is below 1, because rounding to 8 bits raises the loss, and the loss of an iterate may be computed in bfloat16.
+"""
+
+TOLERANCE = 2e-3
+"""Largest relative difference between both sides' losses of one picture."""
+
 
 def measure_time_to_target(benchmark: Benchmark) -> None:
-    """Run every peer, and measure the time in which each variant reaches the loss of the peer's picture."""
-    size, ledger = benchmark.target_size, benchmark.ledger
-    for peer in PEERS:
-        objective = benchmark.overrides(size, *peer.objective_overrides, square=False)
-        if not ledger.values("target seconds", peer.name, size):
-            _run_peer(benchmark, peer, objective)
-        (target_loss,) = ledger.values("target loss", peer.name, size)
-        (peer_seconds,) = ledger.values("target seconds", peer.name, size)
-        for name, overrides in TARGET_VARIANTS.items():
-            contestant = f"{name}, {peer.experiment}"
-            if ledger.values("target seconds", contestant, size):
-                continue
-            seconds, loss = _reach_target(benchmark, objective, overrides, target_loss)
-            ledger.add(
-                Measurement("target loss", contestant, size, loss, "loss"),
-                Measurement("target seconds", contestant, size, seconds, "s"),
-            )
-            log.info("%s: %.1f s to loss %.6g, %.1f times as fast", contestant, seconds, loss, peer_seconds / seconds)
+    """Run the race for every size, pair and program; contestants that have been measured do not run again."""
+    for size in benchmark.target_sizes:
+        for pair in benchmark.pairs:
+            for key in benchmark.peers:
+                with worker_process() as peers_scorer, worker_process() as our_scorer:
+                    _Race(benchmark, PEERS[key], pair, size, peers_scorer, our_scorer).run()
 
 
-def _run_peer(benchmark: Benchmark, peer: PeerProgram, objective: tuple[str, ...]) -> None:
-    """Run a peer, and record its loss curve, its seconds and the loss of its saved picture."""
-    size, steps = benchmark.target_size, max(1, round(benchmark.step_share * peer.steps))
-    picture = benchmark.folder / f"peer_{peer.experiment}_{size}.png"
-    if peer.function is None:
-        experiment = f"experiment={peer.experiment}"
-        settings = benchmark.overrides(size, experiment, FLOAT32, f"steps={steps}", square=False)
-        with worker_process() as call:
-            seconds, losses = call(OURS_SIDE + ":run_experiment", settings, picture)
-    else:
-        sizes = [round(size * scale) for scale in peer.scales]
-        inputs = [benchmark.peer_inputs(side, square=False, experiment=peer.experiment) for side in sizes]
-        with worker_process() as call:
-            seconds, losses = call(peer.function, inputs, steps, picture)
-    with worker_process() as call:
-        (total,) = call(OURS_SIDE + ":picture_losses", objective, [str(picture)])
-    curve = [(number, loss) for number, loss in enumerate(losses, 1) if number % CURVE_INTERVAL == 0]
-    benchmark.ledger.add(
-        *(Measurement("target curve", f"{peer.name}, {number}", size, loss, "loss") for number, loss in curve),
-        Measurement("target loss", peer.name, size, total, "loss"),
-        Measurement("target seconds", peer.name, size, seconds, "s"),
-    )
-    log.info("%s: %.1f s, loss of the saved picture %.6g", peer.name, seconds, total)
+@dataclass
+class _Race:
+    """The race to one program's picture.
 
-
-def _reach_target(
-    benchmark: Benchmark, objective: tuple[str, ...], overrides: tuple[str, ...], target_loss: float
-) -> tuple[float, float]:
-    """Run a variant with snapshots.
-
-    Returns:
-        Seconds and loss of the first snapshot that reaches the target. Where none does: infinity and the smallest loss.
+    Attributes:
+        benchmark: Settings of the benchmark.
+        peer: The program.
+        pair: The pictures.
+        size: Their long side in pixels.
+        peers_scorer: Calls a function in a process that computes losses by the program's formula. It waits while a
+            contestant runs.
+        our_scorer: Likewise for this program's formula.
     """
-    settings = (*objective, *overrides, f"steps={round(benchmark.step_share * TARGET_STEPS)}")
-    with tempfile.TemporaryDirectory(dir=benchmark.folder) as folder, worker_process() as call:
-        snapshots = call(OURS_SIDE + ":run_with_snapshots", settings, Path(folder) / "run", SNAPSHOT_INTERVAL)
-        losses = call(OURS_SIDE + ":picture_losses", objective, [file for _, file in snapshots])
-    for (seconds, _), loss in zip(snapshots, losses, strict=True):
-        if loss <= target_loss:
-            return seconds, loss
-    return float("inf"), min(losses)
+
+    benchmark: Benchmark
+    peer: PeerProgram
+    pair: Pair
+    size: int
+    peers_scorer: Call
+    our_scorer: Call
+
+    def run(self) -> None:
+        """Run the contestants that have not been measured, first the one that sets the target."""
+        if not self._is_measured(self.peer.default.name):
+            self._run_default()
+        target = self._values("target loss", self.peer.default.name)[0]
+        for setting in self.peer.others:
+            if not self._is_measured(setting.name):
+                self._run_setting(setting, target)
+        for name, overrides in TARGET_VARIANTS.items():
+            if not self._is_measured(name):
+                steps = self._steps(TARGET_STEPS)
+                self._run_ours(name, self._overrides(*self.peer.objective_overrides, *overrides), steps, target)
+
+    def _values(self, measurement: str, contestant: str) -> list[float]:
+        ledger = self.benchmark.ledger
+        return ledger.values(measurement, f"{self.peer.key}: {contestant}", self.size, self.pair.name)
+
+    def _is_measured(self, contestant: str) -> bool:
+        return bool(self._values("target seconds", contestant))
+
+    def _steps(self, steps: int) -> int:
+        return max(1, round(self.benchmark.step_share * steps))
+
+    def _overrides(self, *settings: str) -> tuple[str, ...]:
+        return self.benchmark.overrides(self.size, *settings, pair=self.pair)
+
+    def _picture(self, contestant: str) -> Path:
+        name = "".join(letter if letter.isalnum() else "_" for letter in contestant)
+        return self.benchmark.pair_folder(self.pair) / f"{self.peer.key}_{self.size}_{name}.png"
+
+    def _run_default(self) -> None:
+        """Run the published setting to its end, and record its loss curve and its picture's loss."""
+        setting = self.peer.default
+        picture, steps = self._picture(setting.name), self._steps(setting.steps)
+        if setting.method is not None:
+            run = self._run_in_pytorch(setting, picture)
+        else:
+            overrides = (*self._setting_overrides(setting), f"output={picture}", f"steps={steps}")
+            with tempfile.TemporaryDirectory(dir=self.benchmark.folder) as folder, worker_process() as call:
+                run = call(OURS_SIDE + ":run_config", overrides, Path(folder) / "run", CURVE_INTERVAL)
+        self._record(setting.name, run.seconds, picture)
+        curve = [(step, loss) for step, loss in run.curve if step and step % CURVE_INTERVAL == 0]
+        self.benchmark.ledger.add(
+            *(self._measurement("target curve", f"{setting.name}, {step}", loss, "loss") for step, loss in curve)
+        )
+
+    def _run_setting(self, setting: Setting, target: float) -> None:
+        """Run another setting of the program until a snapshot reaches the target.
+
+        In PyTorch, it ends when it has taken longer than the program's best one so far, since it cannot be the best.
+        """
+        if setting.method is None:
+            steps = self._steps(setting.steps)
+            self._run_ours(setting.name, self._setting_overrides(setting), steps, target)
+            return
+        picture = self._picture(setting.name)
+        so_far = [value for known in self.peer.settings for value in self._values("target seconds", known.name)]
+        run = self._run_in_pytorch(setting, picture, SNAPSHOT_INTERVAL, target, min(so_far))
+        last = run.snapshots[-1]
+        assert last.loss is not None
+        self._record(setting.name, last.seconds if last.loss <= target else float("inf"), picture)
+
+    def _run_in_pytorch(self, setting: Setting, picture: Path, *limits: float) -> PeerRun:
+        """Run a setting in PyTorch, with the arguments of `run_method` that end a run early."""
+        assert setting.method is not None
+        sizes = [round(self.size * scale) for scale in setting.method.scales]
+        inputs = [self.benchmark.peer_inputs(side, self.peer, self.pair) for side in sizes]
+        arguments = (inputs, setting.method, self._steps(setting.steps), picture, *limits)
+        with worker_process() as call:
+            run: PeerRun = call(RUNS + ":run_method", self.peer.objective, *arguments)
+        return run
+
+    def _setting_overrides(self, setting: Setting) -> tuple[str, ...]:
+        assert setting.overrides is not None
+        return self._overrides(*setting.overrides(self.size))
+
+    def _run_ours(self, name: str, overrides: tuple[str, ...], steps: int, target: float) -> None:
+        """Run a config of this program, and record the first snapshot that reaches the target, or else the last one."""
+        (our_target,) = self._values("target loss by nst_tf", self.peer.default.name)
+        settings = (*overrides, f"steps={steps}")
+        for stop_below in (STOP_SHARE * our_target, 0.0):  # the second takes all steps if the first ended too early
+            with tempfile.TemporaryDirectory(dir=self.benchmark.folder) as folder:
+                arguments = (settings, Path(folder) / "run", SNAPSHOT_INTERVAL, stop_below)
+                with worker_process() as call:
+                    run: PeerRun = call(OURS_SIDE + ":run_config", *arguments)
+                losses = self._losses_by_peer([snapshot.file for snapshot in run.snapshots], target)
+                snapshot = run.snapshots[len(losses) - 1]
+                picture = self._picture(name)
+                picture.write_bytes(snapshot.file.read_bytes())
+            is_reached = losses[-1] <= target
+            if is_reached or run.curve[-1][0] == steps:
+                break
+        self._record(name, snapshot.seconds if is_reached else float("inf"), picture)
+
+    def _losses_by_peer(self, files: list[Path], target: float | None = None) -> list[float]:
+        inputs = self.benchmark.peer_inputs(self.size, self.peer, self.pair)
+        losses: list[float] = self.peers_scorer(RUNS + ":picture_losses", self.peer.objective, inputs, files, target)
+        return losses
+
+    def _record(self, contestant: str, seconds: float, picture: Path) -> None:
+        """Add the seconds of a contestant and the loss of its saved picture by both formulas.
+
+        Raises:
+            InputError: The two formulas do not agree, so that the race would not be fair.
+        """
+        (loss,) = self._losses_by_peer([picture])
+        inputs = self.benchmark.peer_inputs(self.size, self.peer, self.pair)
+        converged = self.peers_scorer(RUNS + ":converged_loss", self.peer.objective, inputs, picture)
+        overrides = self._overrides(*self.peer.objective_overrides)
+        (ours,) = self.our_scorer(OURS_SIDE + ":picture_losses", overrides, [picture])
+        difference = abs(ours / converged - 1)
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"'{picture}' has the loss {converged:.6g} by {self.peer.name}'s formula and {ours:.6g} by this "
+                f"program's: they differ by more than {TOLERANCE:g} times the loss"
+            )
+        self.benchmark.ledger.add(
+            self._measurement("target loss", contestant, loss, "loss"),
+            self._measurement("target loss by nst_tf", contestant, ours, "loss"),
+            self._measurement("target difference", contestant, difference, "1"),
+            self._measurement("target seconds", contestant, seconds, "s"),
+        )
+        log.info(
+            "%s, %s, %d px: %s: %.1f s, loss %.6g", self.peer.key, self.pair.name, self.size, contestant, seconds, loss
+        )
+
+    def _measurement(self, measurement: str, contestant: str, value: float, unit: str) -> Measurement:
+        return Measurement(measurement, f"{self.peer.key}: {contestant}", self.size, value, unit, self.pair.name)

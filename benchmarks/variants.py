@@ -1,6 +1,4 @@
-"""Variants of one evaluation, and complete runs of other programs with their settings."""
-
-from dataclasses import dataclass
+"""Variants of this program and of PyTorch that are measured."""
 
 OURS_SIDE, PYTORCH_SIDE = "benchmarks.ours", "benchmarks.pytorch"
 """Modules of the two sides."""
@@ -35,71 +33,18 @@ MEMORY_VARIANTS = (
 STARTUP_SIZE = 64
 """Long side in pixels of the picture for which the start-up is measured."""
 
-COARSE_TO_FINE = ("schedule=coarse_to_fine", "schedule.scales=[0.5,1.0]", "schedule.step_shares=[1,2]")
-
-TARGET_VARIANTS = {
-    "nst_tf float32": (FLOAT32,),
-    "nst_tf bfloat16": (BFLOAT16,),
-    "nst_tf bfloat16, coarse to fine": (BFLOAT16, *COARSE_TO_FINE),
-}
+TARGET_VARIANTS = {"nst_tf float32": (FLOAT32,), "nst_tf bfloat16": (BFLOAT16,)}
 """Variants whose time to a peer's loss is measured, with the default start, optimiser and bounds of this program."""
 
 TARGET_STEPS = 600
 """Largest number of steps in which they may reach the loss."""
 
+PICTURE_VARIANTS = {
+    "the default network vgg19_lite": (),
+    "VGG-19 in float32": ("backbone=vgg19", FLOAT32),
+    "VGG-19 in bfloat16": ("backbone=vgg19", BFLOAT16),
+}
+"""Variants of the command whose seconds for one picture are measured."""
 
-@dataclass(frozen=True)
-class PeerProgram:
-    """Another program, which runs with its published settings. The loss of its saved picture is the target.
-
-    Attributes:
-        name: Name on the page.
-        experiment: Experiment of this program with all settings of the peer.
-        objective_overrides: Overrides for the network and losses of the peer, without its optimiser.
-        function: ``module:function`` of the PyTorch side; None where this program runs the experiment.
-        steps: Steps of the peer's optimiser.
-        scales: Sizes of the peer's pictures as fractions of the last one.
-    """
-
-    name: str
-    experiment: str
-    objective_overrides: tuple[str, ...]
-    function: str | None
-    steps: int
-    scales: tuple[float, ...] = (1.0,)
-
-
-PEERS = (
-    PeerProgram(
-        name="neural-style-pt in PyTorch",
-        experiment="neural_style",
-        objective_overrides=(
-            *("loss=neural_style", "layers=gatys", "weights=neural_style"),
-            "losses.style.over_layers=sum",
-        ),
-        function=PYTORCH_SIDE + ":run_neural_style",
-        steps=1000,
-    ),
-    PeerProgram(
-        name="crowsonkb in PyTorch",
-        experiment="crowsonkb",
-        objective_overrides=(
-            *("loss=crowsonkb", "layers=crowsonkb", "weights=crowsonkb"),
-            "backbone.preprocessing=torch_on_caffe",
-        ),
-        function="benchmarks.crowsonkb:run_crowsonkb",
-        steps=3000,
-        scales=(0.25, 2**-1.5, 0.5, 2**-0.5, 1.0),
-    ),
-    PeerProgram(
-        name="TensorFlow tutorial",
-        experiment="tf_tutorial",
-        objective_overrides=(
-            *("loss=tf_tutorial", "layers=gatys", "weights=tf_tutorial"),
-            "losses.content.layers=[conv5_2]",
-        ),
-        function=None,
-        steps=1000,
-    ),
-)
-"""The other programs."""
+DEFAULT_STEPS = 200
+"""Steps of the command by default."""

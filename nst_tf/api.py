@@ -179,7 +179,7 @@ def distill(
     recorded = recorded_settings(settings, overrides, [pictures.sha256], teacher, execution.precision)
     record = first_record(recorded, device, pictures.counts, teacher) | {"execution": execution.record()}
     session = Session(recorded, ordered_observers(settings.tracking.values()), run, record)
-    with run_lock(run):
+    with run_lock(run), tf.device(device):
         return session.finished_result(run.weights) or _train(settings, session, pictures, execution)
 
 
@@ -288,8 +288,10 @@ def build_problem(
     canvas = config.image.resolved(content).with_start_read()
     size = canvas.extended_shape(content)
     execution = choose_execution(config.backbone, layers, config.runtime, size, record, sweep)
+    with tf.device(config.runtime.device_name()):  # otherwise TensorFlow puts the weights on the first GPU
+        extractor = cache.extractor(config.backbone, layers, config.runtime, execution)
     return Problem(
-        extractor=cache.extractor(config.backbone, layers, config.runtime, execution),
+        extractor=extractor,
         execution=execution,
         losses=config.losses,
         optimizer=config.optimizer,

@@ -1,7 +1,10 @@
 """Compare this program with PyTorch on this machine: `python scripts/benchmark.py --weights vgg19.h5`.
 
 The extra `bench` is required: `pip install -e .[bench]`. Measurements are saved one by one, so the same command
-continues an interrupted benchmark.
+continues an interrupted benchmark, and further commands with the same folder add to its page:
+
+    python scripts/benchmark.py target --peers neural_style --target-size 256 --pairs 1
+    python scripts/benchmark.py page                  # writes the page of what has been measured
 """
 
 import argparse
@@ -21,7 +24,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # for the package `benchmarks`; worker processes inherit the path
 
 if TYPE_CHECKING:
-    from benchmarks.benchmark import Benchmark
+    from benchmarks.benchmark import Benchmark, Pair
+
+PAGE_ONLY = "page"
+"""In place of a measurement: write the page of the measurements so far."""
+
+CONTENTS = ("sample:astronaut", "sample:coffee", "sample:cat", "sample:motorcycle")
+STYLES = ("sample:night_swirls", "sample:wave_woodcut", "sample:river_dots", "sample:harbour_mosaic")
+"""Pictures of the race, in pairs."""
 
 
 def make_parser() -> OneLineParser:
@@ -31,10 +41,29 @@ def make_parser() -> OneLineParser:
         "measurements",
         nargs="*",
         metavar="MEASUREMENT",
-        help="evaluation, peak, memory, startup, target or area (default: all)",
+        help="evaluation, peak, memory, startup, area, picture or target (default: all), or page for none",
     )
-    parser.add_argument("--content", default="sample:astronaut", help="a path or sample:NAME (default: %(default)s)")
-    parser.add_argument("--style", default="sample:night_swirls", help="a path or sample:NAME (default: %(default)s)")
+    parser.add_argument(
+        "--content",
+        nargs="+",
+        default=list(CONTENTS),
+        metavar="PICTURE",
+        help="photographs, each a path or sample:NAME (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--style",
+        nargs="+",
+        default=list(STYLES),
+        metavar="PICTURE",
+        help="paintings, one for each photograph (default: %(default)s)",
+    )
+    parser.add_argument("--pairs", type=int, help="number of pairs in the race, from the first on (default: all)")
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        metavar="PEER",
+        help="programs in the race: neural_style, pastiche, crowsonkb, tf_tutorial or keras_io (default: all)",
+    )
     parser.add_argument(
         "--weights", default="imagenet", help="weights of VGG-19: imagenet, or a file (default: %(default)s)"
     )
@@ -48,11 +77,16 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--target-size",
         type=int,
-        default=256,
-        help="long side in pixels of the pictures of complete runs (default: %(default)s)",
+        nargs="+",
+        default=[256],
+        metavar="SIZE",
+        help="long sides in pixels of the pictures of the race (default: %(default)s)",
     )
     parser.add_argument(
-        "--step-share", type=float, default=1.0, help="fraction of the steps of complete runs (default: %(default)s)"
+        "--step-share",
+        type=float,
+        default=1.0,
+        help="fraction of the steps of complete runs, for trials (default: %(default)s)",
     )
     return parser
 
@@ -80,26 +114,55 @@ def _check_arguments(arguments: argparse.Namespace) -> "tuple[Benchmark, list[Ca
     from benchmarks.benchmark import Benchmark
     from benchmarks.ledger import Ledger
     from benchmarks.measurements import MEASUREMENTS
+    from benchmarks.peers import PEERS
 
-    names = arguments.measurements or list(MEASUREMENTS)
-    for name in names:
-        if name not in MEASUREMENTS:
-            raise InputError(f"Unknown measurement {name!r}; available: {', '.join(MEASUREMENTS)}")
-    for name, least in {"rounds": 1, "target_size": 1, "step_share": 0.01}.items():
-        if getattr(arguments, name) < least:
-            raise InputError(f"--{name.replace('_', '-')} {getattr(arguments, name)}: must be at least {least}")
+    peers = arguments.peers or list(PEERS)
+    names = [name for name in arguments.measurements or MEASUREMENTS if name != PAGE_ONLY]
+    for kind, chosen, known in (("measurement", names, MEASUREMENTS), ("peer", peers, PEERS)):
+        for name in chosen:
+            if name not in known:
+                raise InputError(f"Unknown {kind} {name!r}; available: {', '.join(known)}")
+    least = {"rounds": 1, "target_size": 32, "step_share": 0.01, "pairs": 1}
+    for name, smallest in least.items():
+        value = getattr(arguments, name)
+        for number in value if isinstance(value, list) else [value]:
+            if number is not None and number < smallest:
+                raise InputError(f"--{name.replace('_', '-')} {number}: must be at least {smallest}")
+    pairs = _pairs(arguments)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     benchmark = Benchmark(
-        content=arguments.content,
-        style=arguments.style,
+        pairs=pairs,
         weights=arguments.weights,
         folder=arguments.folder,
         ledger=Ledger(arguments.folder / "figures.csv"),
         rounds=arguments.rounds,
-        target_size=arguments.target_size,
+        target_sizes=tuple(arguments.target_size),
+        peers=tuple(peers),
         step_share=arguments.step_share,
     )
     return benchmark, [MEASUREMENTS[name] for name in names]
+
+
+def _pairs(arguments: argparse.Namespace) -> "tuple[Pair, ...]":
+    """Return the pairs of pictures in their order.
+
+    Raises:
+        InputError: There are not as many paintings as photographs, or too few for ``--pairs``, or two pairs share a
+            name, under which both would be kept.
+    """
+    from benchmarks.benchmark import Pair
+
+    contents, styles = arguments.content, arguments.style
+    if len(contents) != len(styles):
+        raise InputError(f"--content has {len(contents)} pictures and --style {len(styles)}: give one for each other")
+    if arguments.pairs is not None and arguments.pairs > len(contents):
+        raise InputError(f"--pairs {arguments.pairs}: there are {len(contents)}, give more --content and --style")
+    pairs = tuple(Pair(content, style) for content, style in zip(contents, styles, strict=True))[: arguments.pairs]
+    names = [pair.name for pair in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"Two pairs are called '{name}': give their files different names")
+    return pairs
 
 
 def _write_page(benchmark: "Benchmark", page: Path) -> None:
@@ -108,9 +171,8 @@ def _write_page(benchmark: "Benchmark", page: Path) -> None:
 
     plot = page.parent / "gallery" / f"{page.stem}.png"
     plot.parent.mkdir(parents=True, exist_ok=True)
-    names = [Path(name).stem for name in (benchmark.content, benchmark.style)]
     command = typed_command(["python", "scripts/benchmark.py"], sys.argv[1:])
-    write_page(benchmark.ledger, page, plot, command, *names)
+    write_page(benchmark.ledger, page, plot, command, benchmark.pairs[0].name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Compare runs: `python scripts/compare.py outputs/sweeps/NAME`.
 
-Each argument is a run folder, a sweep, or a folder of these. A sweep writes the same report when it ends.
+Each argument is the folder of a run, a film or a sweep, or a folder of these. A sweep writes the same report when it
+ends.
 """
 
 import sys

@@ -17,7 +17,7 @@ from nst_tf.backbones.sizes import smallest_input
 from nst_tf.util.lazy import keras, tf
 
 LARGEST = 1e9
-"""Largest number of floating-point operations of one timed convolution; it is timed on a part of its input."""
+"""Largest number of floating-point operations of one timed convolution on a CPU; a larger one is timed in part."""
 
 COVERAGE = 0.8
 """Fraction of a network's work whose convolutions are timed."""
@@ -38,7 +38,7 @@ class Part(NamedTuple):
     Attributes:
         operation: Index of the operation in the workload.
         way: ``forward``, ``transposed`` (the forward pass as `TransposedConv2D` computes it) or ``backward``.
-        dtype: Name of the dtype, ``float32`` or ``bfloat16``.
+        dtype: Name of the dtype, ``float32``, ``bfloat16`` or ``float16``.
     """
 
     operation: int
@@ -77,9 +77,9 @@ class Convolution:
         """Estimated cost, in operations of a full convolution."""
         return self.operations * (DEPTHWISE_FACTOR if self.depthwise else 1)
 
-    def cropped(self) -> Convolution:
-        """Return the convolution on a part of its input with at most `LARGEST` operations."""
-        return replace(self, size=_cropped(self.size, self.operations))
+    def cropped(self, largest: float = LARGEST) -> Convolution:
+        """Return the convolution on a part of its input with at most so many operations."""
+        return replace(self, size=_cropped(self.size, self.operations, largest))
 
     def calls(self, dtype: str) -> dict[str, Callable[[], object]]:
         """Return the operations on tensors of a dtype, by the name of their way, see `Part`."""
@@ -127,9 +127,9 @@ class Normalization:
         """Estimated cost, in operations of a full convolution."""
         return self.operations
 
-    def cropped(self) -> Normalization:
-        """Return the normalisation of a part of its input with at most `LARGEST` operations."""
-        return replace(self, size=_cropped(self.size, self.operations))
+    def cropped(self, largest: float = LARGEST) -> Normalization:
+        """Return the normalisation of a part of its input with at most so many operations."""
+        return replace(self, size=_cropped(self.size, self.operations, largest))
 
     def calls(self, dtype: str) -> dict[str, Callable[[], object]]:
         """Return the operations on tensors of a dtype, by the name of their way, see `Part`."""
@@ -150,14 +150,22 @@ class Workload:
 
     Attributes:
         operations: Different operations, with the number of layers that run each.
+        largest: Largest number of floating-point operations of a timed operation; a larger one is timed on a part of
+            its input.
     """
 
     operations: Sequence[tuple[Operation, int]]
+    largest: float = LARGEST
 
     @property
     def has_transposable(self) -> bool:
         """True if `TransposedConv2D` may replace a layer."""
         return any(operation.transposable for operation, _ in self.operations)
+
+    def plain(self, largest: float) -> Workload:
+        """Return the workload without transposable convolutions, and with another `largest`."""
+        plain = [(replace(o, transposable=False) if isinstance(o, Convolution) else o, n) for o, n in self.operations]
+        return Workload(tuple(plain), largest)
 
     def candidates(self, dtypes: Sequence[str]) -> dict[Part, Callable[[], object]]:
         """Return all operations to be timed; float32 has the transposed ones too."""
@@ -165,7 +173,7 @@ class Workload:
             Part(index, way, dtype): call
             for index, (operation, _) in enumerate(self.operations)
             for dtype in dtypes
-            for way, call in operation.cropped().calls(dtype).items()
+            for way, call in operation.cropped(self.largest).calls(dtype).items()
         }
 
     def seconds(self, measured: Mapping[Part, float], dtype: str, *, transposed: bool = False) -> float:
@@ -180,7 +188,7 @@ class Workload:
         for index, (operation, count) in enumerate(self.operations):
             forward = "transposed" if transposed and operation.transposable else "forward"
             parts = (measured.get(Part(index, way, dtype), math.inf) for way in (forward, "backward"))
-            total += count * operation.operations / operation.cropped().operations * sum(parts)
+            total += count * operation.operations / operation.cropped(self.largest).operations * sum(parts)
         return total
 
 
@@ -210,9 +218,9 @@ def network_workload(model: Any, height: int, width: int, *, transposable: bool 
     return Workload(tuple(kept))
 
 
-def _cropped(size: tuple[int, int], operations: float) -> tuple[int, int]:
-    """Return the part of a size that takes at most `LARGEST` of these operations."""
-    factor = min(1.0, math.sqrt(LARGEST / operations))
+def _cropped(size: tuple[int, int], operations: float, largest: float) -> tuple[int, int]:
+    """Return the part of a size that takes at most ``largest`` of these operations."""
+    factor = min(1.0, math.sqrt(largest / operations))
     height, width = (max(1, round(factor * side)) for side in size)
     return height, width
 

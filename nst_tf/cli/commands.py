@@ -29,8 +29,8 @@ class Command:
 
 def make_compare_parser(prog: str) -> OneLineParser:
     """Return the parser of ``compare``."""
-    parser = OneLineParser(prog=prog, description="Compare runs: write a page, tables and figures.")
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a run folder, a sweep, or a folder of these")
+    parser = OneLineParser(prog=prog, description="Compare runs, or films: write a page, tables and figures.")
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="folder of a run, film or sweep, or of several")
     parser.add_argument(
         "--report", help="folder to write (default: FOLDER/report for one FOLDER, outputs/report for several)"
     )
@@ -56,10 +56,11 @@ def make_compare_parser(prog: str) -> OneLineParser:
 
 
 def compare(arguments: argparse.Namespace) -> str:
-    """Write the report and print its path."""
+    """Write the report of runs, or of films, and print its path."""
+    from nst_tf.cli.video import compare_films
     from nst_tf.reports import write_report
 
-    page = write_report(
+    page = compare_films(arguments) or write_report(
         arguments.folders,
         arguments.report,
         arguments.best,

@@ -13,6 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from nst_tf.cli.hydra_errors import one_line
+from nst_tf.cli.video import is_film_sweep
 from nst_tf.config.keys import role_of
 from nst_tf.config.overrides import PICTURE_KEYS, folder_name, run_name
 
@@ -57,7 +58,7 @@ class SweepSettings(Callback):
 def _compute_in_batches(config: DictConfig) -> None:
     """Choose the launcher of ``runtime.batch``, where the runs would be computed one by one in this process."""
     batch = OmegaConf.select(config, "runtime.batch", default=1)
-    if batch > 1 and str(config.hydra.launcher._target_).endswith("BasicLauncher"):
+    if batch > 1 and not is_film_sweep(config) and str(config.hydra.launcher._target_).endswith("BasicLauncher"):
         config.hydra.launcher = {"_target_": "hydra_plugins.nst_tf.batches.Batches", "batch": batch}
 
 
@@ -119,6 +120,8 @@ class SweepReport(Callback):
         self.folders[folder] = varied
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
+            if is_film_sweep(config):
+                return
             if os.access(folder, os.W_OK):  # TensorFlow writes lines of its own about a folder that is read-only
                 write_hparams_config(folder, varied, possible_losses(config), self._scores(config))
 
@@ -132,16 +135,26 @@ class SweepReport(Callback):
         """Write the reports that are due. An error is one line on stderr and leaves the command's status unchanged."""
         while cls.folders:
             folder, varied = cls.folders.popitem()
-            if not any(folder.glob("*/run.json")):
-                continue
-            with contextlib.suppress(OSError):
-                _write_final_columns(folder, varied)
-            from nst_tf.reports import write_report
-
             try:
-                print(f"  report       {write_report([folder])}", flush=True)
+                if (page := _write_report(folder, varied)) is not None:
+                    print(f"  report       {page}", flush=True)
             except Exception as error:
                 print(f"warning: no report: {type(error).__name__}: {one_line(error)}", file=sys.stderr)
+
+
+def _write_report(sweep: Path, varied: Sequence[str]) -> Path | None:
+    """Write the report of a sweep of runs or films; None for a sweep that has neither."""
+    if any(sweep.glob("*/video.json")):
+        from nst_tf.video.comparison import write_comparison
+
+        return write_comparison([sweep])
+    if not any(sweep.glob("*/run.json")):
+        return None
+    with contextlib.suppress(OSError):
+        _write_final_columns(sweep, varied)
+    from nst_tf.reports import write_report
+
+    return write_report([sweep])
 
 
 def _write_final_columns(sweep: Path, varied: Sequence[str]) -> None:

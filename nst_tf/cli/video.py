@@ -1,9 +1,10 @@
-"""The command ``video``: its schema, its job, and the places that it prints."""
+"""The command ``video``: its schema, its job, the places that it prints, and the comparison of films."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from nst_tf.util.errors import InputError
 
@@ -36,16 +37,41 @@ def is_film(settings: Any) -> bool:
 
 
 def stylize_film(settings: Any, folder: Path, overrides: list[str], sweep: Path | None) -> Any:
-    """Stylise a film.
+    """Stylise a film. In a sweep, it has the name of its folder.
 
     Raises:
-        InputError: The command is a sweep, or see `nst_tf.video.stylizing.stylize_video`.
+        InputError: See `nst_tf.video.stylizing.stylize_video`.
     """
     from nst_tf.video.stylizing import stylize_video
 
     if sweep is not None:
-        raise InputError("video: a sweep over films is not offered. Run the command once for each film, without -m.")
+        settings.name = folder.name
     return stylize_video(settings, folder, overrides)
+
+
+def is_film_sweep(config: DictConfig) -> bool:
+    """Return whether the config of a sweep is that of films."""
+    return "video" in config
+
+
+def compare_films(arguments: argparse.Namespace) -> Path | None:
+    """Write the comparison of films, if the folders of the command ``compare`` hold films.
+
+    Returns:
+        Path of the page; None if the folders hold none.
+
+    Raises:
+        InputError: An option of runs was given, or see `nst_tf.video.comparison.write_comparison`.
+    """
+    from nst_tf.video.comparison import find_films, write_comparison
+
+    if not any(find_films(folder)[0] for folder in arguments.folders):
+        return None
+    of_runs = {"--best": arguments.best, "--at-most": arguments.at_most, "--at-least": arguments.at_least}
+    for option, value in (of_runs | {"--spread": arguments.spread or None}).items():
+        if value is not None:
+            raise InputError(f"{option}: concerns runs, and the folders hold films: leave it out")
+    return write_comparison(arguments.folders, arguments.report)
 
 
 def film_places(folder: Any) -> dict[str, Path]:

@@ -9,32 +9,38 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nst_tf.backbones import Backbone
+from nst_tf.backbones.workload import Part, Workload
 from nst_tf.runs.shared_precision import shared_precision
 from nst_tf.system import hardware
-from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once
+from nst_tf.system.failures import is_out_of_memory
+from nst_tf.system.gpu import gpu_identity, is_gpu
+from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once, synchronised
 from nst_tf.system.memory import reset_peak_memory
 from nst_tf.system.runtime import Precision, Runtime, used_threads
 from nst_tf.util.lazy import tf
 
 log = logging.getLogger(__name__)
 
-FLOAT32, TRANSPOSED, BFLOAT16 = "float32", "float32, transposed", "mixed_bfloat16"
+FLOAT32, TRANSPOSED, BFLOAT16, FLOAT16 = "float32", "float32, transposed", "mixed_bfloat16", "mixed_float16"
 """Names of the candidates in measurements and records."""
 
 PRECISIONS = tuple(choice.value for choice in Precision if choice is not Precision.auto)
 """Precisions in which a run can compute."""
 
 SIZES = (64, 128, 256, 512)
-"""Sides of the squares that stand for pictures of about the same area, in pixels."""
+"""Sides of the squares that stand for pictures of about the same area on a CPU, in pixels."""
+
+GPU_SIZES = (512,)
+"""The same on a GPU. The time of smaller pictures is mostly that of launching kernels, equal in every precision."""
 
 UNTIMED_MARGIN = 0.5
-"""Advantage that bfloat16 needs in a network with more than convolutions, ReLUs and poolings.
+"""Advantage that bfloat16 needs on a CPU in a network with more than convolutions, ReLUs and poolings.
 
 The rest of such a network is not timed, and is slower in bfloat16: MobileNet's timed operations take 0.7 of their time
 in float32, and an evaluation 1.25.
@@ -42,6 +48,24 @@ in float32, and an evaluation 1.25.
 
 LIBRARY_VARIABLES = ("ONEDNN_", "DNNL_", "TF_ONEDNN_", "TF_ENABLE_ONEDNN_")
 """Prefixes of environment variables that change the convolutions of TensorFlow on a CPU."""
+
+GPU_LIBRARY_VARIABLES = ("TF_CUDNN_", "CUDNN_", "CUBLAS_", "NVIDIA_TF32_")
+"""Prefixes of environment variables that change the convolutions of TensorFlow on a GPU."""
+
+DTYPES = {FLOAT32: "float32", BFLOAT16: "bfloat16"}
+"""Dtypes of the convolutions that are timed on a CPU, by candidate."""
+
+GPU_DTYPES = DTYPES | {FLOAT16: "float16"}
+"""Dtypes of the convolutions that are timed on a GPU, by candidate."""
+
+GPU_LARGEST = 1e11
+"""Largest number of floating-point operations of one timed convolution on a GPU; those at 512 px have at most 4e10.
+
+A part with so few operations as on a CPU would take less time than to launch it.
+"""
+
+GPU_CALLS = 8
+"""Number of calls of a convolution on a GPU between two reads of a value, which wait for the GPU."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +96,11 @@ class Execution:
 
     def describe(self) -> str:
         """Return precision and reason in one line: ``mixed_bfloat16 (measurement: 2.1 times as fast as float32)``."""
-        float32 = min((self.seconds.get(name, math.inf) for name in (FLOAT32, TRANSPOSED)), default=math.inf)
-        others = {FLOAT32: float32, BFLOAT16: self.seconds.get(BFLOAT16, math.inf)}
+        others = {FLOAT32: min(self.seconds.get(name, math.inf) for name in (FLOAT32, TRANSPOSED))}
+        others |= {name: self.seconds.get(name, math.inf) for name in (BFLOAT16, FLOAT16)}
         own = others.pop(self.precision, math.inf)
-        (name, other), *_ = others.items()
+        name = FLOAT32 if FLOAT32 in others else min(others, key=lambda name: others[name])
+        other = others[name]
         if not (math.isfinite(own) and math.isfinite(other)):
             return f"{self.precision} ({self.decided_by})"
         if other < own:
@@ -156,10 +181,10 @@ class Convolutions:
             return Execution(expected, self._transposed(seconds), "properties of the device")
         transposed = self._transposed(seconds)
         float32 = seconds.get(TRANSPOSED if transposed and TRANSPOSED in seconds else FLOAT32, math.inf)
-        both = {FLOAT32: float32} | {name: seconds[name] for name in (BFLOAT16,) if name in seconds}
-        if self.backbone.homogeneous:
-            return Execution(fastest(both, expected), transposed, "measurement", seconds)
-        return Execution(fastest(both, FLOAT32, UNTIMED_MARGIN), transposed, "measurement", seconds)
+        choices = {FLOAT32: float32} | {name: seconds[name] for name in (BFLOAT16, FLOAT16) if name in seconds}
+        if self.backbone.homogeneous or self._on_gpu:
+            return Execution(fastest(choices, expected), transposed, "measurement", seconds)
+        return Execution(fastest(choices, FLOAT32, UNTIMED_MARGIN), transposed, "measurement", seconds)
 
     def precision_record(self) -> dict[str, Any]:
         """Return the fastest precision with the reason, for the folder of a sweep."""
@@ -175,12 +200,24 @@ class Convolutions:
     def seconds(self) -> dict[str, float]:
         """Return the seconds by candidate; empty if nothing can be measured here.
 
-        They are measured once for each processor, version of TensorFlow, network and size.
+        They are measured once for each processor or GPU, version of TensorFlow, network and size.
         """
-        return measured_once(self._key(), self._measure) if self._can_measure() else {}
+        if not self._can_measure():
+            return {}
+        try:
+            return measured_once(self._key(), self._measure)
+        except tf.errors.OpError as error:
+            if not is_out_of_memory(error):
+                raise
+            log.info("Not measured, because memory ran out: properties of the device decide")
+            return {}
+
+    @property
+    def _on_gpu(self) -> bool:
+        return is_gpu(self.runtime.device_name())
 
     def _can_measure(self) -> bool:
-        return bool(self.layers) and is_enabled() and self.runtime.device_name().startswith("/CPU")
+        return bool(self.layers) and is_enabled()
 
     def _transposed(self, seconds: Mapping[str, float]) -> bool:
         if self.runtime.transposed_conv is not None:
@@ -189,21 +226,27 @@ class Convolutions:
         return fastest(ways, TRANSPOSED) == TRANSPOSED or TRANSPOSED not in ways
 
     def _has_transposable(self) -> bool:
-        return self.backbone.workload(self.layers, *self._square()).has_transposable
+        return self._workload().has_transposable
+
+    def _workload(self) -> Workload:
+        """Return the operations to be timed; on a GPU they are larger, and no convolution is transposed there."""
+        workload = self.backbone.workload(self.layers, *self._square())
+        return workload.plain(GPU_LARGEST) if self._on_gpu else workload
 
     def _square(self) -> tuple[int, int]:
-        """Return the square of `SIZES` that is nearest in area, by ratio."""
+        """Return the square of `SIZES`, or on a GPU of `GPU_SIZES`, that is nearest in area, by ratio."""
         side = math.sqrt(self.size[0] * self.size[1])
-        nearest = min(SIZES, key=lambda size: abs(math.log(size / side)))
+        nearest = min(GPU_SIZES if self._on_gpu else SIZES, key=lambda size: abs(math.log(size / side)))
         return nearest, nearest
 
     def _measure(self) -> dict[str, float]:
-        workload = self.backbone.workload(self.layers, *self._square())
-        log.info("Measuring %s in float32 and bfloat16, once on this machine", self.backbone.name)
-        with tf.device("/CPU:0"):
-            parts = measure(workload.candidates(["float32", "bfloat16"]))
-        reset_peak_memory("/CPU:0")
-        seconds = {FLOAT32: workload.seconds(parts, "float32"), BFLOAT16: workload.seconds(parts, "bfloat16")}
+        workload, device = self._workload(), self.runtime.device_name()
+        dtypes = GPU_DTYPES if self._on_gpu else DTYPES
+        log.info("Measuring %s in %s, once on this machine", self.backbone.name, " and ".join(dtypes.values()))
+        with tf.device(device):
+            parts = _measured_parts(workload.candidates(list(dtypes.values())), GPU_CALLS if self._on_gpu else 1)
+        reset_peak_memory(device)
+        seconds = {name: workload.seconds(parts, dtype) for name, dtype in dtypes.items()}
         if workload.has_transposable:
             seconds[TRANSPOSED] = workload.seconds(parts, "float32", transposed=True)
         return {name: value for name, value in seconds.items() if math.isfinite(value)}
@@ -211,13 +254,40 @@ class Convolutions:
     def _key(self) -> dict[str, Any]:
         """Return what the seconds depend on."""
         return {
-            "measured": "convolutions, version 1",
-            **hardware.processor_identity(),
-            "threads": used_threads(),
-            "library_variables": {k: v for k, v in sorted(os.environ.items()) if k.startswith(LIBRARY_VARIABLES)},
+            **(self._gpu_key() if self._on_gpu else self._processor_key()),
             "tensorflow": tf.__version__,
             "network": self.backbone.name,
             "padding": self.backbone.padding.name,
             "layers": sorted({self.backbone.resolve(layer) for layer in self.layers}),
             "side": self._square()[0],
         }
+
+    def _processor_key(self) -> dict[str, Any]:
+        return {
+            "measured": "convolutions, version 1",
+            **hardware.processor_identity(),
+            "threads": used_threads(),
+            "library_variables": _environment(LIBRARY_VARIABLES),
+        }
+
+    def _gpu_key(self) -> dict[str, Any]:
+        return {
+            "measured": "convolutions on a GPU, version 1",
+            **gpu_identity(self.runtime.device_name()),
+            "deterministic": self.runtime.deterministic,
+            "tf32": self.runtime.tf32,
+            "library_variables": _environment(GPU_LIBRARY_VARIABLES),
+        }
+
+
+def _measured_parts(candidates: Mapping[Part, Callable[[], object]], calls: int) -> dict[Part, float]:
+    """Return the seconds of one call of each candidate, each timed over so many calls and read at their end."""
+    if calls == 1:
+        return measure(candidates)
+    together = {part: synchronised(run, calls) for part, run in candidates.items()}
+    return {part: seconds / calls for part, seconds in measure(together).items()}
+
+
+def _environment(prefixes: tuple[str, ...]) -> dict[str, str]:
+    """Return the environment variables whose names begin with one of these prefixes, in order."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(prefixes)}

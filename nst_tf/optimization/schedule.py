@@ -1,7 +1,7 @@
 """The schedule of a run: its scales, their shares of the steps, and the rules that end it early."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -48,11 +48,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         convert_fields(self, "schedule.")
-        rising = all(low < high for low, high in pairwise([0.0, *self.scales]))  # false for NaN
-        if not (rising and self.scales and self.scales[-1] == 1):
-            raise InputError(
-                f"schedule.scales={self.scales}: must be factors above 0 that rise to 1.0, such as [0.5,1.0]"
-            )
+        check_scales("schedule.scales", self.scales)
         if self.step_shares is not None and len(self.step_shares) != len(self.scales):
             raise InputError(
                 f"schedule.step_shares has {len(self.step_shares)} entries for {len(self.scales)} scales: "
@@ -103,6 +99,18 @@ class Schedule:
     def stop_rule(self) -> "StopRule":
         """Return a new rule for one scale."""
         return StopRule(self.stop_change, self.stop_window)
+
+
+def check_scales(key: str, scales: Sequence[float]) -> None:
+    """Refuse scales that do not rise from above 0 to 1.
+
+    Args:
+        key: The setting, for the message.
+        scales: Its value.
+    """
+    rising = all(low < high for low, high in pairwise([0.0, *scales]))  # false for NaN
+    if not (rising and scales and scales[-1] == 1):
+        raise InputError(f"{key}={scales}: must be factors above 0 that rise to 1.0, such as [0.5,1.0]")
 
 
 class StopRule:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nst_tf.system.failures import is_out_of_memory
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import read_regular_file, write_text
 from nst_tf.util.lazy import tf
@@ -70,6 +71,9 @@ def measure(
 
     Returns:
         Seconds by name. A candidate that this machine cannot compute is left out.
+
+    Raises:
+        tf.errors.OpError: There is too little memory for a candidate, see `is_out_of_memory`.
     """
     able = {name: run for name, run in candidates.items() if _works(run)}
     shortest = dict.fromkeys(able, math.inf)
@@ -89,9 +93,30 @@ def _works(run: Callable[[], object]) -> bool:
     try:
         run()
     except (tf.errors.OpError, NotImplementedError) as error:
+        if is_out_of_memory(error):  # another time it may be enough, and seconds are kept
+            raise
         log.debug("Not measured: %s", error)
         return False
     return True
+
+
+def synchronised(run: Callable[[], Any], calls: int) -> Callable[[], object]:
+    """Return a function that calls another one several times, and returns when all calls are computed.
+
+    A GPU computes operations in their order, after their calls have returned. The new function therefore reads a value
+    of the last result. Several calls keep the time of reading small.
+
+    Args:
+        run: Function that returns a tensor.
+        calls: Number of calls.
+    """
+
+    def run_all() -> object:
+        for _ in range(calls - 1):
+            run()
+        return tf.reshape(run(), [-1])[:1].numpy()
+
+    return run_all
 
 
 def fastest(seconds: Mapping[Name, float], preferred: Name, tolerance: float = TOLERANCE) -> Name:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from nst_tf.system import hardware
+from nst_tf.system.gpu import compute_capability, is_gpu
 from nst_tf.system.threads import fastest_threads
 from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.errors import InputError
@@ -18,8 +19,8 @@ from nst_tf.util.roles import role
 class Precision(Enum):
     """Dtype of the network's features and weights. Losses, Gram matrices, picture and optimiser stay in float32.
 
-    - ``auto``: the fastest on the device. On a CPU, float32 and bfloat16 are measured, see
-      `nst_tf.optimization.execution`; elsewhere and without a measurement, `expected_precision` decides.
+    - ``auto``: the fastest on the device, by a measurement of the network's convolutions, see
+      `nst_tf.optimization.execution`; without a measurement, `expected_precision` decides.
     - ``float32``: everything in float32.
     - ``mixed_bfloat16``: features and weights in bfloat16.
     - ``mixed_float16``: features in float16, scaled so that features and gradients stay in its range.
@@ -40,16 +41,15 @@ def expected_precision(device: str) -> Precision:
 
     A CPU with bfloat16 instructions (AMX, AVX512-BF16, ARM's) gets ``mixed_bfloat16``. Processors with AVX512-BF16
     but without AMX may compute it more slowly than float32, so that a measurement overrules this. A GPU gets what its
-    tensor cores support: ``mixed_bfloat16`` from compute capability 8.0, ``mixed_float16`` from 7.0. Every other
-    device gets ``float32``.
+    tensor cores support: ``mixed_bfloat16`` from compute capability 8.0, ``mixed_float16`` from 7.0, and otherwise
+    ``float32``.
 
     Args:
         device: ``/CPU:0`` or ``/GPU:N``.
     """
-    if device.startswith("/CPU"):
+    if not is_gpu(device):
         return Precision.mixed_bfloat16 if hardware.instruction_sets() & BFLOAT16 else Precision.float32
-    gpu = tf.config.list_physical_devices("GPU")[int(device.rpartition(":")[2])]
-    capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+    capability = compute_capability(device)
     if capability >= (8, 0):
         return Precision.mixed_bfloat16
     return Precision.mixed_float16 if capability >= (7, 0) else Precision.float32
@@ -74,6 +74,8 @@ class Runtime:
         memory_growth: Whether TensorFlow takes GPU memory as it is needed, instead of all at once. Default on.
         batch: Number of runs of a sweep that are computed at once, as a batch of one compiled step, where their
             settings and sizes allow it. It pays on a GPU that one picture does not fill. Default 1.
+        tf32: Whether a GPU from compute capability 8.0 on computes products of float32 in TensorFloat-32, with 10 bits
+            of mantissa and several times as fast. It changes nothing on other devices. Default on, as in TensorFlow.
     """
 
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
@@ -86,6 +88,7 @@ class Runtime:
     deterministic: bool = False
     memory_growth: bool = True
     batch: int = field(default=1, metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False))
+    tf32: bool = True
 
     def __post_init__(self) -> None:
         convert_fields(self, "runtime.")
@@ -107,15 +110,16 @@ class Runtime:
         """
         if self.threads is not None:
             _set_threads(self.threads)
-        elif self.device_name() == "/CPU:0":
+        elif not is_gpu(self.device_name()):
             with contextlib.suppress(InputError):  # the process computes already, and keeps its threads
                 _set_threads(recorded_threads or fastest_threads())
         if self.memory_growth:
             for gpu in tf.config.list_physical_devices("GPU"):
-                with contextlib.suppress(RuntimeError):  # the GPU is in use: it keeps its policy
+                with contextlib.suppress(RuntimeError, ValueError):  # in use, or divided: it keeps its policy
                     tf.config.experimental.set_memory_growth(gpu, enable=True)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(self.tf32)
         return self.device_name()
 
     def policy(self) -> str:

@@ -99,12 +99,16 @@ class VideoFolder:
         """Put the result of a frame into `frames`, as a hard link where that is possible."""
         result, target = self.frame_run(number, turn).picture, self.frame(number)
         make_folder(self.frames)
-        if target.exists() and target.samefile(result):
-            return
-        temporary = target.with_name(f".{target.name}.partial")
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(result, temporary)
-        except OSError:
-            shutil.copyfile(result, temporary)
-        temporary.replace(target)
+        if not (target.exists() and target.samefile(result)):
+            place_copy(result, target)
+
+
+def place_copy(source: Path, target: Path) -> None:
+    """Put a file at another path, as a hard link where that is possible; a file there is replaced."""
+    temporary = target.with_name(f".{target.name}.partial")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)

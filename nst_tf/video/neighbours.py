@@ -83,13 +83,16 @@ class Flows:
         return self._resized_scene().visible(self.numbers(start), self.numbers(end))
 
 
-def temporal_target(neighbours: Sequence[Neighbour], shape: tuple[int, int]) -> dict[str, np.ndarray]:
+def temporal_target(
+    neighbours: Sequence[Neighbour], shape: tuple[int, int], root: bool = False
+) -> dict[str, np.ndarray]:
     """Return the target of `nst_tf.losses.temporal.TemporalLoss`.
 
     Args:
         neighbours: Earlier frames, the nearest first. Each position counts towards the nearest that shows it, see
             `long_term_weights`. Without any, the weights are 0 everywhere.
         shape: Height and width of the frame.
+        root: Whether the loss has the roots of the weights; see `nst_tf.video.settings.Temporal.root_weights`.
 
     Returns:
         ``image`` ``(H, W, 3)``, ``weights`` ``(H, W, 1)`` and ``spread`` ``(H, W, 3)``, float32.
@@ -98,6 +101,7 @@ def temporal_target(neighbours: Sequence[Neighbour], shape: tuple[int, int]) -> 
         empty = np.zeros((*shape, 3), np.float32)
         return {"image": empty, "weights": empty[..., :1], "spread": empty}
     shares = [weights[..., None] for weights in long_term_weights([each.weights for each in neighbours])]
+    shares = [np.sqrt(share) for share in shares] if root else shares
     pairs = [(share, each.warped) for share, each in zip(shares, neighbours, strict=True)]
     total = sum(share for share, _ in pairs)
     mean = sum(share * warped for share, warped in pairs) / np.maximum(total, 1e-12)

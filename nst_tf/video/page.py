@@ -1,4 +1,4 @@
-"""The page of a film: source and result side by side, and the temporal error of each frame."""
+"""The page of a film: source and result side by side, and the measures of the film."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nst_tf.util.files import write_text
 from nst_tf.video.folder import VideoFolder
-
-TEMPLATE = "page.html.jinja"
-"""Name of the template beside this module."""
+from nst_tf.video.measures import JUDGED
 
 
 def write_page(folder: VideoFolder, record: Mapping[str, Any]) -> None:
@@ -23,13 +21,31 @@ def write_page(folder: VideoFolder, record: Mapping[str, Any]) -> None:
         folder: The folder, with films and plot.
         record: Content of `video.json`.
     """
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    text = environment.get_template(TEMPLATE).render(
-        record=record, measures=record["measures"], rate=f"{float(Fraction(record['rate'])):.6g}", number=_number
+    measures = record["measures"]
+    scores = {name.removeprefix(JUDGED): value for name, value in measures.items() if name.startswith(JUDGED)}
+    entries = {"title": record["name"], "width": "480px", "number": number_text}
+    text = rendered(
+        "page.html.jinja", record=record, measures=measures, scores=scores, rate=rate_text(record["rate"]), **entries
     )
     write_text(folder.page, text)
 
 
-def _number(value: float | None) -> str:
+def rendered(template: str, **entries: Any) -> str:
+    """Return the text of a template of this package; every entry is escaped."""
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(entries)
+
+
+def rate_text(rate: str) -> str:
+    """Return the frames per second of a record as a decimal number.
+
+    Args:
+        rate: A fraction such as ``30000/1001``.
+    """
+    return f"{float(Fraction(rate)):.6g}"
+
+
+def number_text(value: float | None) -> str:
+    """Return a measure with four digits, and a dash for one that is missing."""
     return "–" if value is None else f"{value:.4g}"

@@ -1,7 +1,7 @@
 """Settings of the stylisation of a film: those of its pictures, and those of the film itself."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from fractions import Fraction
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nst_tf.config.tree import Config
+from nst_tf.optimization.schedule import check_scales
 from nst_tf.util.checks import above, at_least, convert_fields
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
@@ -25,6 +26,9 @@ Item = TypeVar("Item")
 
 LARGEST_DENOMINATOR = 1001
 """Denominator of the frame rates of television: 24000/1001."""
+
+SMALLEST_SIDE = 32
+"""Least number of pixels of a side at a scale of the first frame. The deepest layers of a network need as many."""
 
 
 @dataclass
@@ -99,23 +103,31 @@ class Temporal:
         offsets: Distances, in frames, of the earlier frames with which ``losses.temporal`` compares. More than one
             gives the long-term consistency of Ruder et al., equation 8. Default ``[1]``.
         first_steps: Steps of the first frame. None, the default, takes ``steps``, which all other frames have.
+        first_scales: Scales of the first frame, coarse to fine, with equal shares of its steps; see
+            `nst_tf.optimization.schedule.Schedule`. Those at which the frame has a side of fewer than 32 pixels are
+            left out. They take the place of the schedule's phases. None, the default, takes the schedule of all other
+            frames.
         passes: Number of passes over all frames, forwards and backwards in turn. From the second on, a frame starts
             from ``(x + b c ω) / (1 + b c)``, with its result x of the pass before, and the neighbour ω that this pass
             has just finished, moved along by the flow, with its weights c. Default 1.
         blend: The factor b. Default 1.
         interpolation: See `Interpolation`, of the earlier result that is moved along; default ``cubic``.
         outside: See `Outside`; default ``border``.
+        root_weights: Whether ``losses.temporal`` has √c for the weights c. Its gradient is then the one that the
+            program of Ruder et al. computes for weights c. Both are equal where c is 0 or 1. Off by default.
         loss_from_pass: First pass with the temporal loss. Default 1.
     """
 
     start: FrameStart = FrameStart.warped
     offsets: list[int] = field(default_factory=lambda: [1])
     first_steps: int | None = None
+    first_scales: list[float] | None = None
     passes: int = 1
     blend: float = 1.0
     loss_from_pass: int = 1
     interpolation: Interpolation = Interpolation.cubic
     outside: Outside = Outside.border
+    root_weights: bool = False
 
     def __post_init__(self) -> None:
         convert_fields(self, "temporal.")
@@ -125,6 +137,8 @@ class Temporal:
             )
         if self.first_steps is not None:
             at_least("temporal.first_steps", self.first_steps, 1)
+        if self.first_scales is not None:
+            check_scales("temporal.first_scales", self.first_scales)
         for key in ("passes", "loss_from_pass"):
             at_least(f"temporal.{key}", getattr(self, key), 1)
         at_least("temporal.blend", self.blend, 0)
@@ -136,6 +150,21 @@ class Temporal:
                 f"temporal.offsets={self.offsets}: with temporal.passes={self.passes}, a frame is compared with its "
                 "neighbour alone. Set temporal.offsets=[1], or temporal.passes=1."
             )
+
+    def first_frame(self, config: Config, shape: tuple[int, int]) -> dict[str, Any]:
+        """Return the fields of `Config` that differ at the first frame, with their values.
+
+        Args:
+            config: The settings of all frames.
+            shape: Height and width of the frame.
+        """
+        changes: dict[str, Any] = {}
+        if self.first_steps is not None:
+            changes["steps"] = self.first_steps
+        if self.first_scales is not None:
+            scales = [scale for scale in self.first_scales if scale == 1 or scale * min(shape) >= SMALLEST_SIDE]
+            changes["schedule"] = replace(config.schedule, scales=scales, step_shares=None, phases=[])
+        return changes
 
     def moved(self, result: np.ndarray, flow: np.ndarray) -> np.ndarray:
         """Return the result of another frame, moved along by the flow to that frame, ``(H, W, 3)`` in [0, 1]."""

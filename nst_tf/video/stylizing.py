@@ -248,10 +248,14 @@ class VideoRun:
         changes["regions"] = self._masks.at(number)
         if (start := self._start(visit, neighbours)) is not None:
             changes["image"] = dataclasses.replace(self._config.image, start=start)
-        if visit.turn == 1 and number == 1 and temporal.first_steps is not None:
-            changes["steps"] = temporal.first_steps
+        if visit.turn == 1 and number == 1:
+            changes |= temporal.first_frame(self._config, content.pixels.shape[:2])
+        if visit.turn < temporal.passes:  # the judge scores what is kept
+            changes["evaluation"] = dataclasses.replace(self._config.evaluation, enabled=False)
         compared = neighbours if visit.turn >= temporal.loss_from_pass else []
-        targets = {TEMPORAL: temporal_target(compared, content.pixels.shape[:2])} if self._has_loss else None
+        targets = None
+        if self._has_loss:
+            targets = {TEMPORAL: temporal_target(compared, content.pixels.shape[:2], temporal.root_weights)}
         return stylize(
             self._config.frame_config(**changes),
             self._folder.frame_run(number, visit.turn).path,

@@ -57,6 +57,19 @@ def test_a_large_convolution_is_timed_on_a_part_of_its_input():
     assert SMALL.cropped() == SMALL
 
 
+def test_a_plain_workload_has_no_transposed_call_and_its_own_largest_operation():
+    large = Convolution((3, 3), (64, 64), 1, (512, 256))
+    workload = Workload(((SMALL, 3), (large, 1)))
+    plain = workload.plain(largest=2e10)
+    assert not plain.has_transposable
+    assert [count for _, count in plain.operations] == [3, 1]
+    assert large.cropped(2e10) == large
+    measured = {Part(n, way, "float16"): 0.5 for n in (0, 1) for way in ("forward", "backward")}
+    assert plain.seconds(measured, "float16") == 3 * 1.0 + 1.0  # nothing is scaled
+    small = Workload(((SMALL, 1),)).plain(largest=1e4)
+    assert {part.way for part in small.candidates(["float32", "float16"])} == {"forward", "backward"}
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_timed_calls_compute_a_convolution_forward_and_backward(stride):
     convolution = Convolution((3, 3), (256, 4), stride, (4, 5), transposable=stride == 1)

@@ -1,9 +1,11 @@
 """The choice of precision and convolution: settings, a resumed run, a sweep, and then the measured seconds."""
 
+import contextlib
 import dataclasses
 import json
 
 import pytest
+import tensorflow as tf
 
 from nst_tf import stylize
 from nst_tf.backbones import VGG19, MobileNet, VGG19Lite
@@ -21,8 +23,8 @@ CPU = Runtime(device="cpu")
 class Timer:
     """Takes the place of `measure`: the seconds of an operation depend on its dtype and way alone."""
 
-    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0):
-        self.calls, self.factors = 0, {"float32": float32, "bfloat16": bfloat16}
+    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0, float16=1.0):
+        self.calls, self.factors = 0, {"float32": float32, "bfloat16": bfloat16, "float16": float16}
         self.transposed = transposed
 
     def __call__(self, candidates):
@@ -66,6 +68,91 @@ def test_the_measured_precision_is_chosen_and_the_flags_decide_within_noise(time
     assert chosen.record()["measured_seconds"].keys() == {
         name for name, value in zip(("float32", "mixed_bfloat16"), seconds.values(), strict=True) if value
     }
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Function that lets TensorFlow report one GPU of a compute capability; it computes on the CPU."""
+
+    def use(capability=(9, 0), name="NVIDIA H100"):
+        details = {"compute_capability": capability, "device_name": name}
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    monkeypatch.setattr(tf, "device", lambda name: contextlib.nullcontext())
+    monkeypatch.setattr(execution, "reset_peak_memory", lambda device: None)
+    monkeypatch.setattr(execution, "GPU_SIZES", (64,))
+    use()
+    return use
+
+
+@pytest.mark.parametrize(
+    ("capability", "seconds", "precision"),
+    [
+        ((9, 0), {"float32": 3.0, "bfloat16": 1.0, "float16": 1.01}, "mixed_bfloat16"),
+        ((9, 0), {"float32": 3.0, "bfloat16": 1.02, "float16": 1.0}, "mixed_bfloat16"),  # noise: the capability
+        ((9, 0), {"float32": 3.0, "bfloat16": 1.2, "float16": 1.0}, "mixed_float16"),
+        ((9, 0), {"float32": 1.0, "bfloat16": 1.2, "float16": 1.2}, "float32"),
+        ((7, 5), {"float32": 3.0, "bfloat16": 0, "float16": 1.0}, "mixed_float16"),  # cuDNN refuses bfloat16
+        ((6, 1), {"float32": 1.0, "bfloat16": 0, "float16": 8.0}, "float32"),
+    ],
+)
+def test_a_gpu_is_measured_in_three_precisions_and_its_capability_decides_within_noise(
+    timer, gpu, capability, seconds, precision
+):
+    timer(**seconds)
+    gpu(capability)
+    chosen = choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64))
+    assert (chosen.precision, chosen.decided_by) == (precision, "measurement")
+    names = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+    assert chosen.seconds.keys() == {names[dtype] for dtype, value in seconds.items() if value}
+
+
+def test_no_convolution_is_transposed_on_a_gpu(timer, gpu):
+    found = timer(transposed=0.1)
+    chosen = choose_execution(VGG, WIDE, Runtime(), (64, 64))
+    assert "float32, transposed" not in chosen.seconds
+    assert choose_execution(VGG, WIDE, Runtime("float32"), (64, 64)) == Execution("float32")
+    assert found.calls == 1
+
+
+def test_a_network_that_is_not_timed_wholly_needs_no_advantage_on_a_gpu(timer, gpu):
+    timer(float32=1.0, bfloat16=0.9)
+    chosen = choose_execution(MobileNet(weights="random"), ["stage1"], Runtime(), (64, 64))
+    assert chosen.precision == "mixed_bfloat16"
+
+
+def test_the_measurement_of_a_gpu_is_kept_for_model_capability_and_settings(timer, gpu, monkeypatch):
+    found = timer()
+    for change in (
+        lambda: gpu(),
+        lambda: gpu(),  # kept
+        lambda: gpu((8, 0), "NVIDIA A100"),
+        lambda: gpu((8, 0), "NVIDIA A100-SXM4-80GB"),
+        lambda: monkeypatch.setenv("TF_CUDNN_USE_AUTOTUNE", "0"),
+    ):
+        change()
+        choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64))
+    assert found.calls == 4
+    choose_execution(LITE, ["conv2_1"], Runtime(), (2048, 2048))  # kept for every size
+    choose_execution(LITE, ["conv2_1"], Runtime(tf32=False), (64, 64))
+    choose_execution(LITE, ["conv2_1"], Runtime(deterministic=True), (64, 64))
+    assert found.calls == 6
+    choose_execution(LITE, ["conv2_1"], CPU, (64, 64))  # another key
+    assert found.calls == 7
+
+
+def test_memory_that_ends_during_a_measurement_leaves_the_choice_to_the_device(timer, gpu, monkeypatch):
+    def exhaust(candidates):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    timer()
+    monkeypatch.setattr(execution, "measure", exhaust)
+    chosen = choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64))
+    assert chosen == Execution("mixed_bfloat16", True, "properties of the device")
+    found = timer(float16=0.5)
+    assert choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64)).precision == "mixed_float16"
+    assert found.calls == 1  # nothing was kept
 
 
 @pytest.mark.parametrize(("bfloat16", "precision"), [(0.7, "float32"), (0.6, "mixed_bfloat16")])
@@ -173,6 +260,15 @@ def test_the_choice_is_described_in_one_line():
     near = Execution("float32", True, "measurement", {"float32": 1.0, "mixed_bfloat16": 0.8})
     assert near.describe() == "float32 (measurement: mixed_bfloat16 gains too little)"
     assert Execution("mixed_float16").describe() == "mixed_float16 (setting)"
+    three = {"float32": 3.0, "mixed_bfloat16": 1.5, "mixed_float16": 1.0}
+    assert (
+        Execution("mixed_float16", True, "measurement", three).describe()
+        == "mixed_float16 (measurement: 3 times as fast as float32)"
+    )
+    assert (
+        Execution("float32", True, "setting", three | {"float32": 0.5}).describe()
+        == "float32 (setting: 2 times as fast as mixed_float16)"
+    )
 
 
 def test_the_record_of_a_run_has_its_execution_and_the_same_command_repeats_it(timer, small_config, tmp_path, caplog):

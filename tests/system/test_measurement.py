@@ -5,11 +5,12 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from nst_tf.system import measurement
-from nst_tf.system.measurement import fastest, measure, measured_once
+from nst_tf.system.measurement import fastest, measure, measured_once, synchronised
 
 KEY = {"measured": "test", "threads": 2}
 
@@ -57,6 +58,26 @@ def test_a_candidate_that_the_machine_cannot_compute_is_left_out():
 
     machine = Machine(a=[1.0] * 4)
     assert measure(machine.candidates() | {"b": refuse}, 0.5, machine.clock) == {"a": 1.0}
+
+
+def test_a_candidate_without_enough_memory_ends_the_measurement():
+    def exhaust():
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        measure({"a": exhaust})
+
+
+def test_synchronised_calls_are_counted_and_end_with_a_value_that_is_read():
+    calls = []
+
+    def run():
+        calls.append(len(calls))
+        return tf.fill([2, 3], tf.cast(len(calls), tf.bfloat16))
+
+    value = synchronised(run, 4)()
+    assert len(calls) == 4
+    assert (type(value), value.tolist()) == (np.ndarray, [4.0])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import sys
 import pytest
 import tensorflow as tf
 
+from nst_tf import Config
+from nst_tf.config.settings import recorded_settings
 from nst_tf.system.runtime import Runtime
 from nst_tf.util.errors import InputError
 
@@ -23,6 +25,21 @@ def test_device_cpu_is_the_cpu_on_every_machine():
 def test_a_missing_gpu_is_refused_with_the_number_of_gpus():
     with pytest.raises(InputError, match=f"sees {GPUS} GPU"):
         Runtime(device=f"gpu:{GPUS}").prepare()
+
+
+def test_tensor_float_32_is_on_unless_the_setting_turns_it_off():
+    for tf32 in (False, True):
+        Runtime(device="cpu", tf32=tf32).prepare()
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == tf32
+    assert Runtime().tf32
+
+
+def test_the_fingerprint_does_not_depend_on_tensor_float_32(pictures):
+    def fingerprint(runtime):
+        config = Config(content=pictures[0], style=pictures[1], runtime=runtime)
+        return recorded_settings(config, [], ["hash"], None).fingerprint
+
+    assert fingerprint(Runtime()) == fingerprint(Runtime(tf32=False))
 
 
 @pytest.mark.parametrize("fields", [{"device": "cuda"}, {"device": "gpu"}, {"threads": 0}, {"precision": "float8"}])

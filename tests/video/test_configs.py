@@ -52,6 +52,7 @@ def test_ruder2016_has_the_numbers_of_the_program():
     weights = {name: loss.weight for name, loss in config.losses.items()}
     assert weights == {"content": 5.0, "style": 100.0, "total_variation": 1e-3, "temporal": 1000.0}
     assert config.losses["temporal"].value_range is ValueRange.byte
+    assert config.temporal.root_weights  # the gradient of the program has √c
     assert (config.temporal.first_steps, config.steps) == (2000, 1000)
     assert (config.schedule.stop_change, config.schedule.stop_window) == (0.01, 50)
     assert (config.image.start, config.image.margin, config.optimizer.history) == ("noise", 0, 100)
@@ -76,6 +77,15 @@ def test_an_experiment_without_an_option_of_its_name_takes_the_standard():
     assert (config.steps, config.losses["temporal"].weight) == (30, 300.0)
 
 
+def test_the_first_frame_may_begin_at_coarser_scales_that_are_large_enough():
+    config = composed("temporal.first_scales=[0.25,0.5,1.0]", "temporal.first_steps=40")
+    changes = config.temporal.first_frame(config, (64, 96))
+    assert (changes["schedule"].scales, changes["steps"]) == ([0.5, 1.0], 40)
+    assert config.temporal.first_frame(config, (128, 128))["schedule"].scales == [0.25, 0.5, 1.0]
+    assert composed("temporal=independent").temporal.first_frame(config, (64, 64)) == {}
+    assert config.frame_config(content="a.png").schedule.scales == [1.0]
+
+
 def test_the_settings_of_a_frame_are_those_of_a_picture():
     frame = composed("steps=7", "output=film.mp4").frame_config(content="a.png")
     assert type(frame) is Config
@@ -93,6 +103,8 @@ def test_the_settings_of_a_frame_are_those_of_a_picture():
         (lambda: Temporal(offsets=[]), r"^temporal\.offsets=\[\]: must be rising"),
         (lambda: Temporal(passes=2, offsets=[1, 2]), r"^temporal\.offsets=\[1, 2\]: with temporal\.passes=2"),
         (lambda: Temporal(first_steps=0), r"^temporal\.first_steps=0: must be at least 1"),
+        (lambda: Temporal(first_scales=[1.0, 0.5]), r"^temporal\.first_scales=\[1\.0, 0\.5\]: must be factors above 0"),
+        (lambda: Temporal(first_scales=[]), r"^temporal\.first_scales=\[\]: must be factors above 0"),
         (lambda: Frames(rate=0), r"^frames\.rate=0"),
         (lambda: Frames(stride=0), r"^frames\.stride=0: must be at least 1"),
     ],

@@ -15,6 +15,7 @@ from nst_tf.video.consistency import (
     temporal_error,
     warp,
 )
+from nst_tf.video.neighbours import Neighbour, temporal_target
 from nst_tf.video.scenes import SCENES, _apply, _texture, occlusion, translation
 
 RNG = np.random.default_rng(0)
@@ -138,6 +139,17 @@ def test_long_term_weights_give_each_position_to_the_nearest_frame_that_shows_it
     result = np.stack(long_term_weights(weights))
     expected = [[[1, 0, 0.3, 0]], [[0, 1, 0.2, 0]], [[0, 0, 0.2, 0]]]
     np.testing.assert_allclose(result, expected, atol=1e-12)
+
+
+def test_a_target_with_the_roots_of_its_weights_has_the_gradient_of_the_program():
+    weights = [RNG.uniform(size=(3, 4)).astype(np.float32) for _ in range(2)]
+    frames = [RNG.uniform(size=(3, 4, 3)).astype(np.float32) for _ in weights]
+    picture = RNG.uniform(size=(3, 4, 3))
+    target = temporal_target([Neighbour(*pair) for pair in zip(frames, weights, strict=True)], (3, 4), root=True)
+    computed = 2 * target["weights"] * (picture - target["image"])
+    shares = [weights[0], np.maximum(weights[1] - weights[0], 0)]
+    expected = sum(2 * np.sqrt(c)[..., None] * (picture - w) for c, w in zip(shares, frames, strict=True))
+    np.testing.assert_allclose(computed, expected, atol=1e-5)
 
 
 def test_the_temporal_error_is_a_root_mean_square_over_weights():

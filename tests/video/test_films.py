@@ -1,9 +1,11 @@
 """Films and folders of frames: what is written is read again, with its sound; broken ones are refused or cut."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 from PIL import Image
 
 from nst_tf.util.errors import InputError
@@ -47,6 +49,16 @@ def test_a_lossless_film_has_every_pixel_and_the_frame_rate(tmp_path):
     assert float(clip.rate) == pytest.approx(float(RATE), rel=1e-3)
     assert clip.sound is None
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_clip_that_scikit_image_ships_is_read():
+    path = Path(skimage.data.__file__).parent / "no_time_for_that_tiny.gif"
+    clip = open_clip(path)
+    frames = list(clip.frames())
+    with Image.open(path) as file:
+        first = np.asarray(file.convert("RGB"))
+    assert (len(frames), frames[0].shape, clip.rate) == (24, (25, 14, 3), Fraction(100, 7))
+    np.testing.assert_array_equal(frames[0], first)
 
 
 def test_a_viewing_film_is_close_and_an_odd_side_is_continued(tmp_path):

@@ -5,10 +5,11 @@ import struct
 
 import numpy as np
 import pytest
+import skimage.data
 
-from nst_tf.images import to_bytes
+from nst_tf.images import resize, to_bytes
 from nst_tf.util.errors import InputError
-from nst_tf.video import Flow
+from nst_tf.video import Consistency, Flow
 from nst_tf.video.flow import read_flo, write_flo
 from nst_tf.video.scenes import SCENES
 
@@ -23,6 +24,28 @@ def test_a_method_finds_the_known_flow(method, scene):
     first, second = to_bytes(scene.picture(1)), to_bytes(scene.picture(2))
     error = np.linalg.norm(Flow(method=method).between(first, second) - scene.flow(1, 2), axis=-1)
     assert np.median(error[scene.visible(1, 2)]) < 0.25
+
+
+@NEEDS_OPENCV
+def test_the_flow_between_two_photographs_agrees_with_their_measured_disparity():
+    """The stereo pair of scikit-image, at a third of its size: a point moves to the left by its disparity."""
+    left, right, disparity = skimage.data.stereo_motorcycle()
+    height, width = (side // 3 for side in disparity.shape)
+    first, second = (to_bytes(resize(to_unit(picture), height, width)) for picture in (left, right))
+    expected = disparity[1::3, 1::3][:height, :width] / 3
+    is_known = np.isfinite(expected)
+    flow = Flow().between(first, second)
+    error = np.hypot(flow[..., 0] + expected, flow[..., 1])
+    weights = Consistency(sigma=0).weights(flow, Flow().between(second, first))
+    trusted, rejected = error[is_known & (weights == 1)], error[is_known & (weights == 0)]
+    assert np.median(expected[is_known]) > 5
+    assert np.median(trusted) < 0.5
+    assert np.mean(rejected) > 2 * np.mean(trusted)
+    assert 0.75 < np.mean(weights) < 0.95
+
+
+def to_unit(picture):
+    return picture.astype(np.float32) / 255
 
 
 @NEEDS_OPENCV

@@ -1,15 +1,20 @@
 """The run of a film: its files, its resumption with the same bits, its starts and passes, and its errors."""
 
 import csv
+import dataclasses
 import errno
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from nst_tf import stylize
-from nst_tf.images import Regions, read_picture
+from nst_tf.evaluation import EvaluationConfig
+from nst_tf.images import Canvas, Regions, read_picture
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.references import References, extract_features
@@ -162,6 +167,45 @@ def test_the_known_flow_of_a_scene_takes_the_place_of_an_estimate(video_config, 
     result = stylize_video(video_config(flow=Flow(method="exact")), tmp_path / "film")
     assert result.status == "completed"
     assert not (result.folder.path / "flow").exists()
+
+
+def test_the_judge_scores_each_frame_of_the_last_pass_also_when_it_is_asked_for_later(video_config, tmp_path):
+    temporal = Temporal(start="image", passes=2, loss_from_pass=2)
+    image = Canvas(size=48, margin=0)  # the judge needs 32 pixels
+    config = video_config(image=image, temporal=temporal, frames=Frames(stop=2), steps=2)
+    folder = stylize_video(config, tmp_path / "film").folder
+    before = all_frames(folder, 2)
+    judged = dataclasses.replace(config, evaluation=EvaluationConfig(enabled=True, weights="embedded"))
+    measures = stylize_video(judged, tmp_path / "film").record["measures"]
+    scores = [float(row["judged/style_ratio"]) for row in table(folder.table)]
+    assert scores == [folder.frame_run(n, 2).read_record()["scores"]["style_ratio"] for n in (1, 2)]
+    assert measures["judged/style_ratio"] == pytest.approx(np.mean(scores), abs=1e-5)
+    assert measures["judge"] == "vgg19_lite, embedded"
+    assert not any("scores" in folder.frame_run(n, 1).read_record() for n in (1, 2))
+    assert "style_ratio" in folder.page.read_text()
+    np.testing.assert_array_equal(all_frames(folder, 2), before)
+
+
+def test_a_coarse_first_frame_has_a_phase_at_half_size_and_later_frames_have_none(video_config, tmp_path):
+    config = video_config(image=Canvas(size=96, margin=0), frames=Frames(stop=2))
+    config.temporal = Temporal(first_steps=4, first_scales=[0.5, 1.0])
+    folder = stylize_video(config, tmp_path / "film").folder
+    scales = [folder.frame_run(n).read_config()["schedule"]["scales"] for n in (1, 2)]
+    assert scales == [[0.5, 1.0], [1.0]]
+    assert all_frames(folder, 2).shape == (2, 72, 96, 3)
+
+
+def test_a_sweep_over_films_compares_them_when_it_ends(tmp_path):
+    words = ["-m", "temporal=warped,independent", "video=sample:translation", "style=sample:night_swirls"]
+    words += ["frames.stop=2", "image.size=32", "temporal.first_steps=2", "name=trial", "flow=exact", "optimizer=adam"]
+    words += ["backbone=vgg19", "backbone.weights=random", "losses.content.layers=[conv1_2]", "runtime=float32"]
+    words += ["losses.style.layers=[conv1_1]", "loss=gatys", "weights=gatys", "steps=2"]
+    script = Path(__file__).parents[2] / "scripts" / "stylize_video.py"
+    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "report       outputs/sweeps/trial/report/index.html" in done.stdout
+    names = [row["film"] for row in table(tmp_path / "outputs/sweeps/trial/report/films.csv")]
+    assert names == ["source", "temporal=warped", "temporal=independent"]
 
 
 def test_a_folder_of_other_settings_is_refused_and_kept(video_config, film):
