@@ -69,8 +69,15 @@ def test_a_heading_sorts_the_table_in_ascending_then_descending_order(opened):
     assert page.locator("table.values [aria-sort]").count() == 1
 
 
+def scroll_to_curves(page):
+    """Wait until the curves are drawn, as they are once they come into view; the controls move then."""
+    page.locator("#curves").scroll_into_view_if_needed()
+    page.wait_for_selector("#curves .xtick text")
+
+
 def test_the_curves_change_scale_axis_and_loss(opened):
     page = opened()
+    scroll_to_curves(page)
     page.get_by_label("seeds as mean").uncheck()
     first = plotted(page)
     assert (first["type"], first["title"], first["lines"]) == ("log", "evaluations", 6)
@@ -89,6 +96,7 @@ def test_the_curves_change_scale_axis_and_loss(opened):
 
 def test_a_logarithmic_axis_has_labels_at_one_two_and_five(opened):
     page = opened()
+    scroll_to_curves(page)
     page.get_by_label("seeds as mean").uncheck()
     labels = page.locator("#curves .ytick text")
     assert labels.evaluate_all("texts => texts.map(text => text.textContent)") == ["0.5", "1", "2", "5", "10"]
@@ -101,8 +109,7 @@ def test_the_theme_follows_the_system_until_the_switch_is_used_and_is_stored(ope
     background = "getComputedStyle(document.body).backgroundColor"
     ink = "document.querySelector('#curves .xtick text').style.fill"
     switch = page.get_by_role("button", name="Dark")
-    page.locator("#curves").scroll_into_view_if_needed()
-    page.wait_for_selector("#curves .xtick text")
+    scroll_to_curves(page)
     assert (page.evaluate(background), switch.get_attribute("aria-pressed")) == ("rgb(22, 24, 27)", "true")
     dark_ink = page.evaluate(ink)
     switch.focus()
