@@ -59,3 +59,11 @@ def test_a_comparison_counts_wins_ties_and_the_pairs_that_both_settings_have():
     higher = compare_pair(0, 1, values, lower_is_better=False)
     assert (higher.first_wins, higher.second_wins) == (1, 3)
     assert compare_pair(0, 1, np.full((3, 2), math.nan)) is None
+
+
+def test_values_whose_squares_overflow_have_a_mean_and_a_deviation():
+    """The deviation of x and 3x is √2 x; that of the largest numbers of both signs is beyond all numbers."""
+    far = mean_of([1e200, 3e200])
+    assert (far.value, far.deviation) == (pytest.approx(2e200), pytest.approx(2**0.5 * 1e200))
+    assert mean_of([1.7e308, -1.7e308]).deviation is None
+    assert mean_of([1.5, 2.25]).value == 1.875

@@ -32,7 +32,7 @@ class Mean:
 
     Attributes:
         value: The mean.
-        deviation: Standard deviation with the divisor n - 1; None for a single value.
+        deviation: Standard deviation with the divisor n - 1; None for a single value, or beyond the largest float.
         interval: Bounds of the 95 % bootstrap interval of the mean (bias-corrected and accelerated); None if it was not
             asked for, or for fewer than `SMALLEST_FOR_INTERVAL` values.
         count: Number of values n.
@@ -77,8 +77,13 @@ def mean_of(values: Sequence[float] | np.ndarray, interval: bool = False) -> Mea
         interval: Whether to compute the interval.
     """
     numbers = np.asarray(values, dtype=float)
-    deviation = float(numbers.std(ddof=1)) if numbers.size > 1 else None
-    return Mean(float(numbers.mean()), deviation, bootstrap_interval(numbers) if interval else None, numbers.size)
+    exponent = int(np.frexp(np.abs(numbers).max())[1])
+    scale = math.ldexp(1.0, min(1023, exponent))  # a power of two leaves all digits as they are
+    small = numbers / scale  # its squares do not overflow
+    deviation = float(small.std(ddof=1)) * scale if numbers.size > 1 else None
+    if deviation is not None and not math.isfinite(deviation):
+        deviation = None
+    return Mean(float(small.mean()) * scale, deviation, bootstrap_interval(numbers) if interval else None, numbers.size)
 
 
 def bootstrap_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None:
@@ -89,7 +94,7 @@ def bootstrap_interval(values: Sequence[float] | np.ndarray) -> tuple[float, flo
     numbers = np.asarray(values, dtype=float)
     if numbers.size < SMALLEST_FOR_INTERVAL:
         return None
-    if np.ptp(numbers) == 0:
+    if numbers.min() == numbers.max():
         return float(numbers[0]), float(numbers[0])
     from scipy import stats  # takes a second, which a refused comparison is spared
 
