@@ -61,6 +61,10 @@ class Benchmark:
     peers: tuple[str, ...] = tuple(PEERS)
     step_share: float = 1.0
 
+    def steps(self, steps: int) -> int:
+        """Return the steps of a complete run that has this many in full."""
+        return max(1, round(self.step_share * steps))
+
     def overrides(self, size: int, *settings: str, pair: Pair | None = None) -> tuple[str, ...]:
         """Return overrides for the pictures and VGG-19 at one size.
 

@@ -67,11 +67,7 @@ def _growth(frame: pandas.DataFrame) -> Iterator[str]:
 
 def _evaluation(frame: pandas.DataFrame) -> Iterator[str]:
     """Yield the seconds of one evaluation of the largest picture on both sides."""
-    rows = frame[frame.measurement == "evaluation"]
-    if rows.empty:
-        return
-    size = rows["size"].max()
-    seconds = rows[rows["size"] == size].groupby("contestant").value.min()
+    size, seconds = _of_the_largest(frame, "evaluation")
     figures = [
         f"{seconds[f'nst_tf {precision}']:.2f} s in {precision} ({seconds[f'PyTorch {precision}']:.2f} s in PyTorch)"
         for precision in ("float32", "bfloat16")
@@ -83,11 +79,7 @@ def _evaluation(frame: pandas.DataFrame) -> Iterator[str]:
 
 def _memory(frame: pandas.DataFrame) -> Iterator[str]:
     """Yield the smallest and the default memory for the largest picture."""
-    rows = frame[frame.measurement == "memory"]
-    if rows.empty:
-        return
-    size = rows["size"].max()
-    mib = rows[rows["size"] == size].groupby("contestant").value.min()
+    size, mib = _of_the_largest(frame, "memory")
     figures = [
         f"{mib[name]:.0f} MiB by {name}"
         for name in ("nst_tf float32", "nst_tf bfloat16, recompute", "PyTorch float32")
@@ -95,6 +87,13 @@ def _memory(frame: pandas.DataFrame) -> Iterator[str]:
     ]
     if figures:
         yield f"A process at {size} px needs {_listed(figures)}."
+
+
+def _of_the_largest(frame: pandas.DataFrame, measurement: str) -> tuple[int, pandas.Series]:
+    """Return the size of the largest picture of a measurement, and the least value of each contestant there."""
+    rows = frame[frame.measurement == measurement]
+    size = rows["size"].max()
+    return size, rows[rows["size"] == size].groupby("contestant").value.min()
 
 
 def _races(frame: pandas.DataFrame) -> Iterator[str]:

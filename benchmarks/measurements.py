@@ -90,7 +90,7 @@ def measure_picture(benchmark: Benchmark) -> None:
         if benchmark.ledger.values("picture", name, size):
             continue
         weights = [f"backbone.weights={benchmark.weights}"] if "backbone=vgg19" in overrides else []
-        steps = [] if benchmark.step_share == 1 else [f"steps={max(1, round(benchmark.step_share * DEFAULT_STEPS))}"]
+        steps = [] if benchmark.step_share == 1 else [f"steps={benchmark.steps(DEFAULT_STEPS)}"]
         seconds = _command_seconds(benchmark, *overrides, *weights, f"image.size={size}", *steps)
         benchmark.ledger.add(Measurement("picture", name, size, seconds, "s"))
         log.info("%s, a picture of %d px: %.0f s", name, size, seconds)

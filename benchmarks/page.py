@@ -67,10 +67,11 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
     makers = (_race_medians, _races, _pictures, _evaluations, _memory, _startup)
     sections = [section for make in makers if (section := make(frame)) is not None]
     _draw(frame, plot)
+    gpu = gpu_name()
     text = jinja2.Template(PAGE, trim_blocks=True, keep_trailing_newline=True).render(
-        brief=brief_lines(frame, gpu_name()),
+        brief=brief_lines(frame, gpu),
         command=command,
-        machine=hardware.describe_machine() + "".join(f", {name}" for name in [gpu_name()] if name),
+        machine=hardware.describe_machine() + (f", {gpu}" if gpu else ""),
         versions=", ".join(f"{name} {version}" for name, version in {**library_versions(), **_torch_version()}.items()),
         pair=pair,
         formula=PEERS["neural_style"].formula,

@@ -19,7 +19,7 @@ class Solver(StrEnum):
 
 @dataclass(frozen=True)
 class PyTorchMethod:
-    """How a program in PyTorch optimises its picture, with its variable in the program's own units.
+    """The optimisation of a picture by a program in PyTorch, with the variable in the program's own units.
 
     Attributes:
         solver: PyTorch's optimiser. L-BFGS takes unit steps and keeps 100 curvature pairs.

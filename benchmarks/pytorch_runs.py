@@ -1,5 +1,6 @@
 """Complete runs of other programs in PyTorch, and the losses of saved pictures by their own formulas."""
 
+import functools
 import importlib
 import math
 import time
@@ -31,7 +32,7 @@ def picture_losses(objective: str, peer_inputs: Path, files: Sequence[Path], tar
     Returns:
         The losses of the pictures up to the first that reaches the target.
     """
-    compute, losses = _load(objective)(peer_inputs).picture_loss, []
+    compute, losses = _objective(objective, peer_inputs).picture_loss, []
     for file in files:
         losses.append(compute(file))
         if target is not None and losses[-1] <= target:
@@ -47,7 +48,13 @@ def converged_loss(objective: str, peer_inputs: Path, picture: Path) -> float:
         peer_inputs: File of pictures and weights.
         picture: The picture.
     """
-    return _load(objective)(peer_inputs).converged_loss(picture)
+    return _objective(objective, peer_inputs).converged_loss(picture)
+
+
+@functools.lru_cache(maxsize=1)
+def _objective(objective: str, peer_inputs: Path) -> PeerObjective:
+    """Return the objective, with its targets, that scores the pictures of one race."""
+    return _load(objective)(peer_inputs)
 
 
 def _load(objective: str) -> type[PeerObjective]:

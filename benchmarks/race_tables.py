@@ -48,7 +48,7 @@ This program starts from the photograph with its default optimiser and takes at 
 """Text above the table of medians."""
 
 DASH = "–"
-"""What stands for a target that was not reached."""
+"""Text of a cell whose target was not reached."""
 
 _LOSS, _LOSS_BY_US, _SECONDS = "target loss", "target loss by nst_tf", "target seconds"
 

@@ -1,4 +1,4 @@
-"""What a complete run of either side returns: its seconds, its loss curve and its snapshots."""
+"""The result of a complete run of either side: its seconds, its loss curve and its snapshots."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

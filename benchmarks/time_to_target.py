@@ -80,7 +80,7 @@ class _Race:
                 self._run_setting(setting, target)
         for name, overrides in TARGET_VARIANTS.items():
             if not self._is_measured(name):
-                steps = self._steps(TARGET_STEPS)
+                steps = self.benchmark.steps(TARGET_STEPS)
                 self._run_ours(name, self._overrides(*self.peer.objective_overrides, *overrides), steps, target)
 
     def _values(self, measurement: str, contestant: str) -> list[float]:
@@ -89,9 +89,6 @@ class _Race:
 
     def _is_measured(self, contestant: str) -> bool:
         return bool(self._values("target seconds", contestant))
-
-    def _steps(self, steps: int) -> int:
-        return max(1, round(self.benchmark.step_share * steps))
 
     def _overrides(self, *settings: str) -> tuple[str, ...]:
         return self.benchmark.overrides(self.size, *settings, pair=self.pair)
@@ -103,7 +100,7 @@ class _Race:
     def _run_default(self) -> None:
         """Run the published setting to its end, and record its loss curve and its picture's loss."""
         setting = self.peer.default
-        picture, steps = self._picture(setting.name), self._steps(setting.steps)
+        picture, steps = self._picture(setting.name), self.benchmark.steps(setting.steps)
         if setting.method is not None:
             run = self._run_in_pytorch(setting, picture)
         else:
@@ -122,7 +119,7 @@ class _Race:
         In PyTorch, it ends when it has taken longer than the program's best one so far, since it cannot be the best.
         """
         if setting.method is None:
-            steps = self._steps(setting.steps)
+            steps = self.benchmark.steps(setting.steps)
             self._run_ours(setting.name, self._setting_overrides(setting), steps, target)
             return
         picture = self._picture(setting.name)
@@ -137,7 +134,7 @@ class _Race:
         assert setting.method is not None
         sizes = [round(self.size * scale) for scale in setting.method.scales]
         inputs = [self.benchmark.peer_inputs(side, self.peer, self.pair) for side in sizes]
-        arguments = (inputs, setting.method, self._steps(setting.steps), picture, *limits)
+        arguments = (inputs, setting.method, self.benchmark.steps(setting.steps), picture, *limits)
         with worker_process() as call:
             run: PeerRun = call(RUNS + ":run_method", self.peer.objective, *arguments)
         return run

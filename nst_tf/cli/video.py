@@ -63,7 +63,7 @@ def compare_films(arguments: argparse.Namespace) -> Path | None:
     Raises:
         InputError: An option of runs was given, or see `nst_tf.video.comparison.write_comparison`.
     """
-    from nst_tf.video.comparison import find_films, write_comparison
+    from nst_tf.reports.finding import find_films
 
     if not any(find_films(folder)[0] for folder in arguments.folders):
         return None
@@ -71,6 +71,8 @@ def compare_films(arguments: argparse.Namespace) -> Path | None:
     for option, value in (of_runs | {"--spread": arguments.spread or None}).items():
         if value is not None:
             raise InputError(f"{option}: concerns runs, and the folders hold films: leave it out")
+    from nst_tf.video.comparison import write_comparison
+
     return write_comparison(arguments.folders, arguments.report)
 
 

@@ -99,7 +99,7 @@ def _network_mb(extractor: Extractor, height: int, width: int, backward: bool) -
     inner = [_simultaneous([picture, *(sizes[name] for name in segment)], backward) for segment in segments]
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
     kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
-    early = EARLY_GRADIENTS * sum(sizes[name] for name in set(extractor.layers.values())) if backward else 0.0
+    early = EARLY_GRADIENTS * _tapped_mb(extractor, sizes) if backward else 0.0
     return max(inner, default=0.0) + kept + early
 
 
@@ -112,7 +112,7 @@ def _tile_mb(extractor: Extractor, height: int, width: int, own: int, backward: 
     if tiling.count == 1:
         return _network_mb(extractor, height, width, backward)
     sizes = _feature_sizes(extractor, *tiling.window)
-    masked = sum(sizes[name] for name in set(extractor.layers.values()))
+    masked = _tapped_mb(extractor, sizes)
     return _network_mb(extractor, *tiling.window, backward) + masked + TILE_FIXED_MB + _weights_mb(extractor)
 
 
@@ -126,6 +126,11 @@ def _weights_mb(extractor: Extractor) -> float:
     weights = [] if extractor.model is None else extractor.model.weights
     values = sum(math.prod(weight.shape) for weight in weights)
     return WEIGHT_COPIES * FLOAT32_BYTES * values / MB
+
+
+def _tapped_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
+    """Return the MiB of the features that the losses read."""
+    return sum(sizes[name] for name in set(extractor.layers.values()))
 
 
 def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:

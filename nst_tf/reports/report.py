@@ -7,6 +7,7 @@ from pathlib import Path
 from nst_tf.reports.axes import Layout, build_layout
 from nst_tf.reports.choosing import Choice, choose
 from nst_tf.reports.comparison import compare_figures, pictured_steps, write_comparisons
+from nst_tf.reports.destination import naming_failures, report_folder
 from nst_tf.reports.documents import write_documents
 from nst_tf.reports.page_data import PageData, StepPicture
 from nst_tf.reports.pictures import FOLDER, Gallery
@@ -54,19 +55,14 @@ def write_report(
         InputError: A folder is missing, no folder contains a run, a column is not one of numbers, a limit is no number,
             or the report cannot be written.
     """
-    folder = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
+    folder = report_folder(folders, destination)
     require_folders(folders)
-    try:
-        with _only_writer(folder):
-            runs = find_runs(folders)
-            layout = build_layout(runs)
-            table = build_table(runs, layout)
-            choice = choose(table, best, at_most, at_least)
-            return _write_files(folder, _title(folders), runs, layout, table, choice, spread)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write the report '{folder}': {error.strerror or error}. Choose another folder."
-        ) from error
+    with naming_failures(folder), _only_writer(folder):
+        runs = find_runs(folders)
+        layout = build_layout(runs)
+        table = build_table(runs, layout)
+        choice = choose(table, best, at_most, at_least)
+        return _write_files(folder, _title(folders), runs, layout, table, choice, spread)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import resource
 import sys
 from pathlib import Path
 
+from nst_tf.system.gpu import is_gpu
 from nst_tf.system.memory_limits import MB, MemoryLimit, memory_limits
 from nst_tf.util.lazy import tf
 
@@ -28,7 +29,7 @@ def peak_memory_mb(device: str) -> float:
     Args:
         device: ``/GPU:N`` for the memory of that GPU, ``/CPU:0`` for the resident memory of this process.
     """
-    if device.startswith("/GPU"):
+    if is_gpu(device):
         return tf.config.experimental.get_memory_info(device.lstrip("/"))["peak"] / MB
     return peak_resident_mb() - max(0.0, _pool.highest_mb - _pool.peak_mb())
 
@@ -41,7 +42,7 @@ def reset_peak_memory(device: str) -> None:
     Args:
         device: ``/CPU:0`` or ``/GPU:N``.
     """
-    if device.startswith("/GPU"):
+    if is_gpu(device):
         tf.config.experimental.reset_memory_stats(device.lstrip("/"))
     else:
         _pool.reset()
@@ -95,7 +96,7 @@ def tightest_limit(device: str) -> MemoryLimit:
         device: ``/GPU:N`` for TensorFlow's limit on that GPU, ``/CPU:0`` for the least of machine, control groups and
             resource limits.
     """
-    if not device.startswith("/GPU"):
+    if not is_gpu(device):
         return memory_limits()[0]
     from tensorflow.python.client import device_lib
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ import numpy as np
 import pandas
 
 from nst_tf.reports.csv_text import csv_text
-from nst_tf.reports.reading import natural_key, require_folders
+from nst_tf.reports.destination import naming_failures, report_folder
+from nst_tf.reports.finding import find_films
+from nst_tf.reports.reading import require_folders
 from nst_tf.util.errors import InputError, message_of
 from nst_tf.util.files import make_folder, read_regular_file, write_atomically, write_text
 from nst_tf.util.parsing import LARGEST_TEXT
@@ -64,18 +65,6 @@ class Film:
     source: str
 
 
-def find_films(folder: str | Path) -> tuple[list[Path], list[Path]]:
-    """Return the folders of films in and below a folder, and those of runs that are no frames, in natural order."""
-    films: list[Path] = []
-    runs: list[Path] = []
-    for parent, children, files in os.walk(folder):
-        for name, found in (("video.json", films), ("run.json", runs)):
-            if name in files:
-                children.clear()
-                found.append(Path(parent))
-    return sorted(films, key=natural_key), sorted(runs, key=natural_key)
-
-
 def write_comparison(folders: Sequence[str | Path], destination: str | Path | None = None) -> Path:
     """Compare films in a folder of a page, a table and a plot.
 
@@ -99,13 +88,9 @@ def write_comparison(folders: Sequence[str | Path], destination: str | Path | No
     films = _read_films(paths)
     if not films:
         raise InputError(f"No film in '{paths[0]}' is finished: the command that began it continues it")
-    target = Path(destination or (Path(folders[0]) / "report" if len(folders) == 1 else Path("outputs/report")))
-    try:
+    target = report_folder(folders, destination)
+    with naming_failures(target):
         return _write_files(target, films)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write the report '{target}': {error.strerror or error}. Choose another folder."
-        ) from error
 
 
 def _films_in(folder: str | Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What TensorFlow and NVIDIA's driver say about a GPU, with their answers made up."""
+"""The description of a GPU, from made-up answers of TensorFlow and NVIDIA's driver."""
 
 import json
 

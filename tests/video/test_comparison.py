@@ -12,9 +12,10 @@ from PIL import Image
 
 from nst_tf.cli.video import compare_films
 from nst_tf.images import write_picture
+from nst_tf.reports.finding import find_films
 from nst_tf.util.errors import InputError
 from nst_tf.video import Consistency, Flow
-from nst_tf.video.comparison import find_films, write_comparison
+from nst_tf.video.comparison import write_comparison
 from nst_tf.video.consistency import warp
 from nst_tf.video.films import write_film
 from nst_tf.video.folder import VideoFolder
