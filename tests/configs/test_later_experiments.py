@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.config.inputs import with_pictures_read
+from nst_tf.losses import DRAW
 from nst_tf.losses.sliced_wasserstein import drawn_directions
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.terms import Draws, tapped_layers
@@ -33,7 +34,7 @@ class Case:
         evaluation = objective(tf.constant(image))
         self.terms = {key: float(value[0]) for key, value in evaluation.terms.items()}
         self.total, self.gradient = float(evaluation.total[0]), evaluation.gradient.numpy()
-        self.draw = draws.seed_of(self.losses["style"]) if self.losses["style"].draws else None
+        self.draw = draws.of(self.losses["style"]).get(DRAW)
         self.image, self.content = (each[0].astype(np.float64) for each in (image, content))
         self.F, self.P, self.S = (self._features(extractor, each) for each in (image, content, styles[0]))
 
