@@ -28,6 +28,7 @@ from nst_tf.backbones.sizes import smallest_input
 from nst_tf.backbones.symbolic import symbolic_model
 from nst_tf.backbones.weights import MissingWeights
 from nst_tf.backbones.workload import Workload, network_workload
+from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.checks import at_least, convert_fields
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras
@@ -151,7 +152,11 @@ class Backbone:
         return None if layer in self._keras_names() else counterpart(layer, self.layers_by_stage())
 
     def extractor(
-        self, layers: Sequence[str], precision: str = "float32", recompute: bool = False, *, transposed: bool = True
+        self,
+        layers: Sequence[str],
+        precision: str = "float32",
+        recompute: bool = False,
+        convolution: ConvolutionMethod = ConvolutionMethod.transposed,
     ) -> Extractor:
         """Build the network up to the deepest layer that is needed, with its weights.
 
@@ -162,7 +167,7 @@ class Backbone:
                 Features have the compute dtype of the policy; float16 features are converted to float32.
             recompute: Whether to keep only the features between `segments` and recompute the others in the backward
                 pass.
-            transposed: Whether wide convolutions are computed by `TransposedConv2D`, in float32 on a CPU.
+            convolution: Method of the wide convolutions, in float32 on a CPU.
 
         Returns:
             Function from a picture ``(B, H, W, 3)`` to ``{name: features (B, h, w, C)}``.
@@ -178,7 +183,7 @@ class Backbone:
         preprocess = PREPROCESSORS[self.preprocessing]
         if not keras_names:
             return Extractor(keras_names, None, lambda x: {}, [], preprocess)
-        model = self._model_with_weights(set(keras_names.values()), precision, transposed)
+        model = self._model_with_weights(set(keras_names.values()), precision, convolution)
         self._warn_if_preprocessing_differs()
         segments = split_into_segments(model) if recompute else [Segment(model)]
         network = chain_segments(segments) if recompute else functools.partial(model, training=False)
@@ -222,26 +227,26 @@ class Backbone:
     def workload(self, layers: Sequence[str], height: int, width: int) -> Workload:
         """Return the convolutions that lead to these layers, for pictures of one size; weights are not needed."""
         model = self._symbolic_part({self.resolve(layer) for layer in layers})
-        return network_workload(model, height, width, transposable=self.padding is Padding.zero)
+        return network_workload(model, height, width, zero_padding=self.padding is Padding.zero)
 
-    def _model_with_weights(self, names: set[str], precision: str, transposed: bool) -> Any:
+    def _model_with_weights(self, names: set[str], precision: str, convolution: ConvolutionMethod) -> Any:
         """Build the part of the network that leads to the layers named, frozen, and fill it with weights."""
-        from nst_tf.backbones.transposed_conv import cache_flipped_kernels
+        from nst_tf.backbones.surgery import prepare_kernels
 
         path = weights_.locate(self.weights, self.name, self.pretrained)
-        model = self._build(names, precision, transposed)
+        model = self._build(names, precision, convolution)
         if path is None:
             weights_.randomize(model, self.architecture(), self.seed)
         else:
             weights_.load(model, self.name, self.architecture(), path, self.missing_weights, self.seed)
-        cache_flipped_kernels(model)
+        prepare_kernels(model)
         return model
 
-    def _build(self, names: set[str], precision: str, transposed: bool) -> Any:
+    def _build(self, names: set[str], precision: str, convolution: ConvolutionMethod) -> Any:
         from nst_tf.backbones.surgery import clone_architecture
 
         part = self._symbolic_part(names)
-        return clone_architecture(part, self.pooling, self.padding, precision, frozen=True, transposed=transposed)
+        return clone_architecture(part, self.pooling, self.padding, precision, frozen=True, convolution=convolution)
 
     def _symbolic_part(self, names: set[str]) -> Any:
         """Return the part of the network that leads to the layers named, as a model without weights."""

@@ -1,13 +1,16 @@
 """Clones of Keras models with other pooling, padding or precision; `Backbone` and distillation make them."""
 
-# Importing `nst_tf.backbones` must not import TensorFlow or Keras, because settings are read without them. This module
-# and `transposed_conv` define subclasses of Keras layers and so need Keras at import. Therefore other modules of the
-# package import these two inside functions.
+# Importing `nst_tf.backbones` must not import TensorFlow or Keras, because settings are read without them. This module,
+# `transposed_conv` and `winograd` define subclasses of Keras layers and so need Keras at import. Therefore other
+# modules of the package import these three inside functions.
 
 from typing import Any
 
-from nst_tf.backbones import transposed_conv
+from nst_tf.backbones import transposed_conv, winograd
 from nst_tf.backbones.choices import Padding, Pooling
+from nst_tf.backbones.transposed_conv import TransposedConv2D
+from nst_tf.backbones.winograd import WinogradConv2D
+from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras, tf
 
@@ -123,6 +126,12 @@ PADDED: dict[Padding, dict[type, Any]] = {
 }
 """Class that replaces a padded layer, by Keras's class, for each padding."""
 
+METHOD_CLASSES: dict[ConvolutionMethod, Any] = {
+    ConvolutionMethod.transposed: TransposedConv2D,
+    ConvolutionMethod.winograd: WinogradConv2D,
+}
+"""Class that computes a convolution of a frozen network by a method."""
+
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
 
@@ -133,7 +142,7 @@ def clone_architecture(
     precision: str = "float32",
     *,
     frozen: bool = False,
-    transposed: bool = True,
+    convolution: ConvolutionMethod = ConvolutionMethod.transposed,
 ) -> Any:
     """Clone a model, with fresh weights, with the given pooling, padding and precision.
 
@@ -147,8 +156,8 @@ def clone_architecture(
             padding; ``zero`` leaves every layer as it is.
         precision: Keras's dtype policy of the layers; ``mixed_bfloat16`` computes in bfloat16 with float32 weights.
         frozen: Whether the clone is never trained. Then convolutions hold their weights in the type they compute in.
-        transposed: Whether `TransposedConv2D` replaces the wide convolutions of a frozen clone, see
-            `transposed_conv.should_transpose`.
+        convolution: Method of the wide convolutions of a frozen clone, see
+            `supported_methods`.
 
     Returns:
         A new ``keras.Model`` with the same layer names and the same structure of outputs.
@@ -161,7 +170,7 @@ def clone_architecture(
 
     def clone(operation: Any) -> Any:
         stored = precision.removeprefix("mixed_") if frozen and isinstance(operation, CONVOLUTIONS) else precision
-        return _clone_operation(operation, pooling, padding, stored, transposed=frozen and transposed)
+        return _clone_operation(operation, pooling, padding, stored, convolution if frozen else ConvolutionMethod.plain)
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.trainable = not frozen
@@ -176,7 +185,32 @@ def clone_with_weights(model: Any, pooling: Pooling, padding: Padding, precision
     return copy
 
 
-def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precision: str, *, transposed: bool) -> Any:
+def supported_methods(layer: Any) -> tuple[ConvolutionMethod, ...]:
+    """Return the methods by which a layer of a frozen network can be computed beside ``plain``, and may be faster."""
+    methods = {
+        ConvolutionMethod.transposed: transposed_conv.can_replace(layer),
+        ConvolutionMethod.winograd: winograd.can_replace(layer),
+    }
+    return tuple(method for method, can_replace in methods.items() if can_replace)
+
+
+def prepare_kernels(model: Any) -> None:
+    """Let the layers of a frozen model whose weights are final prepare their kernels."""
+    for layer in model.layers:
+        if isinstance(layer, TransposedConv2D | WinogradConv2D):
+            layer.prepare_kernel()
+
+
+def _class_of(layer: Any, precision: str, method: ConvolutionMethod) -> Any:
+    """Return the class of a layer of a frozen network under a method, which matters in float32 on a CPU alone."""
+    if precision != "float32" or tf.config.list_physical_devices("GPU"):
+        return type(layer)
+    return METHOD_CLASSES.get(method.for_layer(supported_methods(layer)), type(layer))
+
+
+def _clone_operation(
+    operation: Any, pooling: Pooling, padding: Padding, precision: str, convolution: ConvolutionMethod
+) -> Any:
     if not isinstance(operation, keras.layers.Layer):
         return type(operation).from_config(operation.get_config())
     config = {**operation.get_config(), "dtype": precision}
@@ -185,9 +219,7 @@ def _clone_operation(operation: Any, pooling: Pooling, padding: Padding, precisi
     if type(operation) in PADDED[padding] and _is_padded(operation):
         config |= {"padding": "valid"} if isinstance(operation, CONVOLUTIONS) else {}
         return PADDED[padding][type(operation)].from_config(config)
-    if transposed and transposed_conv.should_transpose(operation, precision):
-        return transposed_conv.TransposedConv2D.from_config(config)
-    return type(operation).from_config(config)
+    return _class_of(operation, precision, convolution).from_config(config)
 
 
 def _is_padded(layer: Any) -> bool:

@@ -23,7 +23,7 @@ class TransposedConv2D(keras.layers.Conv2D):
 
     flipped_kernel: tf.Tensor | None = None
 
-    def cache_flipped_kernel(self) -> None:
+    def prepare_kernel(self) -> None:
         """Compute the flipped kernel once; call it when the weights are final."""
         self.flipped_kernel = _flip(tf.convert_to_tensor(self.kernel))
 
@@ -33,15 +33,7 @@ class TransposedConv2D(keras.layers.Conv2D):
         return _convolve(inputs, kernel, _flip(kernel) if self.flipped_kernel is None else self.flipped_kernel)
 
 
-def should_transpose(layer: Any, precision: str) -> bool:
-    """Return whether `TransposedConv2D` replaces a layer of a frozen network: in float32 and without a GPU.
-
-    See `can_transpose` for the layers. `nst_tf.optimization.execution` measures whether the replacement is faster.
-    """
-    return precision == "float32" and not tf.config.list_physical_devices("GPU") and can_transpose(layer)
-
-
-def can_transpose(layer: Any) -> bool:
+def can_replace(layer: Any) -> bool:
     """Return whether `TransposedConv2D` computes the same as a layer and may be faster.
 
     The layer has at least `MIN_CHANNELS` channels, odd kernels above 1, stride 1 and zero padding.
@@ -67,13 +59,6 @@ def timed_call(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Callable[[],
     """
     flipped_kernel = _flip(kernel)
     return lambda: tf.nn.relu(tf.nn.bias_add(_transpose(x, flipped_kernel), bias))
-
-
-def cache_flipped_kernels(model: Any) -> None:
-    """Call `TransposedConv2D.cache_flipped_kernel` on every such layer of a model whose weights are final."""
-    for layer in model.layers:
-        if isinstance(layer, TransposedConv2D):
-            layer.cache_flipped_kernel()
 
 
 def _flip(kernel: tf.Tensor) -> tf.Tensor:

@@ -14,10 +14,14 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from nst_tf.backbones.graph import output_shapes
 from nst_tf.backbones.sizes import smallest_input
+from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.lazy import keras, tf
 
 LARGEST = 1e9
 """Largest number of floating-point operations of one timed convolution on a CPU; a larger one is timed in part."""
+
+WINOGRAD_FACTOR = 5
+"""Factor of that number for a convolution that Winograd's method can compute, whose products need many tiles."""
 
 COVERAGE = 0.8
 """Fraction of a network's work whose convolutions are timed."""
@@ -32,12 +36,21 @@ ELEMENT_COST = 500
 """Estimated cost of normalising and activating one value, which is bound by memory, in operations of a convolution."""
 
 
+WAYS = {
+    ConvolutionMethod.plain: ("forward", "backward"),
+    ConvolutionMethod.transposed: ("forward, transposed", "backward"),
+    ConvolutionMethod.winograd: ("forward, winograd", "backward, winograd"),
+}
+"""Names of the forward and of the backward pass of a convolution by a method, see `Part`."""
+
+
 class Part(NamedTuple):
     """One timed operation.
 
     Attributes:
         operation: Index of the operation in the workload.
-        way: ``forward``, ``transposed`` (the forward pass as `TransposedConv2D` computes it) or ``backward``.
+        way: ``forward``, ``backward``, or one of both by a method: ``forward, transposed``, ``forward, winograd``,
+            ``backward, winograd``.
         dtype: Name of the dtype, ``float32``, ``bfloat16`` or ``float16``.
     """
 
@@ -56,7 +69,7 @@ class Convolution:
         stride: Step of the kernel, in pixels.
         size: Height and width of the output.
         depthwise: Whether each channel has its own kernel.
-        transposable: Whether `TransposedConv2D` may replace the layer.
+        methods: Methods by which a frozen network can compute the layer beside ``plain``.
     """
 
     kernel: tuple[int, int]
@@ -64,7 +77,7 @@ class Convolution:
     stride: int
     size: tuple[int, int]
     depthwise: bool = False
-    transposable: bool = False
+    methods: tuple[ConvolutionMethod, ...] = ()
 
     @property
     def operations(self) -> float:
@@ -79,11 +92,12 @@ class Convolution:
 
     def cropped(self, largest: float = LARGEST) -> Convolution:
         """Return the convolution on a part of its input with at most so many operations."""
-        return replace(self, size=_cropped(self.size, self.operations, largest))
+        factor = WINOGRAD_FACTOR if ConvolutionMethod.winograd in self.methods else 1
+        return replace(self, size=_cropped(self.size, self.operations, factor * largest))
 
     def calls(self, dtype: str) -> dict[str, Callable[[], object]]:
         """Return the operations on tensors of a dtype, by the name of their way, see `Part`."""
-        from nst_tf.backbones import transposed_conv
+        from nst_tf.backbones import transposed_conv, winograd
 
         inputs, outputs = self.channels
         input_shape = [1, *(side * self.stride for side in self.size), inputs]
@@ -98,9 +112,12 @@ class Convolution:
             gradient = tf.raw_ops.Conv2DBackpropInput
         backward = functools.partial(gradient, input_sizes=input_shape, filter=kernel, out_backprop=upstream, **options)
         calls: dict[str, Callable[[], object]] = {"forward": forward, "backward": backward}
-        if self.transposable and dtype == "float32":
-            bias = tf.zeros([outputs], dtype)
-            calls["transposed"] = transposed_conv.timed_call(x, kernel, bias)
+        methods = self.methods if dtype == "float32" else ()
+        bias = tf.zeros([outputs], dtype)
+        if ConvolutionMethod.transposed in methods:
+            calls["forward, transposed"] = transposed_conv.timed_call(x, kernel, bias)
+        if ConvolutionMethod.winograd in methods:
+            calls |= winograd.timed_calls(x, kernel, bias, upstream)
         return calls
 
 
@@ -115,7 +132,7 @@ class Normalization:
 
     channels: int
     size: tuple[int, int]
-    transposable: ClassVar[bool] = False
+    methods: ClassVar[tuple[ConvolutionMethod, ...]] = ()
 
     @property
     def operations(self) -> float:
@@ -158,17 +175,17 @@ class Workload:
     largest: float = LARGEST
 
     @property
-    def has_transposable(self) -> bool:
-        """True if `TransposedConv2D` may replace a layer."""
-        return any(operation.transposable for operation, _ in self.operations)
+    def methods(self) -> set[ConvolutionMethod]:
+        """Methods by which a frozen network can compute some of its convolutions beside ``plain``."""
+        return {method for operation, _ in self.operations for method in operation.methods}
 
     def plain(self, largest: float) -> Workload:
-        """Return the workload without transposable convolutions, and with another `largest`."""
-        plain = [(replace(o, transposable=False) if isinstance(o, Convolution) else o, n) for o, n in self.operations]
+        """Return the workload with plain convolutions alone, and with another `largest`."""
+        plain = [(replace(o, methods=()) if isinstance(o, Convolution) else o, n) for o, n in self.operations]
         return Workload(tuple(plain), largest)
 
     def candidates(self, dtypes: Sequence[str]) -> dict[Part, Callable[[], object]]:
-        """Return all operations to be timed; float32 has the transposed ones too."""
+        """Return all operations to be timed; float32 has those of other methods too."""
         return {
             Part(index, way, dtype): call
             for index, (operation, _) in enumerate(self.operations)
@@ -176,37 +193,42 @@ class Workload:
             for way, call in operation.cropped(self.largest).calls(dtype).items()
         }
 
-    def seconds(self, measured: Mapping[Part, float], dtype: str, *, transposed: bool = False) -> float:
+    def seconds(
+        self,
+        measured: Mapping[Part, float],
+        dtype: str,
+        method: ConvolutionMethod = ConvolutionMethod.plain,
+    ) -> float:
         """Return the estimated seconds of a forward and a backward pass; infinity if an operation was not measured.
 
         Args:
             measured: Seconds of `candidates`.
             dtype: Name of the dtype.
-            transposed: Whether `TransposedConv2D` replaces the layers that it may replace.
+            method: Method of the convolutions that support it.
         """
         total = 0.0
         for index, (operation, count) in enumerate(self.operations):
-            forward = "transposed" if transposed and operation.transposable else "forward"
-            parts = (measured.get(Part(index, way, dtype), math.inf) for way in (forward, "backward"))
+            ways = WAYS[method.for_layer(operation.methods)]
+            parts = (measured.get(Part(index, way, dtype), math.inf) for way in ways)
             total += count * operation.operations / operation.cropped(self.largest).operations * sum(parts)
         return total
 
 
-def network_workload(model: Any, height: int, width: int, *, transposable: bool = True) -> Workload:
+def network_workload(model: Any, height: int, width: int, *, zero_padding: bool = True) -> Workload:
     """Return the operations that take `COVERAGE` of a model's work, at most `MOST_SHAPES` different ones.
 
     Args:
         model: A functional Keras model, channels last.
         height: Height of the picture, in pixels; at least the smallest side that the model can process is used.
         width: Width of the picture, in pixels; the same holds.
-        transposable: Whether the padding allows `TransposedConv2D`; reflect padding does not.
+        zero_padding: Whether the network pads with zeros, as all methods but ``plain`` do.
     """
     smallest = smallest_input(model)
     shapes = output_shapes(model, max(height, smallest), max(width, smallest))
     counts: Counter[Operation] = Counter(
         operation
         for layer, shape in zip(model.operations, shapes, strict=True)
-        for operation in _layer_operations(layer, shape, transposable)
+        for operation in _layer_operations(layer, shape, zero_padding)
     )
     ranked = sorted(counts.items(), key=lambda item: item[0].cost * item[1], reverse=True)
     bound = COVERAGE * sum(operation.cost * count for operation, count in ranked)
@@ -225,9 +247,9 @@ def _cropped(size: tuple[int, int], operations: float, largest: float) -> tuple[
     return height, width
 
 
-def _layer_operations(layer: Any, shape: Sequence[int], transposable: bool) -> Iterator[Operation]:
+def _layer_operations(layer: Any, shape: Sequence[int], zero_padding: bool) -> Iterator[Operation]:
     """Yield the operations of a layer with this output shape; a dense layer on channels is a convolution of 1×1."""
-    from nst_tf.backbones.transposed_conv import can_transpose
+    from nst_tf.backbones.surgery import supported_methods
 
     if isinstance(layer, keras.layers.BatchNormalization | keras.layers.LayerNormalization) and len(shape) == 4:
         yield Normalization(shape[-1], _sides(shape))
@@ -245,10 +267,8 @@ def _layer_operations(layer: Any, shape: Sequence[int], transposable: bool) -> I
         if isinstance(layer, keras.layers.SeparableConv2D):
             yield Convolution((1, 1), (inputs, layer.filters), 1, _sides(shape))
     elif layer.groups == 1:
-        transposable = transposable and can_transpose(layer)
-        yield Convolution(
-            tuple(layer.kernel_size), (inputs, layer.filters), stride, _sides(shape), transposable=transposable
-        )
+        methods = supported_methods(layer) if zero_padding else ()
+        yield Convolution(tuple(layer.kernel_size), (inputs, layer.filters), stride, _sides(shape), methods=methods)
 
 
 def _sides(shape: Sequence[int]) -> tuple[int, int]:

@@ -86,7 +86,7 @@ def build_trainer(
     """
     execution = execution or training_execution(settings)
     precision = execution.precision
-    teacher = settings.teacher.extractor(TAPS, precision, transposed=execution.transposed_conv)
+    teacher = settings.teacher.extractor(TAPS, precision, convolution=execution.convolution)
     student = Student(_teacher_channels(settings), precision)
     if state is None:
         explained = prune(student, settings.teacher, _start_batches(settings, pictures), precision)

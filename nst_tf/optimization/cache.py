@@ -66,7 +66,7 @@ class RunCache:
     def extractor(self, backbone: Backbone, layers: Sequence[str], runtime: Runtime, execution: Execution) -> Extractor:
         """Return `Backbone.extractor` for these layers, the kept one for equal settings, weights and runtime."""
         weights = tuple(backbone.identity().items()) if layers else ()
-        how = (execution.precision, execution.transposed_conv)
+        how = (execution.precision, execution.convolution)
         key = (repr(backbone.static_config()), weights, tuple(layers), repr(runtime), how)
         if (found := self._extractors.find(key)) is not None:
             return found
@@ -74,9 +74,7 @@ class RunCache:
             cache.drop_unused()
         self._passes.clear()
         self._free_dropped_loops()
-        extractor = backbone.extractor(
-            layers, execution.precision, runtime.recompute, transposed=execution.transposed_conv
-        )
+        extractor = backbone.extractor(layers, execution.precision, runtime.recompute, execution.convolution)
         return self._extractors.put(key, extractor)
 
     def objective(

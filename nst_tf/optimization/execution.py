@@ -22,13 +22,20 @@ from nst_tf.system.failures import is_out_of_memory
 from nst_tf.system.gpu import gpu_identity, is_gpu
 from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once, synchronised
 from nst_tf.system.memory import reset_peak_memory
-from nst_tf.system.runtime import Precision, Runtime, used_threads
+from nst_tf.system.runtime import ConvolutionMethod, Precision, Runtime, used_threads
 from nst_tf.util.lazy import tf
 
 log = logging.getLogger(__name__)
 
-FLOAT32, TRANSPOSED, BFLOAT16, FLOAT16 = "float32", "float32, transposed", "mixed_bfloat16", "mixed_float16"
-"""Names of the candidates in measurements and records."""
+FLOAT32, BFLOAT16, FLOAT16 = "float32", "mixed_bfloat16", "mixed_float16"
+"""Names of the precisions in measurements and records."""
+
+METHODS = {
+    ConvolutionMethod.plain: FLOAT32,
+    ConvolutionMethod.transposed: f"{FLOAT32}, transposed",
+    ConvolutionMethod.winograd: f"{FLOAT32}, winograd",
+}
+"""Names of float32 with each method of wide convolutions in measurements and records."""
 
 PRECISIONS = tuple(choice.value for choice in Precision if choice is not Precision.auto)
 """Precisions in which a run can compute."""
@@ -74,14 +81,14 @@ class Execution:
 
     Attributes:
         precision: Keras's dtype policy of the layers.
-        transposed_conv: Whether `TransposedConv2D` replaces wide convolutions in float32.
+        convolution: Method of wide convolutions in float32 on a CPU.
         decided_by: ``setting``, ``resumed run``, ``sweep``, ``measurement`` or ``properties of the device``.
         seconds: Measured seconds of a forward and a backward pass of the convolutions, by candidate; empty if nothing
             was measured.
     """
 
     precision: str
-    transposed_conv: bool = True
+    convolution: ConvolutionMethod = ConvolutionMethod.transposed
     decided_by: str = "setting"
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -89,14 +96,14 @@ class Execution:
         """Return the entry ``execution`` of `run.json`."""
         return {
             "decided_by": self.decided_by,
-            "transposed_conv": self.transposed_conv,
+            "convolution": self.convolution.value,
             "threads": used_threads(),
             "measured_seconds": {name: float(f"{value:.4g}") for name, value in self.seconds.items()},
         }
 
     def describe(self) -> str:
         """Return precision and reason in one line: ``mixed_bfloat16 (measurement: 2.1 times as fast as float32)``."""
-        others = {FLOAT32: min(self.seconds.get(name, math.inf) for name in (FLOAT32, TRANSPOSED))}
+        others = {FLOAT32: min(self.seconds.get(name, math.inf) for name in METHODS.values())}
         others |= {name: self.seconds.get(name, math.inf) for name in (BFLOAT16, FLOAT16)}
         own = others.pop(self.precision, math.inf)
         name = FLOAT32 if FLOAT32 in others else min(others, key=lambda name: others[name])
@@ -151,10 +158,20 @@ def _recorded(record: Mapping[str, Any], runtime: Runtime) -> Execution | None:
         return None
     if runtime.precision not in (Precision.auto, Precision(precision)):
         return None
-    transposed = execution.get("transposed_conv") if isinstance(execution, dict) else None
-    if runtime.transposed_conv is not None or not isinstance(transposed, bool):
-        transposed = runtime.transposed_conv is not False
-    return Execution(precision, transposed, "resumed run")
+    method = runtime.convolution
+    if method is ConvolutionMethod.auto:
+        method = _recorded_method(execution if isinstance(execution, dict) else {})
+    return Execution(precision, method, "resumed run")
+
+
+def _recorded_method(execution: Mapping[str, Any]) -> ConvolutionMethod:
+    """Return the method of wide convolutions in the entry ``execution`` of `run.json`, also of version 0.2.0."""
+    named = {method.value: method for method in METHODS}
+    recorded = execution.get("convolution")
+    if isinstance(recorded, str) and recorded in named:
+        return named[recorded]
+    is_plain = execution.get("transposed_conv") is False
+    return ConvolutionMethod.plain if is_plain else ConvolutionMethod.transposed
 
 
 @dataclass(frozen=True)
@@ -178,13 +195,13 @@ class Convolutions:
         expected = self.runtime.policy()
         seconds = self.seconds()
         if not seconds:
-            return Execution(expected, self._transposed(seconds), "properties of the device")
-        transposed = self._transposed(seconds)
-        float32 = seconds.get(TRANSPOSED if transposed and TRANSPOSED in seconds else FLOAT32, math.inf)
+            return Execution(expected, self._method(seconds), "properties of the device")
+        method = self._method(seconds)
+        float32 = seconds.get(METHODS[method], seconds.get(FLOAT32, math.inf))
         choices = {FLOAT32: float32} | {name: seconds[name] for name in (BFLOAT16, FLOAT16) if name in seconds}
         if self.backbone.homogeneous or self._on_gpu:
-            return Execution(fastest(choices, expected), transposed, "measurement", seconds)
-        return Execution(fastest(choices, FLOAT32, UNTIMED_MARGIN), transposed, "measurement", seconds)
+            return Execution(fastest(choices, expected), method, "measurement", seconds)
+        return Execution(fastest(choices, FLOAT32, UNTIMED_MARGIN), method, "measurement", seconds)
 
     def precision_record(self) -> dict[str, Any]:
         """Return the fastest precision with the reason, for the folder of a sweep."""
@@ -193,9 +210,9 @@ class Convolutions:
 
     def execution(self, precision: str, decided_by: str) -> Execution:
         """Return the execution in a given precision; float32 needs a measurement if there are wide convolutions."""
-        open_choice = precision == FLOAT32 and self.runtime.transposed_conv is None
-        seconds = self.seconds() if open_choice and self._can_measure() and self._has_transposable() else {}
-        return Execution(precision, self._transposed(seconds), decided_by, seconds)
+        open_choice = precision == FLOAT32 and self.runtime.convolution is ConvolutionMethod.auto
+        seconds = self.seconds() if open_choice and self._can_measure() and self._workload().methods else {}
+        return Execution(precision, self._method(seconds), decided_by, seconds)
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds by candidate; empty if nothing can be measured here.
@@ -219,17 +236,15 @@ class Convolutions:
     def _can_measure(self) -> bool:
         return bool(self.layers) and is_enabled()
 
-    def _transposed(self, seconds: Mapping[str, float]) -> bool:
-        if self.runtime.transposed_conv is not None:
-            return self.runtime.transposed_conv
-        ways = {name: seconds[name] for name in (FLOAT32, TRANSPOSED) if name in seconds}
-        return fastest(ways, TRANSPOSED) == TRANSPOSED or TRANSPOSED not in ways
-
-    def _has_transposable(self) -> bool:
-        return self._workload().has_transposable
+    def _method(self, seconds: Mapping[str, float]) -> ConvolutionMethod:
+        """Return the method that is set, or else the fastest; without a choice of methods, ``transposed``."""
+        if self.runtime.convolution is not ConvolutionMethod.auto:
+            return self.runtime.convolution
+        measured = {method: seconds[name] for method, name in METHODS.items() if name in seconds}
+        return fastest(measured if len(measured) > 1 else {}, ConvolutionMethod.transposed)
 
     def _workload(self) -> Workload:
-        """Return the operations to be timed; on a GPU they are larger, and no convolution is transposed there."""
+        """Return the operations to be timed; on a GPU they are larger, and convolutions are plain there."""
         workload = self.backbone.workload(self.layers, *self._square())
         return workload.plain(GPU_LARGEST) if self._on_gpu else workload
 
@@ -247,8 +262,7 @@ class Convolutions:
             parts = _measured_parts(workload.candidates(list(dtypes.values())), GPU_CALLS if self._on_gpu else 1)
         reset_peak_memory(device)
         seconds = {name: workload.seconds(parts, dtype) for name, dtype in dtypes.items()}
-        if workload.has_transposable:
-            seconds[TRANSPOSED] = workload.seconds(parts, "float32", transposed=True)
+        seconds |= {METHODS[method]: workload.seconds(parts, "float32", method) for method in workload.methods}
         return {name: value for name, value in seconds.items() if math.isfinite(value)}
 
     def _key(self) -> dict[str, Any]:
@@ -264,7 +278,7 @@ class Convolutions:
 
     def _processor_key(self) -> dict[str, Any]:
         return {
-            "measured": "convolutions, version 1",
+            "measured": "convolutions, version 2",
             **hardware.processor_identity(),
             "threads": used_threads(),
             "library_variables": _environment(LIBRARY_VARIABLES),

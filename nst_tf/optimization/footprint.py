@@ -72,8 +72,8 @@ def needed_mb(
     The forward pass keeps the features of every layer for the backward pass, and float32 copies of those that the
     losses read in lower precision. The backward pass also holds the gradients of the two largest, and some of those of
     the layers that the losses read, which TensorFlow may compute as soon as the losses are known. A network in segments
-    keeps the output of each segment, and the inner features of one segment at a time. `fixed_mb` is independent of the
-    picture.
+    keeps the output of each segment, and the inner features of one segment at a time. A convolution by Winograd's
+    method also needs its tiles. `fixed_mb` is independent of the picture.
 
     Args:
         extractor: The network.
@@ -100,7 +100,7 @@ def _network_mb(extractor: Extractor, height: int, width: int, backward: bool) -
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
     kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
     early = EARLY_GRADIENTS * _tapped_mb(extractor, sizes) if backward else 0.0
-    return max(inner, default=0.0) + kept + early
+    return max(inner, default=0.0) + kept + early + _workspace_mb(extractor, sizes)
 
 
 def _tile_mb(extractor: Extractor, height: int, width: int, own: int, backward: bool) -> float:
@@ -126,6 +126,13 @@ def _weights_mb(extractor: Extractor) -> float:
     weights = [] if extractor.model is None else extractor.model.weights
     values = sum(math.prod(weight.shape) for weight in weights)
     return WEIGHT_COPIES * FLOAT32_BYTES * values / MB
+
+
+def _workspace_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
+    """Return the MiB of the tiles of one convolution by Winograd's method, the largest, in its input and its output."""
+    layers = [] if extractor.model is None else extractor.model.layers
+    tiles = [sizes[layer.name] * layer.tiles_size for layer in layers if hasattr(layer, "tiles_size")]
+    return 2 * max(tiles, default=0.0)
 
 
 def _tapped_mb(extractor: Extractor, sizes: dict[str, float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -30,6 +31,29 @@ class Precision(Enum):
     float32 = "float32"
     mixed_bfloat16 = "mixed_bfloat16"
     mixed_float16 = "mixed_float16"
+
+
+class ConvolutionMethod(Enum):
+    """Method of the wide convolutions of a frozen network, in float32 on a CPU. Results differ by rounding alone.
+
+    - ``auto``: the fastest on the machine, by a measurement, see `nst_tf.optimization.execution`; without a
+      measurement, ``transposed``.
+    - ``plain``: as Keras computes them.
+    - ``transposed``: as the transpose of a convolution, see `nst_tf.backbones.transposed_conv`.
+    - ``winograd``: 3×3 kernels by Winograd's method, see `nst_tf.backbones.winograd`, and others as ``transposed``.
+    """
+
+    auto = "auto"
+    plain = "plain"
+    transposed = "transposed"
+    winograd = "winograd"
+
+    def for_layer(self, supported: Container[ConvolutionMethod]) -> ConvolutionMethod:
+        """Return the method, not ``auto``, of a layer that supports these methods beside ``plain``."""
+        if self in supported:
+            return self
+        falls_back = self is ConvolutionMethod.winograd and ConvolutionMethod.transposed in supported
+        return ConvolutionMethod.transposed if falls_back else ConvolutionMethod.plain
 
 
 BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
@@ -61,8 +85,7 @@ class Runtime:
 
     Attributes:
         precision: Dtype of the network, see `Precision`. Default ``auto``.
-        transposed_conv: Whether wide convolutions are computed as the transpose of a convolution, in float32 on a CPU.
-            None, the default, measures which way is faster. The results differ by rounding alone.
+        convolution: Method of wide convolutions in float32 on a CPU, see `ConvolutionMethod`. Default ``auto``.
         recompute: Whether the backward pass computes most features again instead of keeping them. That costs a third
             more time and saves memory, see docs/benchmarks.md. Default off.
         device: ``cpu``, ``gpu:N``, or ``auto`` for the first GPU if there is one and else the CPU. Default ``auto``.
@@ -79,8 +102,9 @@ class Runtime:
     """
 
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
-    transposed_conv: bool | None = field(
-        default=None, metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, method="optimize")
+    convolution: ConvolutionMethod = field(
+        default=ConvolutionMethod.auto,
+        metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, method="optimize"),
     )
     recompute: bool = field(default=False, metadata=role(method="optimize"))
     device: str = field(default="auto", metadata=role(in_run_name=False, in_sweep_name=False))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.backbones import VGG19, transposed_conv
+from nst_tf.backbones import VGG19
 from nst_tf.backbones.surgery import Padding, Pooling, clone_with_weights
 from nst_tf.backbones.transposed_conv import TransposedConv2D
 
@@ -25,7 +25,7 @@ def plain_and_transposed(kernel_size, cached):
     for layer in layers:
         layer.set_weights(weights)
     if cached:
-        layers[1].cache_flipped_kernel()
+        layers[1].prepare_kernel()
     return layers
 
 
@@ -55,17 +55,3 @@ def test_only_wide_convolutions_of_frozen_networks_are_transposed_and_only_on_cp
     trainable = clone_with_weights(keras.applications.VGG19(weights=None, include_top=False), Pooling.max, Padding.zero)
     assert not any(isinstance(layer, TransposedConv2D) for layer in trainable.layers)
     assert trainable.trainable_variables
-
-
-@pytest.mark.parametrize(
-    "options", [{"strides": 2}, {"dilation_rate": 2}, {"groups": 2}, {"padding": "valid"}, {"kernel_size": 1}]
-)
-def test_convolutions_with_other_options_are_not_transposed(options, monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda device=None: [])
-    x = keras.Input((None, None, transposed_conv.MIN_CHANNELS))
-    usual = {"filters": 4, "kernel_size": 3, "padding": "same"}
-    plain, other = keras.layers.Conv2D(**usual), keras.layers.Conv2D(**(usual | options))
-    plain(x), other(x)
-    assert transposed_conv.should_transpose(plain, "float32")
-    assert not transposed_conv.should_transpose(plain, "bfloat16")
-    assert not transposed_conv.should_transpose(other, "float32")

@@ -1,6 +1,7 @@
 """The convolutions that are timed for a network: their shapes by hand, their cost, and the estimated seconds."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ import tensorflow as tf
 
 from nst_tf.backbones import VGG19, InceptionV3, MobileNet, VGG19Lite
 from nst_tf.backbones.workload import Convolution, Normalization, Part, Workload
+from nst_tf.system.runtime import ConvolutionMethod
 
 LAYERS = ["conv1_1", "conv4_2", "conv5_1"]
-SMALL = Convolution((3, 3), (256, 4), 1, (6, 5), transposable=True)
+SMALL = Convolution((3, 3), (256, 4), 1, (6, 5), methods=(ConvolutionMethod.transposed,))
 
 
 def test_vgg19_is_timed_by_the_convolutions_that_take_four_fifths_of_its_work():
@@ -23,12 +25,12 @@ def test_vgg19_is_timed_by_the_convolutions_that_take_four_fifths_of_its_work():
     # The whole network has 361152 multiplications per pixel, each with an addition.
     work = sum(count * convolution.operations for convolution, count in workload.operations)
     assert 0.8 <= work / (2 * 361152 * 256**2) < 0.85
-    assert workload.has_transposable
+    assert workload.methods == {ConvolutionMethod.transposed, ConvolutionMethod.winograd}
 
 
 def test_reflect_padding_and_narrow_networks_have_no_transposable_convolution():
-    assert not VGG19(weights="random", padding="reflect").workload(LAYERS, 64, 64).has_transposable
-    assert not VGG19Lite().workload(LAYERS, 64, 64).has_transposable
+    assert not VGG19(weights="random", padding="reflect").workload(LAYERS, 64, 64).methods
+    assert not VGG19Lite().workload(LAYERS, 64, 64).methods
 
 
 def test_depthwise_convolutions_and_normalisations_belong_to_the_workload():
@@ -55,13 +57,15 @@ def test_a_large_convolution_is_timed_on_a_part_of_its_input():
     assert part.size[0] == pytest.approx(2 * part.size[1], abs=1)
     assert part.operations == pytest.approx(1e9, rel=0.03)
     assert SMALL.cropped() == SMALL
+    fast = replace(whole, methods=(ConvolutionMethod.winograd,))
+    assert fast.cropped().operations == pytest.approx(5e9, rel=0.03)
 
 
 def test_a_plain_workload_has_no_transposed_call_and_its_own_largest_operation():
     large = Convolution((3, 3), (64, 64), 1, (512, 256))
     workload = Workload(((SMALL, 3), (large, 1)))
     plain = workload.plain(largest=2e10)
-    assert not plain.has_transposable
+    assert not plain.methods
     assert [count for _, count in plain.operations] == [3, 1]
     assert large.cropped(2e10) == large
     measured = {Part(n, way, "float16"): 0.5 for n in (0, 1) for way in ("forward", "backward")}
@@ -72,15 +76,19 @@ def test_a_plain_workload_has_no_transposed_call_and_its_own_largest_operation()
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_timed_calls_compute_a_convolution_forward_and_backward(stride):
-    convolution = Convolution((3, 3), (256, 4), stride, (4, 5), transposable=stride == 1)
+    methods = (ConvolutionMethod.transposed, ConvolutionMethod.winograd) if stride == 1 else ()
+    convolution = Convolution((3, 3), (256, 4), stride, (4, 5), methods=methods)
     calls = convolution.calls("float32")
-    assert set(calls) == {"forward", "backward"} | ({"transposed"} if stride == 1 else set())
+    by_method = {"forward, transposed", "forward, winograd", "backward, winograd"}
+    assert set(calls) == {"forward", "backward"} | (by_method if methods else set())
     forward = calls["forward"]().numpy()
     assert forward.shape == (1, 4, 5, 4)
     np.testing.assert_allclose(forward[0, 1, 1], 9 * 256 * 0.5 * 0.01, rtol=1e-4)
     assert calls["backward"]().shape == (1, 4 * stride, 5 * stride, 256)
-    if stride == 1:
-        np.testing.assert_allclose(calls["transposed"](), forward, rtol=1e-4)
+    if methods:
+        for method in methods:
+            np.testing.assert_allclose(calls[f"forward, {method.value}"](), forward, rtol=1e-4)
+        np.testing.assert_allclose(calls["backward, winograd"](), calls["backward"](), rtol=1e-4)
 
 
 def test_the_timed_calls_of_a_depthwise_convolution_compute_in_bfloat16():
@@ -97,13 +105,15 @@ def test_the_seconds_of_a_network_are_the_sum_over_its_layers():
     workload = Workload(((SMALL, 3), (large, 1)))
     scale = large.operations / large.cropped().operations
     measured = {
-        **{Part(0, "forward", "float32"): 0.5, Part(0, "transposed", "float32"): 0.25},
+        **{Part(0, "forward", "float32"): 0.5, Part(0, "forward, transposed", "float32"): 0.25},
         **{Part(0, "backward", "float32"): 1.0},
         **{Part(1, "forward", "float32"): 0.1, Part(1, "backward", "float32"): 0.2},
         **{Part(0, "forward", "bfloat16"): 0.1, Part(0, "backward", "bfloat16"): 0.1},
     }
     assert workload.seconds(measured, "float32") == pytest.approx(3 * 1.5 + scale * 0.3)
-    assert workload.seconds(measured, "float32", transposed=True) == pytest.approx(3 * 1.25 + scale * 0.3)
+    assert workload.seconds(measured, "float32", ConvolutionMethod.transposed) == pytest.approx(3 * 1.25 + scale * 0.3)
+    by_winograd = workload.seconds(measured, "float32", ConvolutionMethod.winograd)
+    assert by_winograd == pytest.approx(3 * 1.25 + scale * 0.3)  # which no layer supports
     assert math.isinf(workload.seconds(measured, "bfloat16"))  # the second one could not be computed
 
 

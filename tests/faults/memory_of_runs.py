@@ -44,7 +44,7 @@ def main(runs: int, keeps: bool, folder: Path) -> None:
             },
             optimizer=optimizer,
             image=Canvas(size=size),
-            runtime=Runtime(precision="float32", transposed_conv=False),
+            runtime=Runtime(precision="float32", convolution="plain"),
             tracking={},
         )
         stylize(config, folder / str(seed), cache=cache)

@@ -30,6 +30,7 @@ def measure(
     scales: tuple[float, ...] = (1.0,),
     fit_memory: bool = False,
     tile: str = "off",
+    convolution: str = "transposed",
 ) -> dict[str, float]:
     """Return estimate, growth and peak in MiB, over the targets and steps until all curvature pairs are in use.
 
@@ -44,6 +45,7 @@ def measure(
         scales: See `Schedule`.
         fit_memory: Whether the problem is made small enough for the memory that is available.
         tile: See `Canvas`.
+        convolution: See `Runtime`; not measured, because a measurement takes memory of its own.
     """
     config = Config(
         content="sample:cat",
@@ -58,7 +60,7 @@ def measure(
             device="cpu",
             threads=2,
             recompute=recompute,
-            transposed_conv=True,  # not measured, because a measurement takes memory of its own
+            convolution=convolution,  # type: ignore[arg-type]  # `Runtime` converts the name
         ),
     )
     device = config.runtime.prepare()

@@ -13,26 +13,28 @@ from nst_tf.backbones.workload import Part
 from nst_tf.optimization import execution
 from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
 from nst_tf.system import hardware, measurement
-from nst_tf.system.runtime import Runtime
+from nst_tf.system.runtime import ConvolutionMethod, Runtime
 
 VGG, LITE = VGG19(weights="random"), VGG19Lite()
 WIDE = ["conv4_1", "conv4_2"]
 CPU = Runtime(device="cpu")
+PLAIN, TRANSPOSED = ConvolutionMethod.plain, ConvolutionMethod.transposed
 
 
 class Timer:
     """Takes the place of `measure`: the seconds of an operation depend on its dtype and way alone."""
 
-    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0, float16=1.0):
+    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0, winograd=1.0, float16=1.0):
         self.calls, self.factors = 0, {"float32": float32, "bfloat16": bfloat16, "float16": float16}
-        self.transposed = transposed
+        self.methods = {"transposed": transposed, "winograd": winograd}
 
     def __call__(self, candidates):
         self.calls += 1
         return {part: self.seconds(part) for part in candidates if self.factors[part.dtype]}
 
     def seconds(self, part: Part):
-        return 1e-3 * (self.transposed if part.way == "transposed" else self.factors[part.dtype])
+        method = part.way.partition(", ")[2]
+        return 1e-3 * self.methods.get(method, self.factors[part.dtype])
 
 
 @pytest.fixture
@@ -108,10 +110,10 @@ def test_a_gpu_is_measured_in_three_precisions_and_its_capability_decides_within
     assert chosen.seconds.keys() == {names[dtype] for dtype, value in seconds.items() if value}
 
 
-def test_no_convolution_is_transposed_on_a_gpu(timer, gpu):
-    found = timer(transposed=0.1)
+def test_convolutions_are_plain_on_a_gpu(timer, gpu):
+    found = timer(transposed=0.1, winograd=0.1)
     chosen = choose_execution(VGG, WIDE, Runtime(), (64, 64))
-    assert "float32, transposed" not in chosen.seconds
+    assert not {"float32, transposed", "float32, winograd"} & chosen.seconds.keys()
     assert choose_execution(VGG, WIDE, Runtime("float32"), (64, 64)) == Execution("float32")
     assert found.calls == 1
 
@@ -149,7 +151,7 @@ def test_memory_that_ends_during_a_measurement_leaves_the_choice_to_the_device(t
     timer()
     monkeypatch.setattr(execution, "measure", exhaust)
     chosen = choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64))
-    assert chosen == Execution("mixed_bfloat16", True, "properties of the device")
+    assert chosen == Execution("mixed_bfloat16", TRANSPOSED, "properties of the device")
     found = timer(float16=0.5)
     assert choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64)).precision == "mixed_float16"
     assert found.calls == 1  # nothing was kept
@@ -161,29 +163,42 @@ def test_bfloat16_needs_an_advantage_in_a_network_that_is_not_timed_wholly(timer
     assert choose_execution(MobileNet(weights="random"), ["stage1"], CPU, (64, 64)).precision == precision
 
 
-@pytest.mark.parametrize(("transposed", "expected"), [(0.5, True), (1.5, False), (1.02, True)])
-def test_wide_convolutions_are_transposed_where_that_is_faster(timer, transposed, expected):
-    timer(transposed=transposed, bfloat16=9.0)
+@pytest.mark.parametrize(
+    ("transposed", "winograd", "expected"),
+    [
+        (0.5, 1.0, "transposed"),
+        (1.5, 1.2, "plain"),
+        (1.02, 1.0, "transposed"),  # noise
+        (0.5, 0.3, "winograd"),
+        (1.5, 0.8, "winograd"),
+    ],
+)
+def test_wide_convolutions_have_the_fastest_method(timer, transposed, winograd, expected):
+    timer(transposed=transposed, winograd=winograd, bfloat16=9.0)
     chosen = choose_execution(VGG, WIDE, CPU, (64, 64))
-    assert (chosen.precision, chosen.transposed_conv) == ("float32", expected)
-    names = {type(layer).__name__ for layer in VGG.extractor(WIDE, transposed=chosen.transposed_conv).model.layers}
-    assert ("TransposedConv2D" in names) == expected
+    assert (chosen.precision, chosen.convolution.value) == ("float32", expected)
+    names = {type(layer).__name__ for layer in VGG.extractor(WIDE, convolution=chosen.convolution).model.layers}
+    fast = {"transposed": "TransposedConv2D", "winograd": "WinogradConv2D"}
+    assert names & set(fast.values()) == ({fast[expected]} if expected in fast else set())
 
 
-def test_the_faster_way_of_float32_is_compared_with_bfloat16(timer):
-    timer({"avx2"}, float32=1.0, bfloat16=0.9, transposed=0.1)
+@pytest.mark.parametrize("method", ["transposed", "winograd"])
+def test_the_fastest_method_of_float32_is_compared_with_bfloat16(timer, method):
+    timer({"avx2"}, float32=1.0, bfloat16=0.9, **{method: 0.1})
     assert choose_execution(VGG, WIDE, CPU, (64, 64)).precision == "float32"
 
 
 def test_a_setting_is_kept_and_measured_only_where_a_choice_is_open(timer):
-    found = timer(transposed=2.0)
+    found = timer(transposed=2.0, winograd=3.0)
     for precision in ("mixed_bfloat16", "mixed_float16"):
         assert choose_execution(VGG, WIDE, Runtime(precision), (64, 64)) == Execution(precision)
     assert choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64)) == Execution("float32")
-    assert choose_execution(VGG, WIDE, Runtime("float32", transposed_conv=True), (64, 64)) == Execution("float32")
+    for method in (TRANSPOSED, ConvolutionMethod.winograd):
+        set_by_hand = Runtime("float32", convolution=method)
+        assert choose_execution(VGG, WIDE, set_by_hand, (64, 64)) == Execution("float32", method)
     assert found.calls == 0
     chosen = choose_execution(VGG, WIDE, Runtime("float32"), (64, 64))
-    assert (chosen.precision, chosen.transposed_conv, chosen.decided_by) == ("float32", False, "setting")
+    assert (chosen.precision, chosen.convolution, chosen.decided_by) == ("float32", PLAIN, "setting")
     assert found.calls == 1
 
 
@@ -208,7 +223,7 @@ def test_without_a_measurement_the_properties_of_the_device_decide(timer, monkey
     assert choose_execution(LITE, [], CPU, (64, 64)).precision == "mixed_bfloat16"  # no network
     monkeypatch.setenv(measurement.MEASURE_VARIABLE, "0")
     chosen = choose_execution(VGG, WIDE, CPU, (64, 64))
-    assert chosen == Execution("mixed_bfloat16", True, "properties of the device")
+    assert chosen == Execution("mixed_bfloat16", TRANSPOSED, "properties of the device")
     assert found.calls == 0
 
 
@@ -224,13 +239,26 @@ def test_the_runs_of_a_sweep_share_the_precision_of_the_first_one(timer, tmp_pat
     assert (kept["precision"], kept["decided_by"]) == ("float32", "measurement")
 
 
-def test_a_resumed_run_keeps_precision_and_convolution(timer, tmp_path):
-    found = timer()
-    record = {"precision": "mixed_bfloat16", "execution": {"transposed_conv": False, "threads": 2}}
-    expected = Execution("mixed_bfloat16", False, "resumed run")
+@pytest.mark.parametrize(
+    ("recorded", "method"),
+    [
+        ({"convolution": "winograd"}, ConvolutionMethod.winograd),
+        ({"convolution": "plain"}, PLAIN),
+        ({"convolution": "other"}, TRANSPOSED),
+        ({"transposed_conv": False}, PLAIN),  # of version 0.2.0
+        ({"transposed_conv": True}, TRANSPOSED),
+        ({}, TRANSPOSED),
+    ],
+)
+def test_a_resumed_run_keeps_precision_and_convolution(timer, tmp_path, recorded, method):
+    found = timer(winograd=0.1)
+    record = {"precision": "mixed_bfloat16", "execution": recorded | {"threads": 2}}
+    expected = Execution("mixed_bfloat16", method, "resumed run")
     assert choose_execution(VGG, WIDE, CPU, (64, 64), record, tmp_path) == expected
     assert choose_execution(VGG, WIDE, Runtime("mixed_bfloat16"), (64, 64), record) == expected
-    assert choose_execution(VGG, WIDE, CPU, (64, 64), {"precision": "float32"}).transposed_conv  # of version 0.2.0
+    assert choose_execution(VGG, WIDE, CPU, (64, 64), {"precision": "float32"}).convolution is TRANSPOSED
+    set_by_hand = Runtime(convolution=ConvolutionMethod.winograd)
+    assert choose_execution(VGG, WIDE, set_by_hand, (64, 64), record).convolution is ConvolutionMethod.winograd
     assert found.calls == 0
     assert choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64), record).decided_by == "setting"
 
@@ -253,20 +281,20 @@ def test_threads_are_kept_only_on_the_same_machine(monkeypatch):
 
 def test_the_choice_is_described_in_one_line():
     seconds = {"float32": 3.0, "float32, transposed": 2.0, "mixed_bfloat16": 1.0}
-    chosen = Execution("mixed_bfloat16", True, "measurement", seconds)
+    chosen = Execution("mixed_bfloat16", TRANSPOSED, "measurement", seconds)
     assert chosen.describe() == "mixed_bfloat16 (measurement: 2 times as fast as float32)"
-    slow = Execution("float32", True, "measurement", seconds | {"mixed_bfloat16": 5.0})
+    slow = Execution("float32", TRANSPOSED, "measurement", seconds | {"mixed_bfloat16": 5.0})
     assert slow.describe() == "float32 (measurement: 2.5 times as fast as mixed_bfloat16)"
-    near = Execution("float32", True, "measurement", {"float32": 1.0, "mixed_bfloat16": 0.8})
+    near = Execution("float32", TRANSPOSED, "measurement", {"float32": 1.0, "mixed_bfloat16": 0.8})
     assert near.describe() == "float32 (measurement: mixed_bfloat16 gains too little)"
     assert Execution("mixed_float16").describe() == "mixed_float16 (setting)"
     three = {"float32": 3.0, "mixed_bfloat16": 1.5, "mixed_float16": 1.0}
     assert (
-        Execution("mixed_float16", True, "measurement", three).describe()
+        Execution("mixed_float16", TRANSPOSED, "measurement", three).describe()
         == "mixed_float16 (measurement: 3 times as fast as float32)"
     )
     assert (
-        Execution("float32", True, "setting", three | {"float32": 0.5}).describe()
+        Execution("float32", TRANSPOSED, "setting", three | {"float32": 0.5}).describe()
         == "float32 (setting: 2 times as fast as mixed_float16)"
     )
 

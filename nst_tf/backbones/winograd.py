@@ -1,0 +1,231 @@
+"""Winograd's convolution: 3×3 kernels at a quarter of the products, in float32; `surgery` puts it into frozen networks.
+
+The features are cut into tiles of 6×6 values that overlap by 2, d. With the kernel g and the matrices of Lavin & Gray,
+each tile gives 4×4 values of the output, ``Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A``, where ⊙ takes 36 products in place of 144.
+Over all channels, ⊙ is one matrix product for each of the 36 positions. The transforms only add values with small
+factors; they are one product each with the Kronecker squares of ``Bᵀ`` and ``Aᵀ``.
+
+Reference:
+    Lavin & Gray 2016, *Fast Algorithms for Convolutional Neural Networks*, section 4, F(4×4, 3×3).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nst_tf.util.lazy import keras, tf
+
+KERNEL_SIDE = 3
+"""Rows and columns of a kernel."""
+
+STEP = 4
+"""Rows and columns of the output that a tile gives, and the distance between two tiles."""
+
+SIDE = STEP + KERNEL_SIDE - 1
+"""Rows and columns of a tile of the input."""
+
+INPUT_TRANSFORM = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ],
+    np.float32,
+)
+"""``Bᵀ`` of Lavin & Gray."""
+
+KERNEL_TRANSFORM = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+    np.float32,
+)
+"""``G`` of Lavin & Gray."""
+
+OUTPUT_TRANSFORM = np.array(
+    [
+        [1, 1, 1, 1, 1, 0],
+        [0, 1, -1, 2, -2, 0],
+        [0, 1, 1, 4, 4, 0],
+        [0, 1, -1, 8, -8, 1],
+    ],
+    np.float32,
+)
+"""``Aᵀ`` of Lavin & Gray."""
+
+TILES_TO_PRODUCTS = np.kron(INPUT_TRANSFORM, INPUT_TRANSFORM)
+"""``Bᵀ ⊗ Bᵀ``, 36×36: the transform of tiles as columns."""
+
+PRODUCTS_TO_OUTPUT = np.kron(OUTPUT_TRANSFORM, OUTPUT_TRANSFORM)
+"""``Aᵀ ⊗ Aᵀ``, 16×36: the transform of the products as columns."""
+
+
+MIN_CHANNEL_PAIRS = 128 * 256
+"""Smallest number of pairs of input and output channels from which `WinogradConv2D` is faster.
+
+Below, the transforms take longer than the products that they save.
+"""
+
+
+class WinogradConv2D(keras.layers.Conv2D):
+    """A convolution of 3×3 with stride 1 and zero padding, computed by Winograd's method.
+
+    The results differ from those of the plain convolution by the rounding of the transforms, about 1e-5 of the largest
+    value. The transformed kernel takes 4 times the memory of the kernel.
+    """
+
+    tiles_size = SIDE**2 / STEP**2
+    """Memory of the tiles of features, in features."""
+
+    transformed_kernel: tf.Tensor | None = None
+
+    def prepare_kernel(self) -> None:
+        """Transform the kernel once; call it when the weights are final."""
+        self.transformed_kernel = transform_kernel(tf.convert_to_tensor(self.kernel))
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve ``(B, H, W, C)`` with ``(3, 3, C, N)`` to ``(B, H, W, N)``, without bias."""
+        transformed = transform_kernel(kernel) if self.transformed_kernel is None else self.transformed_kernel
+        return convolve(inputs, transformed)
+
+
+def can_replace(layer: Any) -> bool:
+    """Return whether `WinogradConv2D` computes the same as a layer and may be faster.
+
+    The layer has kernels of 3×3, stride 1, zero padding, and at least `MIN_CHANNEL_PAIRS`.
+    """
+    return (
+        type(layer) is keras.layers.Conv2D
+        and layer.input.shape[-1] * layer.filters >= MIN_CHANNEL_PAIRS
+        and (layer.padding, layer.groups, tuple(layer.kernel_size)) == ("same", 1, (KERNEL_SIDE, KERNEL_SIDE))
+        and set(layer.strides) == set(layer.dilation_rate) == {1}
+    )
+
+
+def timed_calls(
+    x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, upstream: tf.Tensor
+) -> dict[str, Callable[[], tf.Tensor]]:
+    """Return calls of the forward and the backward pass with a transformed kernel by their way, for a measurement.
+
+    Args:
+        x: Input ``(B, H, W, C)``.
+        kernel: Kernel ``(3, 3, C, N)``.
+        bias: Bias ``(N,)``; like the ReLU, it belongs to the forward pass.
+        upstream: Gradient ``(B, H, W, N)`` with respect to the output.
+    """
+    transformed = transform_kernel(kernel)
+    return {
+        "forward, winograd": tf.function(lambda: tf.nn.relu(tf.nn.bias_add(_forward(x, transformed), bias))),
+        "backward, winograd": tf.function(lambda: _backward(upstream, transformed)),
+    }
+
+
+def transform_kernel(kernel: tf.Tensor) -> tf.Tensor:
+    """Return ``G g Gᵀ`` of every pair of channels, ``(36, C, N)``, for a kernel ``(3, 3, C, N)``."""
+    transform = tf.constant(np.kron(KERNEL_TRANSFORM, KERNEL_TRANSFORM))
+    rows = tf.matmul(transform, tf.reshape(kernel, [KERNEL_SIDE**2, -1]))
+    return tf.reshape(rows, [SIDE**2, *kernel.shape[2:]])
+
+
+@tf.custom_gradient
+def convolve(x: tf.Tensor, transformed: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+    """Convolve ``(B, H, W, C)`` with a `transform_kernel` ``(36, C, N)``, which gets no gradient."""
+    return _forward(x, transformed), lambda upstream: (_backward(upstream, transformed), None)
+
+
+def _forward(x: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:
+    tiles = _Tiles.of(x)
+    products = tf.matmul(TILES_TO_PRODUCTS, _as_columns(tiles.cut(x)))
+    products = tf.matmul(_by_channel(products, transformed.shape[1]), transformed)
+    return tiles.join(tf.matmul(PRODUCTS_TO_OUTPUT, _as_columns(products)), transformed.shape[2])
+
+
+def _backward(upstream: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:
+    """Return the gradient with respect to the input: each linear step of `_forward`, transposed, in reverse order."""
+    tiles = _Tiles.of(upstream)
+    products = tf.matmul(PRODUCTS_TO_OUTPUT, tiles.split(upstream), transpose_a=True)
+    products = tf.matmul(_by_channel(products, transformed.shape[2]), transformed, transpose_b=True)
+    return tiles.add(tf.matmul(TILES_TO_PRODUCTS, _as_columns(products), transpose_a=True), transformed.shape[1])
+
+
+def _as_columns(values: tf.Tensor) -> tf.Tensor:
+    """Reshape ``(6, 6, …)`` or ``(36, …)`` to a matrix with one row for each position within a tile."""
+    return tf.reshape(values, [SIDE**2, -1])
+
+
+def _by_channel(columns: tf.Tensor, channels: int) -> tf.Tensor:
+    """Reshape ``(36, tiles · C)`` to ``(36, tiles, C)``."""
+    return tf.reshape(columns, [SIDE**2, -1, channels])
+
+
+class _Tiles(NamedTuple):
+    """The tiles of features ``(B, H, W, ·)``, with ``rows`` of them from top to bottom and ``columns`` across.
+
+    The last row and the last column reach beyond the features, whose sides need not be multiples of `STEP`.
+    """
+
+    batch: Any
+    height: Any
+    width: Any
+    rows: Any
+    columns: Any
+
+    @classmethod
+    def of(cls, x: tf.Tensor) -> "_Tiles":
+        batch, height, width = (tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in range(3))
+        return cls(batch, height, width, -(-height // STEP), -(-width // STEP))
+
+    def cut(self, x: tf.Tensor) -> tf.Tensor:
+        """Return the tiles ``(6, 6, B, rows, columns, C)`` of ``(B, H, W, C)`` in a border of zeros."""
+        paddings = [[1, (self.rows + 1) * STEP - self.height - 1], [1, (self.columns + 1) * STEP - self.width - 1]]
+        phases = tf.space_to_batch(x, [STEP, STEP], paddings)
+        phases = tf.reshape(phases, [STEP, STEP, self.batch, self.rows + 1, self.columns + 1, x.shape[-1]])
+        phases = tf.concat([phases[:, :, :, :-1], phases[: SIDE - STEP, :, :, 1:]], 0)
+        return tf.concat([phases[..., :-1, :], phases[:, : SIDE - STEP, ..., 1:, :]], 1)
+
+    def add(self, tiles: tf.Tensor, channels: int) -> tf.Tensor:
+        """Return the sum of overlapping tiles ``(36, …)`` as ``(B, H, W, C)``: the transpose of `cut`."""
+        tiles = tf.reshape(tiles, [SIDE, SIDE, self.batch, self.rows, self.columns, channels])
+        tiles = _fold(_fold(tiles, 0, 3), 1, 4)
+        phases = tf.reshape(tiles, [STEP**2 * self.batch, self.rows + 1, self.columns + 1, channels])
+        crops = [[1, (self.rows + 1) * STEP - self.height - 1], [1, (self.columns + 1) * STEP - self.width - 1]]
+        return tf.batch_to_space(phases, [STEP, STEP], crops)
+
+    def join(self, blocks: tf.Tensor, channels: int) -> tf.Tensor:
+        """Return blocks of the output, ``(16, …)``, side by side as ``(B, H, W, N)``."""
+        blocks = tf.reshape(blocks, [STEP**2 * self.batch, self.rows, self.columns, channels])
+        return tf.batch_to_space(blocks, [STEP, STEP], self._beyond())
+
+    def split(self, y: tf.Tensor) -> tf.Tensor:
+        """Return the blocks ``(16, B · rows · columns · N)`` of ``(B, H, W, N)``: the transpose of `join`."""
+        return tf.reshape(tf.space_to_batch(y, [STEP, STEP], self._beyond()), [STEP**2, -1])
+
+    def _beyond(self) -> list[list[Any]]:
+        """Return the rows and columns that the last tiles have beyond the features."""
+        return [[0, self.rows * STEP - self.height], [0, self.columns * STEP - self.width]]
+
+
+def _fold(tiles: tf.Tensor, position: int, index: int) -> tf.Tensor:
+    """Add the last two positions of each tile to the first two of the next one, along one direction.
+
+    Args:
+        tiles: Values of tiles.
+        position: Axis of the 6 positions within a tile.
+        index: Axis of the tiles in this direction; the result has one more of them.
+    """
+    own, shared = tf.split(tiles, [STEP, SIDE - STEP], position)
+    before, after = ([[0, 0]] * len(tiles.shape) for _ in range(2))
+    before, after = [list(each) for each in before], [list(each) for each in after]
+    before[index][0], after[index][1] = 1, 1
+    own, shared = tf.pad(own, after), tf.pad(shared, before)
+    first, rest = tf.split(own, [SIDE - STEP, 2 * STEP - SIDE], position)
+    return tf.concat([first + shared, rest], position)
