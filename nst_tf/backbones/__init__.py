@@ -8,7 +8,8 @@ From the settings to the features:
 - `backbone`, `vgg`, `applications`, `vgg19_lite`: the networks and their settings.
 - `symbolic`, `architecture`, `graph`: layer names and shapes before there are weights.
 - `counterparts`: layer names of VGG and ResNet-50 on other networks.
-- `surgery`, `transposed_conv`: the model that runs, with the pooling, padding and precision of the settings.
+- `surgery`: the model that runs, with the settings' pooling, padding, precision and convolutions (`transposed_conv`,
+  `winograd`).
 - `workload`: the convolutions of a network, as operations that can be timed.
 - `download`, `weights`: the weights; `formats`, `hdf5`, `pytorch`, `safetensors`, `state_dict`, `stored`: their files;
   `origin`: whose they are; `trial`: a first look at a file in another process.

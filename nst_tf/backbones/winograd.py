@@ -186,19 +186,17 @@ class _Tiles(NamedTuple):
 
     def cut(self, x: tf.Tensor) -> tf.Tensor:
         """Return the tiles ``(6, 6, B, rows, columns, C)`` of ``(B, H, W, C)`` in a border of zeros."""
-        paddings = [[1, (self.rows + 1) * STEP - self.height - 1], [1, (self.columns + 1) * STEP - self.width - 1]]
-        phases = tf.space_to_batch(x, [STEP, STEP], paddings)
-        phases = tf.reshape(phases, [STEP, STEP, self.batch, self.rows + 1, self.columns + 1, x.shape[-1]])
-        phases = tf.concat([phases[:, :, :, :-1], phases[: SIDE - STEP, :, :, 1:]], 0)
-        return tf.concat([phases[..., :-1, :], phases[:, : SIDE - STEP, ..., 1:, :]], 1)
+        grids = tf.space_to_batch(x, [STEP, STEP], self._border())  # each has every fourth row and column
+        grids = tf.reshape(grids, [STEP, STEP, self.batch, self.rows + 1, self.columns + 1, x.shape[-1]])
+        grids = tf.concat([grids[:, :, :, :-1], grids[: SIDE - STEP, :, :, 1:]], 0)
+        return tf.concat([grids[..., :-1, :], grids[:, : SIDE - STEP, ..., 1:, :]], 1)
 
     def add(self, tiles: tf.Tensor, channels: int) -> tf.Tensor:
         """Return the sum of overlapping tiles ``(36, …)`` as ``(B, H, W, C)``: the transpose of `cut`."""
         tiles = tf.reshape(tiles, [SIDE, SIDE, self.batch, self.rows, self.columns, channels])
-        tiles = _fold(_fold(tiles, 0, 3), 1, 4)
-        phases = tf.reshape(tiles, [STEP**2 * self.batch, self.rows + 1, self.columns + 1, channels])
-        crops = [[1, (self.rows + 1) * STEP - self.height - 1], [1, (self.columns + 1) * STEP - self.width - 1]]
-        return tf.batch_to_space(phases, [STEP, STEP], crops)
+        grids = _fold(_fold(tiles, 0, 3), 1, 4)
+        grids = tf.reshape(grids, [STEP**2 * self.batch, self.rows + 1, self.columns + 1, channels])
+        return tf.batch_to_space(grids, [STEP, STEP], self._border())
 
     def join(self, blocks: tf.Tensor, channels: int) -> tf.Tensor:
         """Return blocks of the output, ``(16, …)``, side by side as ``(B, H, W, N)``."""
@@ -210,8 +208,12 @@ class _Tiles(NamedTuple):
         return tf.reshape(tf.space_to_batch(y, [STEP, STEP], self._beyond()), [STEP**2, -1])
 
     def _beyond(self) -> list[list[Any]]:
-        """Return the rows and columns that the last tiles have beyond the features."""
+        """Return the rows and columns that the blocks have before and beyond the features."""
         return [[0, self.rows * STEP - self.height], [0, self.columns * STEP - self.width]]
+
+    def _border(self) -> list[list[Any]]:
+        """Return the rows and columns of zeros around the features that fill one more tile in each direction."""
+        return [[1, beyond + STEP - 1] for _, beyond in self._beyond()]
 
 
 def _fold(tiles: tf.Tensor, position: int, index: int) -> tf.Tensor:
@@ -222,10 +224,9 @@ def _fold(tiles: tf.Tensor, position: int, index: int) -> tf.Tensor:
         position: Axis of the 6 positions within a tile.
         index: Axis of the tiles in this direction; the result has one more of them.
     """
+    axes = range(len(tiles.shape))
     own, shared = tf.split(tiles, [STEP, SIDE - STEP], position)
-    before, after = ([[0, 0]] * len(tiles.shape) for _ in range(2))
-    before, after = [list(each) for each in before], [list(each) for each in after]
-    before[index][0], after[index][1] = 1, 1
-    own, shared = tf.pad(own, after), tf.pad(shared, before)
+    own = tf.pad(own, [[0, int(axis == index)] for axis in axes])
+    shared = tf.pad(shared, [[int(axis == index), 0] for axis in axes])
     first, rest = tf.split(own, [SIDE - STEP, 2 * STEP - SIDE], position)
     return tf.concat([first + shared, rest], position)

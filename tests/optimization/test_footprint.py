@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.optimization.footprint import (
@@ -30,6 +31,7 @@ from nst_tf.optimization.footprint import (
     needed_mb,
 )
 from nst_tf.optimizers import LBFGS
+from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.errors import InputError
 
 
@@ -60,6 +62,17 @@ def test_features_in_bfloat16_take_half_of_the_memory_and_a_float32_copy_of_the_
     assert half - pictures - tapped == pytest.approx((whole - pictures) / 2, rel=0.01)
 
 
+def test_winograd_needs_the_tiles_of_the_largest_of_its_convolutions_twice():
+    extractors = [
+        VGG19(weights="random").extractor(["conv5_1"], convolution=method)
+        for method in (ConvolutionMethod.transposed, ConvolutionMethod.winograd)
+    ]
+    plain, by_winograd = (variable_mb(extractor, 512) for extractor in extractors)
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    tiles = 2 * 36 / 16 * 128 * 128 * 256 * 4 / 2**20  # of conv3_1 to conv3_4
+    assert by_winograd - plain == pytest.approx(tiles if on_cpu else 0)
+
+
 VGG = {"backbone": "vgg19", "weights": "random"}
 
 SETTINGS = {
@@ -71,6 +84,11 @@ SETTINGS = {
     "vgg19 at 256": {"size": 256, **VGG},
     "vgg19 at 384": {"size": 384, **VGG},
     "vgg19 at 384 with recompute": {"size": 384, **VGG, "recompute": True},
+    "vgg19 by Winograd's method at 512": {"size": 512, **VGG, "convolution": "winograd"},
+    "vgg19 by Winograd's method at 384 with recompute": {
+        **{"size": 384, **VGG, "recompute": True},
+        "convolution": "winograd",
+    },
     "100 curvature pairs at 256": {"size": 256, "history": 100},
     "adam at 256": {"size": 256, "optimizer": "adam"},
     "scipy_lbfgs at 256": {"size": 256, "optimizer": "scipy_lbfgs"},
