@@ -196,8 +196,11 @@ def supported_methods(layer: Any) -> tuple[ConvolutionMethod, ...]:
 
 def prepare_kernels(model: Any) -> None:
     """Let the layers of a frozen model whose weights are final prepare their kernels."""
+    passes = winograd.Passes.compiled()
     for layer in model.layers:
-        if isinstance(layer, TransposedConv2D | WinogradConv2D):
+        if isinstance(layer, WinogradConv2D):
+            layer.prepare_kernel(passes)
+        elif isinstance(layer, TransposedConv2D):
             layer.prepare_kernel()
 
 

@@ -76,6 +76,22 @@ Below, the transforms take longer than the products that they save.
 """
 
 
+class Passes(NamedTuple):
+    """The forward and the backward pass, as functions of features and a transformed kernel.
+
+    Compiled ones are traced once for each shape, for all layers and all graphs that call them, and so shorten the start
+    of a run. They belong to one network, and are freed with it.
+    """
+
+    forward: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    backward: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+    @classmethod
+    def compiled(cls) -> "Passes":
+        """Return new compiled functions."""
+        return cls(tf.function(_forward, autograph=False), tf.function(_backward, autograph=False))
+
+
 class WinogradConv2D(keras.layers.Conv2D):
     """A convolution of 3×3 with stride 1 and zero padding, computed by Winograd's method.
 
@@ -87,15 +103,21 @@ class WinogradConv2D(keras.layers.Conv2D):
     """Memory of the tiles of features, in features."""
 
     transformed_kernel: tf.Tensor | None = None
+    passes: Passes | None = None
 
-    def prepare_kernel(self) -> None:
-        """Transform the kernel once; call it when the weights are final."""
+    def prepare_kernel(self, passes: Passes | None = None) -> None:
+        """Transform the kernel once; call it when the weights are final.
+
+        Args:
+            passes: Compiled functions that the layer shares with others; None for functions that are not compiled.
+        """
         self.transformed_kernel = transform_kernel(tf.convert_to_tensor(self.kernel))
+        self.passes = passes
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Convolve ``(B, H, W, C)`` with ``(3, 3, C, N)`` to ``(B, H, W, N)``, without bias."""
         transformed = transform_kernel(kernel) if self.transformed_kernel is None else self.transformed_kernel
-        return convolve(inputs, transformed)
+        return convolve(inputs, transformed, self.passes)
 
 
 def can_replace(layer: Any) -> bool:
@@ -136,10 +158,15 @@ def transform_kernel(kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(rows, [SIDE**2, *kernel.shape[2:]])
 
 
-@tf.custom_gradient
-def convolve(x: tf.Tensor, transformed: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Any]]:
+def convolve(x: tf.Tensor, transformed: tf.Tensor, passes: Passes | None = None) -> tf.Tensor:
     """Convolve ``(B, H, W, C)`` with a `transform_kernel` ``(36, C, N)``, which gets no gradient."""
-    return _forward(x, transformed), lambda upstream: (_backward(upstream, transformed), None)
+    forward, backward = passes or (_forward, _backward)
+
+    @tf.custom_gradient
+    def differentiable(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        return forward(x, transformed), lambda upstream: backward(upstream, transformed)
+
+    return differentiable(x)
 
 
 def _forward(x: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:

@@ -112,11 +112,12 @@ class Convolution:
             gradient = tf.raw_ops.Conv2DBackpropInput
         backward = functools.partial(gradient, input_sizes=input_shape, filter=kernel, out_backprop=upstream, **options)
         calls: dict[str, Callable[[], object]] = {"forward": forward, "backward": backward}
-        methods = self.methods if dtype == "float32" else ()
-        bias = tf.zeros([outputs], dtype)
-        if ConvolutionMethod.transposed in methods:
+        if dtype != "float32":
+            return calls
+        bias = tf.zeros([outputs])
+        if ConvolutionMethod.transposed in self.methods:
             calls["forward, transposed"] = transposed_conv.timed_call(x, kernel, bias)
-        if ConvolutionMethod.winograd in methods:
+        if ConvolutionMethod.winograd in self.methods:
             calls |= winograd.timed_calls(x, kernel, bias, upstream)
         return calls
 

@@ -165,7 +165,7 @@ def _recorded(record: Mapping[str, Any], runtime: Runtime) -> Execution | None:
 
 
 def _recorded_method(execution: Mapping[str, Any]) -> ConvolutionMethod:
-    """Return the method of wide convolutions in the entry ``execution`` of `run.json`, also of version 0.2.0."""
+    """Return the method of wide convolutions in the entry ``execution`` of `run.json`, also in its earlier form."""
     named = {method.value: method for method in METHODS}
     recorded = execution.get("convolution")
     if isinstance(recorded, str) and recorded in named:

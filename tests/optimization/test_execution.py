@@ -245,7 +245,7 @@ def test_the_runs_of_a_sweep_share_the_precision_of_the_first_one(timer, tmp_pat
         ({"convolution": "winograd"}, ConvolutionMethod.winograd),
         ({"convolution": "plain"}, PLAIN),
         ({"convolution": "other"}, TRANSPOSED),
-        ({"transposed_conv": False}, PLAIN),  # of version 0.2.0
+        ({"transposed_conv": False}, PLAIN),  # the earlier form
         ({"transposed_conv": True}, TRANSPOSED),
         ({}, TRANSPOSED),
     ],
