@@ -197,6 +197,7 @@ def _draw(frame: pandas.DataFrame, plot: Path) -> None:
     ):
         steps = rows.contestant.str.rpartition(", ")[2].astype(int)
         right.semilogy(steps, rows.value / rows.value.iloc[-1], label=f"{name}, {size} px")
+    right.set(xlabel="steps", ylabel="loss / loss at the end", title="Other programs by default")
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
             axes.legend()
