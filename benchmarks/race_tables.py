@@ -44,8 +44,8 @@ TensorFlow's tutorial and Keras's example run on this program's engine in float3
 The learning rate of Keras's example is meant for 400 rows and diverges for fewer, so it shrinks with the area. NNST is
 left out: its targets are matched anew during a run, so that no loss of a saved picture can be the target.
 
-This program starts from the photograph with its default optimiser and takes at most {TARGET_STEPS} steps. A program without a row has
-not been raced at its best settings."""
+This program starts from the photograph with its default optimiser and takes at most {TARGET_STEPS} steps. A program
+without a row has not been raced at its best settings."""
 """Text above the table of medians."""
 
 DASH = "–"
