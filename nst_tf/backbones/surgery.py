@@ -186,7 +186,14 @@ def clone_with_weights(model: Any, pooling: Pooling, padding: Padding, precision
 
 
 def supported_methods(layer: Any) -> tuple[ConvolutionMethod, ...]:
-    """Return the methods by which a layer of a frozen network can be computed beside ``plain``, and may be faster."""
+    """Return the methods by which a layer of a frozen network can be computed beside ``plain``, and may be faster.
+
+    The layer is a ``Conv2D`` itself, with stride 1 and zero padding; each method has conditions of its own.
+    """
+    if type(layer) is not keras.layers.Conv2D or (layer.padding, layer.groups) != ("same", 1):
+        return ()
+    if not set(layer.strides) == set(layer.dilation_rate) == {1}:
+        return ()
     methods = {
         ConvolutionMethod.transposed: transposed_conv.can_replace(layer),
         ConvolutionMethod.winograd: winograd.can_replace(layer),

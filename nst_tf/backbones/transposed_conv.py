@@ -34,17 +34,11 @@ class TransposedConv2D(keras.layers.Conv2D):
 
 
 def can_replace(layer: Any) -> bool:
-    """Return whether `TransposedConv2D` computes the same as a layer and may be faster.
+    """Return whether `TransposedConv2D` computes the same as a convolution with stride 1 and may be faster.
 
-    The layer has at least `MIN_CHANNELS` channels, odd kernels above 1, stride 1 and zero padding.
+    The layer has at least `MIN_CHANNELS` channels and odd kernels above 1.
     """
-    return (
-        type(layer) is keras.layers.Conv2D
-        and layer.input.shape[-1] >= MIN_CHANNELS
-        and (layer.padding, layer.groups) == ("same", 1)
-        and set(layer.strides) == set(layer.dilation_rate) == {1}
-        and all(k % 2 and k > 1 for k in layer.kernel_size)
-    )
+    return layer.input.shape[-1] >= MIN_CHANNELS and all(k % 2 and k > 1 for k in layer.kernel_size)
 
 
 def timed_call(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Callable[[], tf.Tensor]:

@@ -48,7 +48,7 @@ def test_winograd_equals_the_plain_convolution(size, batch):
 
 
 def test_a_tile_by_hand():
-    """The sum of the nine neighbours of a single 1 in the middle of 4×4 values."""
+    """A single 1 gives the kernel around it, turned by half a turn."""
     x = np.zeros((1, 4, 4, 1), np.float32)
     x[0, 1, 1, 0] = 1
     kernel = np.arange(1, 10, dtype=np.float32).reshape(3, 3, 1, 1)
