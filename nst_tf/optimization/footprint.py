@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nst_tf.backbones import Extractor
-from nst_tf.backbones.graph import output_shapes
+from nst_tf.backbones.graph import edges, output_shapes
 from nst_tf.optimization.tiles import Grid, Tiling
 from nst_tf.optimizers import Optimizer
 from nst_tf.system.memory import MB, available_mb, resident_mb, tightest_limit
+from nst_tf.system.runtime import has_bfloat16
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
 
 COPIES = 4
 """Copies of the picture beside the optimiser's: gradient, preprocessed picture, best so far, and start."""
 
-FIXED_MB = 62
+FIXED_MB = 68
 """MiB that a run of any size takes: traced graphs, kernels of oneDNN, thread-local pools. Measured, not derived.
 
 The measured growth of runs at 128 to 768 pixels is a line over the area; this is its value at 0, without the weights
@@ -27,15 +28,20 @@ WEIGHT_COPIES = 1.0
 """Copies of the weights that oneDNN makes in the layout of its kernels. Measured.
 
 It is the difference between the fixed memory of VGG-19 and of vgg19_lite, divided by that of their weights in float32.
+In bfloat16 a copy has two bytes a value, and the weights are rounded once more. On a CPU without bfloat16 instructions
+oneDNN makes no copy in bfloat16.
 """
 
-GRADIENT_COPIES = 1.5
-"""Copies of the gradients of the two largest layers that exist at the same time: input and output of one operation."""
+GRADIENT_COPIES = 1.0
+"""Copies of the gradients of the two largest layers that exist at the same time: input and output of one operation.
 
-EARLY_GRADIENTS = 0.5
+Measured with vgg19_lite, whose losses have no gradients beside them.
+"""
+
+EARLY_GRADIENTS = 0.6
 """Part of the gradients of the layers that the losses read, which exist before the backward pass reaches these layers.
 
-Measured: nearly all of them with VGG-19, and few with vgg19_lite.
+Measured with VGG-19. A layer that no other layer reads has none: its gradient takes the place of its features.
 """
 
 FLOAT32_BYTES = 4
@@ -44,7 +50,7 @@ FLOAT32_BYTES = 4
 TILE_COPIES = 2
 """Copies of the picture that tiles need beside those of an untiled run: a tile's gradient in place, and the sum."""
 
-TILE_FIXED_MB = 60
+TILE_FIXED_MB = 80
 """MiB that tiles take at any size beside `FIXED_MB`: the graphs of both passes. Measured.
 
 Each pass also lays the weights out for itself, so that they exist `WEIGHT_COPIES` times more.
@@ -70,10 +76,10 @@ def needed_mb(
     """Return an estimate of the memory that a run takes beyond what the process has before it, in MiB.
 
     The forward pass keeps the features of every layer for the backward pass, and float32 copies of those that the
-    losses read in lower precision. The backward pass also holds the gradients of the two largest, and some of those of
-    the layers that the losses read, which TensorFlow may compute as soon as the losses are known. A network in segments
-    keeps the output of each segment, and the inner features of one segment at a time. A convolution by Winograd's
-    method also needs its tiles. `fixed_mb` is independent of the picture.
+    losses read in lower precision. The backward pass also holds the gradients of the two largest, and part of the
+    gradients that the losses send into the network, which TensorFlow may compute as soon as the losses are known. A
+    network in segments keeps the output of each segment, and the inner features of one segment at a time. A convolution
+    by Winograd's method also needs its tiles. `fixed_mb` is independent of the picture.
 
     Args:
         extractor: The network.
@@ -99,7 +105,7 @@ def _network_mb(extractor: Extractor, height: int, width: int, backward: bool) -
     inner = [_simultaneous([picture, *(sizes[name] for name in segment)], backward) for segment in segments]
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
     kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
-    early = EARLY_GRADIENTS * _tapped_mb(extractor, sizes) if backward else 0.0
+    early = EARLY_GRADIENTS * _tapped_mb(extractor, sizes, inner=True) if backward else 0.0
     return max(inner, default=0.0) + kept + early + _workspace_mb(extractor, sizes)
 
 
@@ -123,8 +129,9 @@ def fixed_mb(extractor: Extractor) -> float:
 
 def _weights_mb(extractor: Extractor) -> float:
     """Return the MiB of the copies of the weights that oneDNN makes."""
-    weights = [] if extractor.model is None else extractor.model.weights
-    values = sum(math.prod(weight.shape) for weight in weights)
+    layers = [] if extractor.model is None else extractor.model.layers
+    copied = [layer for layer in layers if layer.compute_dtype != "bfloat16" or has_bfloat16()]
+    values = sum(math.prod(weight.shape) for layer in copied for weight in layer.weights)
     return WEIGHT_COPIES * FLOAT32_BYTES * values / MB
 
 
@@ -135,9 +142,13 @@ def _workspace_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
     return 2 * max(tiles, default=0.0)
 
 
-def _tapped_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
-    """Return the MiB of the features that the losses read."""
-    return sum(sizes[name] for name in set(extractor.layers.values()))
+def _tapped_mb(extractor: Extractor, sizes: dict[str, float], *, inner: bool = False) -> float:
+    """Return the MiB of the features that the losses read; with ``inner``, of those that further layers read too."""
+    names = set(extractor.layers.values())
+    if inner and extractor.model is not None:
+        operations = extractor.model.operations
+        names &= {operations[producer].name for producer, _ in edges(extractor.model)}
+    return sum(sizes[name] for name in names)
 
 
 def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:

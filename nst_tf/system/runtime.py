@@ -60,6 +60,11 @@ BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
 """Linux's names of instruction sets with bfloat16 arithmetic, on x86 and on ARM."""
 
 
+def has_bfloat16() -> bool:
+    """Return whether the CPU has bfloat16 instructions."""
+    return bool(hardware.instruction_sets() & BFLOAT16)
+
+
 def expected_precision(device: str) -> Precision:
     """Return the precision in which a device should compute fastest, by its properties alone.
 
@@ -72,7 +77,7 @@ def expected_precision(device: str) -> Precision:
         device: ``/CPU:0`` or ``/GPU:N``.
     """
     if not is_gpu(device):
-        return Precision.mixed_bfloat16 if hardware.instruction_sets() & BFLOAT16 else Precision.float32
+        return Precision.mixed_bfloat16 if has_bfloat16() else Precision.float32
     capability = compute_capability(device)
     if capability >= (8, 0):
         return Precision.mixed_bfloat16
