@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nst_tf.config.tree import Config
+from nst_tf.images.colour import match_covariance
 from nst_tf.optimization.schedule import check_scales
 from nst_tf.util.checks import above, at_least, convert_fields
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import user_path
 from nst_tf.util.roles import role
-from nst_tf.video.consistency import MEAN_COLOUR, Consistency, Interpolation, warp
+from nst_tf.video.consistency import MEAN_COLOUR, Consistency, Interpolation, is_inside, warp
 from nst_tf.video.films import FORMATS
 from nst_tf.video.flow import Flow, FlowMethod
 from nst_tf.video.scenes import PREFIX
@@ -87,9 +88,11 @@ class FrameStart(Enum):
 class Outside(Enum):
     """The values of a warped frame where the flow points outside the earlier frame.
 
-    ``border`` continues the border of that frame · ``mean`` takes the mean colour of ImageNet (Ruder et al.).
+    ``frame`` takes the present frame of the source, with the mean and covariance of the earlier result's colours ·
+    ``border`` continues the border of the earlier result · ``mean`` takes the mean colour of ImageNet (Ruder et al.).
     """
 
+    frame = "frame"
     border = "border"
     mean = "mean"
 
@@ -112,7 +115,7 @@ class Temporal:
             has just finished, moved along by the flow, with its weights c. Default 1.
         blend: The factor b. Default 1.
         interpolation: See `Interpolation`, of the earlier result that is moved along; default ``cubic``.
-        outside: See `Outside`; default ``border``.
+        outside: See `Outside`; default ``frame``.
         root_weights: Whether ``losses.temporal`` has √c for the weights c. Its gradient is then the one that the
             program of Ruder et al. computes for weights c. Both are equal where c is 0 or 1. Off by default.
         loss_from_pass: First pass with the temporal loss. Default 1.
@@ -126,7 +129,7 @@ class Temporal:
     blend: float = 1.0
     loss_from_pass: int = 1
     interpolation: Interpolation = Interpolation.cubic
-    outside: Outside = Outside.border
+    outside: Outside = Outside.frame
     root_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -166,9 +169,19 @@ class Temporal:
             changes["schedule"] = replace(config.schedule, scales=scales, step_shares=None, phases=[])
         return changes
 
-    def moved(self, result: np.ndarray, flow: np.ndarray) -> np.ndarray:
-        """Return the result of another frame, moved along by the flow to that frame, ``(H, W, 3)`` in [0, 1]."""
-        outside = MEAN_COLOUR if self.outside is Outside.mean else None
+    def moved(self, result: np.ndarray, flow: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """Return the result of another frame, moved along by the flow to that frame, ``(H, W, 3)`` in [0, 1].
+
+        Args:
+            result: The result of the other frame, ``(H, W, 3)``.
+            flow: The flow to it from the present frame, ``(H, W, 2)``.
+            frame: The present frame of the source, ``(H, W, 3)``.
+        """
+        outside: np.ndarray | None = None
+        if self.outside is Outside.mean:
+            outside = MEAN_COLOUR
+        elif self.outside is Outside.frame and not is_inside(flow).all():
+            outside = match_covariance(frame, result)
         return np.clip(warp(result, flow, outside, self.interpolation), 0, 1)
 
 

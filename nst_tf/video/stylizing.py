@@ -282,7 +282,9 @@ class VideoRun:
 
     def _moved(self, visit: Visit, other: int) -> np.ndarray:
         """Return another frame's result in the same pass, moved along by the flow to it."""
-        return self._config.temporal.moved(self._result(other, visit.turn), self._flows.between(visit.number, other))
+        number = visit.number
+        frame = self._picture(number).pixels
+        return self._config.temporal.moved(self._result(other, visit.turn), self._flows.between(number, other), frame)
 
     def _start(self, visit: Visit, neighbours: Sequence[Neighbour]) -> Picture | None:
         """Return the picture from which a frame starts; None for that of ``image.start``."""

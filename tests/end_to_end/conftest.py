@@ -42,7 +42,7 @@ class CommandLine:
             env=os.environ | {"COLUMNS": "200"},
         )
 
-    def __call__(self, *overrides, seconds=120):
+    def __call__(self, *overrides, seconds=240):
         process = self.start(*overrides)
         out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err

@@ -14,16 +14,14 @@ import pytest
 
 from nst_tf.images import read_picture
 from nst_tf.runs.folder import STATUSES, RunFolder
-
-SHARE = float(os.environ.get("NST_TF_FAULTS", "1"))
-"""Share of the faults that are tried; ``NST_TF_FAULTS=0.1 make test-faults`` tries a tenth."""
+from tests.shares import FAULTS
 
 SERVER = Path(__file__).parent / "forked_runs.py"
 
 
 def share_of(number, least=1):
-    """Return `SHARE` of a number of faults, at least ``least`` of them."""
-    return max(least, round(number * SHARE))
+    """Return `FAULTS` of a number of faults, at least ``least`` of them."""
+    return max(least, round(number * FAULTS))
 
 
 class ForkedRuns:

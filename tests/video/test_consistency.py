@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nst_tf.images.colour import match_covariance
 from nst_tf.util.errors import InputError
 from nst_tf.video.consistency import (
     MEAN_COLOUR,
@@ -17,6 +18,7 @@ from nst_tf.video.consistency import (
 )
 from nst_tf.video.neighbours import Neighbour, temporal_target
 from nst_tf.video.scenes import SCENES, _apply, _texture, occlusion, translation
+from nst_tf.video.settings import Outside, Temporal
 
 RNG = np.random.default_rng(0)
 
@@ -44,6 +46,23 @@ def test_warping_is_bilinear_and_has_the_mean_colour_or_the_border_outside():
             continued[row, column] = nearest
     np.testing.assert_allclose(warp(picture, flow, outside=None), continued, atol=1e-5)
     np.testing.assert_allclose(warp(picture, flow), expected, atol=1e-5)
+
+
+def test_what_comes_into_view_starts_from_the_frame_in_the_colours_of_the_earlier_result():
+    """The flow points outside in the last two of seven columns: the camera moves to the right by two pixels."""
+    result, frame = (RNG.uniform(low, 1 - low, size=(5, 7, 3)).astype(np.float32) for low in (0.3, 0.1))
+    flow = np.zeros((5, 7, 2), np.float32)
+    flow[..., 0] = 2
+    moved = {outside: Temporal(outside=outside).moved(result, flow, frame) for outside in Outside}
+    for picture in moved.values():
+        np.testing.assert_allclose(picture[:, :5], result[:, 2:], atol=1e-5)
+    recoloured = match_covariance(frame, result)
+    for statistic in (np.mean, np.std):
+        np.testing.assert_allclose(statistic(recoloured, (0, 1)), statistic(result, (0, 1)), atol=1e-5)
+    np.testing.assert_allclose(moved[Outside.frame][:, 5:], np.clip(recoloured[:, 5:], 0, 1), atol=1e-6)
+    np.testing.assert_allclose(moved[Outside.border][:, 5:], result[:, [6, 6]], atol=1e-5)
+    np.testing.assert_allclose(moved[Outside.mean][:, 5:], np.broadcast_to(MEAN_COLOUR, (5, 2, 3)))
+    assert Temporal().outside is Outside.frame
 
 
 def test_cubic_interpolation_blurs_less_than_linear():

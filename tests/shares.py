@@ -1,0 +1,15 @@
+"""Parts of the tests that try very many cases, for machines with little time."""
+
+import os
+from fractions import Fraction
+
+FAULTS = Fraction(os.environ.get("NST_TF_FAULTS", "1"))
+"""Share of the random faults that are tried; ``NST_TF_FAULTS=0.1 make test-faults`` tries a tenth."""
+
+CROSSINGS = Fraction(os.environ.get("NST_TF_CROSSINGS", "1"))
+"""Share of the crossings of options that are tried; ``NST_TF_CROSSINGS=0.25 make test-slow`` tries a quarter."""
+
+
+def is_chosen(number, share):
+    """Return whether a case belongs to a share: cases 0, 1, 2, … are chosen at even distances, the first always."""
+    return number == 0 or int(number * share) > int((number - 1) * share)
