@@ -25,12 +25,12 @@ from nst_tf.backbones.stored import (
     RefusedFileError,
     StoredArray,
     StoredLayer,
-    shown,
 )
 from nst_tf.backbones.symbolic import split_number
 from nst_tf.backbones.trial import try_file
 from nst_tf.util.files import write_atomically
 from nst_tf.util.lazy import h5py
+from nst_tf.util.paths import shown
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of an HDF5 file."""

@@ -25,7 +25,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from nst_tf.backbones.stored import RefusedFileError, shown
+from nst_tf.backbones.stored import RefusedFileError
+from nst_tf.util.paths import shown
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 """First bytes of a zip archive."""

@@ -17,7 +17,8 @@ import numpy as np
 
 from nst_tf.backbones import pytorch, safetensors
 from nst_tf.backbones.architecture import Architecture
-from nst_tf.backbones.stored import FileFormat, MismatchError, RefusedFileError, StoredArray, StoredLayer, shown
+from nst_tf.backbones.stored import FileFormat, MismatchError, RefusedFileError, StoredArray, StoredLayer
+from nst_tf.util.paths import shown
 
 
 class ReadableTensor(Protocol):

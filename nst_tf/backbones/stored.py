@@ -16,6 +16,7 @@ import numpy as np
 
 from nst_tf.backbones.architecture import Architecture, Shapes
 from nst_tf.util.errors import InputError, message_of
+from nst_tf.util.paths import shown
 
 
 class StoredArray(NamedTuple):
@@ -164,9 +165,3 @@ def _check_shapes(name: str, arrays: Sequence[StoredArray], expected: Shapes) ->
 
 def _listed(shapes: Shapes) -> str:
     return " and ".join("×".join(map(str, shape)) or "a number" for shape in shapes[:6]) or "nothing"
-
-
-def shown(name: str) -> str:
-    """Return a name of a file for a message of one line: printable characters, shortened."""
-    text = "".join(character if character.isprintable() else "?" for character in name)
-    return text if len(text) <= 60 else f"{text[:60]}…"

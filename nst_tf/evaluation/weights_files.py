@@ -12,9 +12,9 @@ import numpy as np
 from nst_tf.backbones.download import digest
 from nst_tf.backbones.formats import open_tensors
 from nst_tf.backbones.state_dict import KERNEL_AXES, Tensors
-from nst_tf.backbones.stored import RefusedFileError, shown
+from nst_tf.backbones.stored import RefusedFileError
 from nst_tf.util.errors import InputError, message_of
-from nst_tf.util.paths import user_path
+from nst_tf.util.paths import shown, user_path
 
 Content = TypeVar("Content")
 Shapes = Mapping[str, tuple[int, ...]]

@@ -16,6 +16,7 @@ from nst_tf.images.picture import FORMATS
 from nst_tf.reports.reading import Run
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import open_regular_file, write_atomically
+from nst_tf.util.paths import shown
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +191,9 @@ class Gallery:
             if picture.sha256 == sha256:
                 self._last_read = (source, sha256, picture)
                 return picture
-        log.warning("The input '%s' is missing or has changed since its run. The report leaves it out.", source)
+        log.warning(
+            "The input '%s' is missing or has changed since its run. The report leaves it out.", shown(source, 200)
+        )
         self._unusable.add((source, sha256))
         return None
 

@@ -54,3 +54,9 @@ def path_exists(text: str) -> bool:
         return bool(text) and user_path(text).exists()
     except OSError:  # a name that is too long
         return False
+
+
+def shown(text: str, longest: int = 60) -> str:
+    """Return a text that a file holds for a message of one line: printable characters, at most ``longest`` of them."""
+    printed = "".join(character if character.isprintable() else "?" for character in text)
+    return printed if len(printed) <= longest else f"{printed[:longest]}…"
