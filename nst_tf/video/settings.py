@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from nst_tf.config.tree import Config
 from nst_tf.images.colour import match_covariance
@@ -85,10 +86,15 @@ class FrameStart(Enum):
     image = "image"
 
 
+SEAM = 4
+"""Width of the seam between the warped frame and what comes into view, in pixels; see `Outside`."""
+
+
 class Outside(Enum):
     """The values of a warped frame where the flow points outside the earlier frame.
 
-    ``frame`` takes the present frame of the source, with the mean and covariance of the earlier result's colours ·
+    ``frame`` takes the present frame of the source, with the mean and covariance of the earlier result's colours, and
+    blends it with the warped frame over `SEAM` pixels, so that no edge remains ·
     ``border`` continues the border of the earlier result · ``mean`` takes the mean colour of ImageNet (Ruder et al.).
     """
 
@@ -177,12 +183,13 @@ class Temporal:
             flow: The flow to it from the present frame, ``(H, W, 2)``.
             frame: The present frame of the source, ``(H, W, 3)``.
         """
-        outside: np.ndarray | None = None
-        if self.outside is Outside.mean:
-            outside = MEAN_COLOUR
-        elif self.outside is Outside.frame and not is_inside(flow).all():
-            outside = match_covariance(frame, result)
-        return np.clip(warp(result, flow, outside, self.interpolation), 0, 1)
+        outside = MEAN_COLOUR if self.outside is Outside.mean else None
+        moved = warp(result, flow, outside, self.interpolation)
+        inside = is_inside(flow)
+        if self.outside is Outside.frame and not inside.all():
+            share = np.clip(distance_transform_edt(inside) / SEAM, 0, 1)[..., None]
+            moved = share * moved + (1 - share) * match_covariance(frame, result)
+        return np.clip(moved, 0, 1).astype(np.float32)
 
 
 @accept_old_names

@@ -49,19 +49,25 @@ def test_warping_is_bilinear_and_has_the_mean_colour_or_the_border_outside():
 
 
 def test_what_comes_into_view_starts_from_the_frame_in_the_colours_of_the_earlier_result():
-    """The flow points outside in the last two of seven columns: the camera moves to the right by two pixels."""
-    result, frame = (RNG.uniform(low, 1 - low, size=(5, 7, 3)).astype(np.float32) for low in (0.3, 0.1))
-    flow = np.zeros((5, 7, 2), np.float32)
+    """The flow points outside in the last two of nine columns: the camera moves to the right by two pixels."""
+    result, frame = (RNG.uniform(low, 1 - low, size=(5, 9, 3)).astype(np.float32) for low in (0.4, 0.1))
+    flow = np.zeros((5, 9, 2), np.float32)
     flow[..., 0] = 2
     moved = {outside: Temporal(outside=outside).moved(result, flow, frame) for outside in Outside}
-    for picture in moved.values():
-        np.testing.assert_allclose(picture[:, :5], result[:, 2:], atol=1e-5)
+    for outside, picture in moved.items():
+        same = 4 if outside is Outside.frame else 7  # the three columns of the seam between them
+        np.testing.assert_allclose(picture[:, :same], result[:, 2 : 2 + same], atol=1e-5)
     recoloured = match_covariance(frame, result)
     for statistic in (np.mean, np.std):
         np.testing.assert_allclose(statistic(recoloured, (0, 1)), statistic(result, (0, 1)), atol=1e-5)
-    np.testing.assert_allclose(moved[Outside.frame][:, 5:], np.clip(recoloured[:, 5:], 0, 1), atol=1e-6)
-    np.testing.assert_allclose(moved[Outside.border][:, 5:], result[:, [6, 6]], atol=1e-5)
-    np.testing.assert_allclose(moved[Outside.mean][:, 5:], np.broadcast_to(MEAN_COLOUR, (5, 2, 3)))
+    np.testing.assert_allclose(moved[Outside.frame][:, 7:], np.clip(recoloured[:, 7:], 0, 1), atol=1e-6)
+    for column, share in {4: 3 / 4, 5: 2 / 4, 6: 1 / 4}.items():
+        blend = share * result[:, column + 2] + (1 - share) * recoloured[:, column]
+        np.testing.assert_allclose(moved[Outside.frame][:, column], blend, atol=1e-5)
+    np.testing.assert_allclose(moved[Outside.border][:, 7:], result[:, [8, 8]], atol=1e-5)
+    np.testing.assert_allclose(moved[Outside.mean][:, 7:], np.broadcast_to(MEAN_COLOUR, (5, 2, 3)))
+    still = Temporal().moved(result, np.zeros_like(flow), frame)
+    np.testing.assert_allclose(still, result, atol=1e-5)
     assert Temporal().outside is Outside.frame
 
 
