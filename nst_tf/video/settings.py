@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 from nst_tf.config.tree import Config
 from nst_tf.images.colour import match_covariance
 from nst_tf.optimization.schedule import check_scales
-from nst_tf.util.checks import above, at_least, convert_fields
+from nst_tf.util.checks import above, at_least, convert_fields, fraction
 from nst_tf.util.deprecation import accept_old_names
 from nst_tf.util.errors import InputError
 from nst_tf.util.paths import user_path
@@ -111,8 +111,12 @@ class Temporal:
         start: See `FrameStart`; default ``warped``.
         offsets: Distances, in frames, of the earlier frames with which ``losses.temporal`` compares. More than one
             gives the long-term consistency of Ruder et al., equation 8. Default ``[1]``.
-        first_steps: Steps of the first frame. None, the default, takes ``steps``, which all other frames have.
-        first_scales: Scales of the first frame, coarse to fine, with equal shares of its steps; see
+        scene_cut: A frame begins a new scene if its weights c towards the frame before have a smaller mean than this.
+            It is then stylised as the first frame is, and compared with no earlier one. It holds where ``start`` takes
+            the result of the frame before. 0 for never; default 0.2.
+        first_steps: Steps of the first frame of a scene. None, the default, takes ``steps``, which all other frames
+            have.
+        first_scales: Scales of the first frame of a scene, coarse to fine, with equal shares of its steps; see
             `nst_tf.optimization.schedule.Schedule`. Those at which the frame has a side of fewer than 32 pixels are
             left out. They take the place of the schedule's phases. None, the default, takes the schedule of all other
             frames.
@@ -129,6 +133,7 @@ class Temporal:
 
     start: FrameStart = FrameStart.warped
     offsets: list[int] = field(default_factory=lambda: [1])
+    scene_cut: float = 0.2
     first_steps: int | None = None
     first_scales: list[float] | None = None
     passes: int = 1
@@ -151,6 +156,7 @@ class Temporal:
         for key in ("passes", "loss_from_pass"):
             at_least(f"temporal.{key}", getattr(self, key), 1)
         at_least("temporal.blend", self.blend, 0)
+        fraction("temporal.scene_cut", self.scene_cut)
         self._check_passes()
 
     def _check_passes(self) -> None:
@@ -161,7 +167,7 @@ class Temporal:
             )
 
     def first_frame(self, config: Config, shape: tuple[int, int]) -> dict[str, Any]:
-        """Return the fields of `Config` that differ at the first frame, with their values.
+        """Return the fields of `Config` that differ at the first frame of a scene, with their values.
 
         Args:
             config: The settings of all frames.
@@ -205,7 +211,7 @@ class VideoConfig(Config):
         consistency: Weights of the positions that two frames show.
         temporal: Starts of the frames, and the earlier frames with which they are compared.
         output: Path of an additional copy of the film, ``.mp4`` or ``.mkv``.
-        steps: Steps of every frame but the first, see ``temporal.first_steps``.
+        steps: Steps of every frame but the first of a scene, see ``temporal.first_steps``.
         name: Name of the folder below ``outputs/videos``.
     """
 

@@ -131,6 +131,7 @@ class VideoRun:
         )
         self._masks = MovingMasks(config.regions, folder, self._flows)
         self._overrides = overrides
+        self._shared: dict[int, float] = {}  # mean weight of a frame towards the frame before
         self._record = self._first_record()
 
     def run(self) -> VideoResult:
@@ -248,7 +249,7 @@ class VideoRun:
         changes["regions"] = self._masks.at(number)
         if (start := self._start(visit, neighbours)) is not None:
             changes["image"] = dataclasses.replace(self._config.image, start=start)
-        if visit.turn == 1 and number == 1:
+        if visit.turn == 1 and self._begins_scene(number):
             changes |= temporal.first_frame(self._config, content.pixels.shape[:2])
         if visit.turn < temporal.passes:  # the judge scores what is kept
             changes["evaluation"] = dataclasses.replace(self._config.evaluation, enabled=False)
@@ -274,7 +275,7 @@ class VideoRun:
         temporal, number = self._config.temporal, visit.number
         if temporal.passes > 1:
             others = [] if visit.before is None else [visit.before]
-        elif self._has_loss:
+        elif self._has_loss and not self._begins_scene(number):
             others = [number - offset for offset in temporal.offsets if number > offset]
         else:
             others = []
@@ -292,13 +293,24 @@ class VideoRun:
         if turn > 1:
             own = self._result(number, turn - 1)
             pixels = blended_start(own, neighbours[0], temporal.blend) if neighbours else own
-        elif number == 1 or temporal.start is FrameStart.image:
+        elif temporal.start is FrameStart.image or self._begins_scene(number):
             return None
         elif temporal.start is FrameStart.last:
             pixels = self._result(number - 1, turn)
         else:
             pixels = self._moved(visit, number - 1)
         return _picture_of(pixels, "image.start", f"<{temporal.start.name}>")
+
+    def _begins_scene(self, number: int) -> bool:
+        """Return whether a frame is the first one, or shows next to nothing of the frame before."""
+        temporal = self._config.temporal
+        if number == 1:
+            return True
+        if temporal.start is FrameStart.image or not temporal.scene_cut:
+            return False
+        if number not in self._shared:
+            self._shared[number] = float(self._flows.weights(number, number - 1).mean())
+        return self._shared[number] < temporal.scene_cut
 
     def _result(self, number: int, turn: int) -> np.ndarray:
         """Return the result of a frame, read back from its 8 bits, ``(H, W, 3)`` float32."""
@@ -324,8 +336,9 @@ class VideoRun:
         if (copy := self._config.output_path) is not None:
             with self._folder.film(copy.suffix.lower()).open("rb") as film, atomic_file(copy) as file:
                 shutil.copyfileobj(film, file)
+        scenes = [number for number in range(1, count + 1) if self._begins_scene(number)]
         measures = measure_film(self._folder, self._flows, count, self._config.temporal.passes)
-        self._write_record(measures=measures)
+        self._write_record(measures=measures, scenes=scenes)
         write_page(self._folder, self._record)
 
     def _pixels(self, count: int, path_of: Callable[[int], Path]) -> Iterator[np.ndarray]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from nst_tf import stylize
 from nst_tf.evaluation import EvaluationConfig
-from nst_tf.images import Canvas, Regions, read_picture
+from nst_tf.images import Canvas, Regions, read_picture, resize, write_picture
 from nst_tf.optimization.cache import RunCache
 from nst_tf.optimization.loop import CompiledLoop
 from nst_tf.optimization.references import References, extract_features
@@ -193,6 +193,23 @@ def test_a_coarse_first_frame_has_a_phase_at_half_size_and_later_frames_have_non
     scales = [folder.frame_run(n).read_config()["schedule"]["scales"] for n in (1, 2)]
     assert scales == [[0.5, 1.0], [1.0]]
     assert all_frames(folder, 2).shape == (2, 72, 96, 3)
+
+
+def test_a_frame_after_a_cut_is_stylised_as_the_first_one(video_config, tmp_path):
+    """Two frames of a flower and two of a cat: the third shows nothing of the second."""
+    for number, sample in enumerate(("wedges", "wedges", "cat", "cat"), start=1):
+        write_picture(tmp_path / f"{number}.png", resize(read_picture(f"sample:{sample}").pixels, 96, 128))
+    changes = {"video": str(tmp_path), "image": Canvas(size=128, margin=0), "frames": Frames()}
+    result = stylize_video(video_config(**changes), tmp_path / "film")
+    assert result.record["scenes"] == [1, 3]
+    assert [row["steps"] for row in table(result.folder.table)] == ["5", "3", "5", "3"]
+    metrics = [table(result.folder.frame_run(number).metrics) for number in (1, 2, 3, 4)]
+    assert [float(rows[0]["content"]) > 1e-6 for rows in metrics] == [False, True, False, True], (
+        "starts from the source"
+    )
+    assert [float(rows[-1]["temporal"]) > 0 for rows in metrics] == [False, True, False, True]
+    uncut = Temporal(first_steps=5, scene_cut=0)
+    assert stylize_video(video_config(temporal=uncut, **changes), tmp_path / "uncut").record["scenes"] == [1]
 
 
 def test_a_sweep_over_films_compares_them_when_it_ends(tmp_path):
