@@ -103,7 +103,7 @@ def test_the_settings_of_a_frame_are_those_of_a_picture():
         (lambda: Temporal(offsets=[2, 1]), r"^temporal\.offsets=\[2, 1\]: must be rising"),
         (lambda: Temporal(offsets=[]), r"^temporal\.offsets=\[\]: must be rising"),
         (lambda: Temporal(passes=2, offsets=[1, 2]), r"^temporal\.offsets=\[1, 2\]: with temporal\.passes=2"),
-        (lambda: Temporal(scene_cut=1), r"^temporal\.scene_cut=1: must be at least 0 and below 1"),
+        (lambda: Temporal(scene_cut=1), r"^temporal\.scene_cut=1\.0: must be at least 0 and below 1"),
         (lambda: Temporal(first_steps=0), r"^temporal\.first_steps=0: must be at least 1"),
         (lambda: Temporal(first_scales=[1.0, 0.5]), r"^temporal\.first_scales=\[1\.0, 0\.5\]: must be factors above 0"),
         (lambda: Temporal(first_scales=[]), r"^temporal\.first_scales=\[\]: must be factors above 0"),
