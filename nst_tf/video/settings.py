@@ -113,7 +113,7 @@ class Temporal:
             gives the long-term consistency of Ruder et al., equation 8. Default ``[1]``.
         scene_cut: A frame begins a new scene if its weights c towards the frame before have a smaller mean than this.
             It is then stylised as the first frame is, and compared with no earlier one. It holds where ``start`` takes
-            the result of the frame before. 0 for never; default 0.2.
+            the result of the frame before. 0 for never; default 0.35.
         first_steps: Steps of the first frame of a scene. None, the default, takes ``steps``, which all other frames
             have.
         first_scales: Scales of the first frame of a scene, coarse to fine, with equal shares of its steps; see
@@ -133,7 +133,7 @@ class Temporal:
 
     start: FrameStart = FrameStart.warped
     offsets: list[int] = field(default_factory=lambda: [1])
-    scene_cut: float = 0.2
+    scene_cut: float = 0.35
     first_steps: int | None = None
     first_scales: list[float] | None = None
     passes: int = 1
