@@ -1,5 +1,6 @@
 """Parts of the tests that try very many cases, for machines with little time."""
 
+import math
 import os
 from fractions import Fraction
 
@@ -11,5 +12,5 @@ CROSSINGS = Fraction(os.environ.get("NST_TF_CROSSINGS", "1"))
 
 
 def is_chosen(number, share):
-    """Return whether a case belongs to a share: cases 0, 1, 2, … are chosen at even distances, the first always."""
-    return number == 0 or int(number * share) > int((number - 1) * share)
+    """Return whether a case belongs to a share: of the cases 0, 1, 2, … the first, and others at even distances."""
+    return math.floor(number * share) > math.floor((number - 1) * share)

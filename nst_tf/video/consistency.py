@@ -93,8 +93,7 @@ def warp(
     Args:
         values: ``(H, W, C)``: a picture, or another flow.
         flow: ``(H, W, 2)``.
-        outside: Value where the flow points outside: a number, one for each channel, or a picture. None continues the
-            border.
+        outside: Value of each channel, or of all, where the flow points outside; None continues the border.
         interpolation: See `Interpolation`.
 
     Returns:

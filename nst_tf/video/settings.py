@@ -191,8 +191,7 @@ class Temporal:
         """
         outside = MEAN_COLOUR if self.outside is Outside.mean else None
         moved = warp(result, flow, outside, self.interpolation)
-        inside = is_inside(flow)
-        if self.outside is Outside.frame and not inside.all():
+        if self.outside is Outside.frame and not (inside := is_inside(flow)).all():
             share = np.clip(distance_transform_edt(inside) / SEAM, 0, 1)[..., None]
             moved = share * moved + (1 - share) * match_covariance(frame, result)
         return np.clip(moved, 0, 1).astype(np.float32)

@@ -244,10 +244,10 @@ class VideoRun:
         """Stylise one frame, or continue it, or return its result of an earlier process."""
         temporal, number = self._config.temporal, visit.number
         content = self._picture(number)
-        neighbours = self._neighbours(visit)
+        neighbours = self._neighbours(visit, content.pixels)
         changes: dict[str, Any] = {"content": content, "name": f"{self._config.name} {number}"}
         changes["regions"] = self._masks.at(number)
-        if (start := self._start(visit, neighbours)) is not None:
+        if (start := self._start(visit, content.pixels, neighbours)) is not None:
             changes["image"] = dataclasses.replace(self._config.image, start=start)
         if visit.turn == 1 and self._begins_scene(number):
             changes |= temporal.first_frame(self._config, content.pixels.shape[:2])
@@ -270,7 +270,7 @@ class VideoRun:
         loss = self._config.losses.get(TEMPORAL)
         return loss is not None and loss.weight > 0
 
-    def _neighbours(self, visit: Visit) -> list[Neighbour]:
+    def _neighbours(self, visit: Visit, frame: np.ndarray) -> list[Neighbour]:
         """Return the finished frames from which a frame takes its start or its target, the nearest first."""
         temporal, number = self._config.temporal, visit.number
         if temporal.passes > 1:
@@ -279,15 +279,14 @@ class VideoRun:
             others = [number - offset for offset in temporal.offsets if number > offset]
         else:
             others = []
-        return [Neighbour(self._moved(visit, other), self._flows.weights(number, other)) for other in others]
+        return [Neighbour(self._moved(visit, frame, other), self._flows.weights(number, other)) for other in others]
 
-    def _moved(self, visit: Visit, other: int) -> np.ndarray:
+    def _moved(self, visit: Visit, frame: np.ndarray, other: int) -> np.ndarray:
         """Return another frame's result in the same pass, moved along by the flow to it."""
-        number = visit.number
-        frame = self._picture(number).pixels
-        return self._config.temporal.moved(self._result(other, visit.turn), self._flows.between(number, other), frame)
+        flow = self._flows.between(visit.number, other)
+        return self._config.temporal.moved(self._result(other, visit.turn), flow, frame)
 
-    def _start(self, visit: Visit, neighbours: Sequence[Neighbour]) -> Picture | None:
+    def _start(self, visit: Visit, frame: np.ndarray, neighbours: Sequence[Neighbour]) -> Picture | None:
         """Return the picture from which a frame starts; None for that of ``image.start``."""
         temporal, number, turn = self._config.temporal, visit.number, visit.turn
         if turn > 1:
@@ -298,7 +297,7 @@ class VideoRun:
         elif temporal.start is FrameStart.last:
             pixels = self._result(number - 1, turn)
         else:
-            pixels = self._moved(visit, number - 1)
+            pixels = self._moved(visit, frame, number - 1)
         return _picture_of(pixels, "image.start", f"<{temporal.start.name}>")
 
     def _begins_scene(self, number: int) -> bool:

@@ -196,7 +196,7 @@ def test_a_coarse_first_frame_has_a_phase_at_half_size_and_later_frames_have_non
 
 
 def test_a_frame_after_a_cut_is_stylised_as_the_first_one(video_config, tmp_path):
-    """Two frames of a flower and two of a cat: the third shows nothing of the second."""
+    """Two frames of wedges and two of a cat: the third shows nothing of the second."""
     for number, sample in enumerate(("wedges", "wedges", "cat", "cat"), start=1):
         write_picture(tmp_path / f"{number}.png", resize(read_picture(f"sample:{sample}").pixels, 96, 128))
     changes = {"video": str(tmp_path), "image": Canvas(size=128, margin=0), "frames": Frames()}
