@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,8 +94,9 @@ class CompiledLoop:
         self.solver, self._growth, self._raise_if_stopped, self._decay = solver, growth, raise_if_stopped, average
         self._inputs = inputs
         self._compiled_objective = compile_function(objective)
-        self._objective = objective if solver.compiled else self._interruptible_objective
+        self._objective = self._compiled_objective if solver.compiled else self._interruptible_objective
         self._advance = compile_function(self._take_steps) if solver.compiled else self._take_steps
+        self._is_compiled = False
         image = solver.image()
         self.batch = int(image.shape[0])
         self._in_use = tf.Variable(tf.ones([self.batch], tf.bool), trainable=False)
@@ -138,15 +140,40 @@ class CompiledLoop:
         self._in_use.assign(tf.tensor_scatter_nd_update(self._in_use, [[index]], [False]))
 
     def begin(self) -> StepRecord:
-        """Evaluate the start picture and return its record, step 0."""
+        """Evaluate the start picture and return its record, step 0. The first time, it also compiles the step."""
         image = self.solver.image()
-        evaluation = self._evaluate(image)
+        starts_compiled = self.solver.compiled and not self._is_compiled
+        evaluation = self._evaluate_while_compiling(image) if starts_compiled else self._evaluate(image)
+        self._start_from(evaluation, image)
+        return self.read()
+
+    def _evaluate_while_compiling(self, image: tf.Tensor) -> Evaluation:
+        """Evaluate the start picture in another thread, while this one compiles the step.
+
+        Both trace the objective first. The step then needs the names of the terms alone, so that an evaluation of
+        zeros stands for that of the start. Zero steps compile it and change nothing.
+        """
+        arguments = (image, *self._inputs, *self._step_input(None))
+        outputs = self._compiled_objective.get_concrete_function(*arguments).structured_outputs
+        zeros = tf.zeros([self.batch])
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            evaluation = thread.submit(self._evaluate_on, image.device, image)
+            self._start_from(Evaluation(zeros, tf.zeros_like(image), dict.fromkeys(outputs.terms, zeros)), image)
+            self._advance(tf.constant(0, tf.int64), *self._inputs)
+            self._is_compiled = True
+            return evaluation.result()
+
+    def _evaluate_on(self, device: str, image: tf.Tensor) -> Evaluation:
+        with tf.device(device):  # a scope holds in its own thread alone
+            return self._evaluate(image)
+
+    def _start_from(self, evaluation: Evaluation, image: tf.Tensor) -> None:
+        """Make an evaluation that of step 0, in the solver and in the rows."""
         self.solver.begin(evaluation)
         row = _record_row(evaluation, image, tf.zeros([1], tf.float64), tf.ones([1], tf.float64), tf.constant(False))
-        total = evaluation.total.numpy()
-        bound = np.where(total > 0, self._growth * total.astype(np.float64), np.inf)
+        total = evaluation.total.numpy().astype(np.float64)
+        bound = np.multiply(self._growth, total, out=np.full_like(total, np.inf), where=total > 0)
         self._assign_rows(list(evaluation.terms), row.numpy(), row.numpy(), bound)
-        return self.read()
 
     def renew(self, inputs: Sequence[Any]) -> StepRecord:
         """Continue with other inputs of the objective, such as targets that follow the picture; costs an evaluation.
@@ -415,5 +442,9 @@ def _record_row(
     """
     total = tf.where(tf.reduce_all(tf.math.is_finite(image), [1, 2, 3]), evaluation.total, float("nan"))
     gradient_norm = tf.sqrt(squared_sum(tf.cast(evaluation.gradient, tf.float64)))
-    values = [step, evaluations, stalled, total, gradient_norm, *evaluation.terms.values()]
-    return tf.stack([tf.broadcast_to(tf.cast(v, tf.float64), evaluation.total.shape) for v in values], axis=1)
+    counters = [step, evaluations, stalled, total, gradient_norm]
+    columns = [tf.broadcast_to(tf.cast(value, tf.float64), evaluation.total.shape) for value in counters]
+    rows = tf.stack(columns, axis=1)
+    if not evaluation.terms:
+        return rows
+    return tf.concat([rows, tf.cast(tf.stack(list(evaluation.terms.values()), axis=1), tf.float64)], axis=1)

@@ -78,6 +78,10 @@ class CurvaturePairs:
         )
         return -r
 
+    def steepest(self, gradient: tf.Tensor) -> tf.Tensor:
+        """Compute ``−H₀ g``, the `direction` without pairs, ``(B, n)`` both."""
+        return -self._preconditioner(gradient)
+
     def add(self, move: tf.Tensor, change: tf.Tensor) -> None:
         """Append a pair in place of the oldest, for the pictures where its curvature is positive.
 

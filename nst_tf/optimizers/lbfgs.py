@@ -144,14 +144,15 @@ class LBFGSSolver(Solver):
     def _direction(self, x: tf.Tensor, g: tf.Tensor) -> tf.Tensor:
         """Compute ``−H g`` of the free values; where rounding has turned it uphill, drop the pairs first."""
         free = self._is_free(x, g)
-
-        def quasi_newton() -> tf.Tensor:
-            return tf.where(free, self._pairs.direction(tf.where(free, g, 0.0)), 0.0)
-
-        direction = quasi_newton()
+        free_gradient = tf.where(free, g, 0.0)
+        direction = tf.where(free, self._pairs.direction(free_gradient), 0.0)
         uphill = ~(dot(g, direction) < 0)  # true for NaN
         self._pairs.drop(uphill)
-        return tf.cond(tf.reduce_any(uphill), quasi_newton, lambda: direction)
+
+        def downhill() -> tf.Tensor:
+            return tf.where(uphill[:, None], tf.where(free, self._pairs.steepest(free_gradient), 0.0), direction)
+
+        return tf.cond(tf.reduce_any(uphill), downhill, lambda: direction)
 
     def _gradient(self, evaluation: Evaluation) -> tf.Tensor:
         """Return the gradient in the optimiser's units, as rows ``(B, n)``."""

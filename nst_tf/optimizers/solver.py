@@ -113,7 +113,10 @@ class Solver(ABC):
 
     @abstractmethod
     def begin(self, evaluation: Evaluation) -> None:
-        """Take the evaluation at the start picture; called once, on the host, before the first step."""
+        """Take the evaluation at the current picture; called on the host before the first step, or between two.
+
+        The last call before a step counts. An earlier one may have zeros, from which the step is compiled.
+        """
 
     @abstractmethod
     def step(self, evaluate: EvaluateFunction) -> Step:

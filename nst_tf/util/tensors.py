@@ -21,7 +21,7 @@ def squared_sum(x: tf.Tensor) -> tf.Tensor:
     Returns:
         ``(B,)``, of the dtype of ``x``.
     """
-    return tf.reduce_sum(tf.square(x), axis=range(1, x.shape.rank))
+    return tf.reduce_sum(tf.square(x), axis=list(range(1, x.shape.rank)))
 
 
 def reciprocal(x: tf.Tensor) -> tf.Tensor:
@@ -36,6 +36,11 @@ def reciprocal(x: tf.Tensor) -> tf.Tensor:
     return 1.0 / tf.where(x == 0, tf.ones_like(x), x)
 
 
+def _batch(x: tf.Tensor) -> int | tf.Tensor:
+    """Return the number of pictures, as a number where it is known as a graph is made."""
+    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+
+
 def elements(x: tf.Tensor) -> tf.Tensor:
     """Return the number of values in a picture, ``H·W·C``.
 
@@ -45,7 +50,7 @@ def elements(x: tf.Tensor) -> tf.Tensor:
     Returns:
         A float32 scalar.
     """
-    return tf.cast(tf.reduce_prod(tf.shape(x)[1:]), tf.float32)
+    return _product(x, slice(1, None))
 
 
 def positions(x: tf.Tensor) -> tf.Tensor:
@@ -57,7 +62,15 @@ def positions(x: tf.Tensor) -> tf.Tensor:
     Returns:
         A float32 scalar.
     """
-    return tf.cast(tf.reduce_prod(tf.shape(x)[1:-1]), tf.float32)
+    return _product(x, slice(1, -1))
+
+
+def _product(x: tf.Tensor, axes: slice) -> tf.Tensor:
+    """Return the product of some of the sides, float32; a constant where they are known as a graph is made."""
+    sides = x.shape[axes]
+    if sides.is_fully_defined():
+        return tf.constant(sides.num_elements(), tf.float32)
+    return tf.cast(tf.reduce_prod(tf.shape(x)[axes]), tf.float32)
 
 
 def rows(features: tf.Tensor) -> tf.Tensor:
@@ -69,7 +82,7 @@ def rows(features: tf.Tensor) -> tf.Tensor:
     Returns:
         ``(B, H·W, C)`` float32.
     """
-    return tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1, features.shape[-1]])
+    return tf.reshape(tf.cast(features, tf.float32), [_batch(features), -1, features.shape[-1]])
 
 
 def of_picture(x: tf.Tensor, number: int) -> tf.Tensor:
@@ -94,7 +107,7 @@ def gram(features: tf.Tensor) -> tf.Tensor:
     """
     height, width, channels = features.shape[1:]
     static = height is not None and width is not None
-    return _gram(tf.reshape(features, [tf.shape(features)[0], height * width if static else -1, channels]))
+    return _gram(tf.reshape(features, [_batch(features), height * width if static else -1, channels]))
 
 
 def _gram(F: tf.Tensor) -> tf.Tensor:
@@ -122,7 +135,7 @@ def _gram_in_blocks(F: tf.Tensor) -> tf.Tensor:
     if blocks == 1:
         F = tf.cast(F, tf.float32)
         return tf.matmul(F, F, transpose_a=True)  # (B, N, N)
-    P = tf.reshape(F, [tf.shape(F)[0], blocks, F.shape[1] // blocks, F.shape[2]])  # (B, K, M/K, N)
+    P = tf.reshape(F, [_batch(F), blocks, F.shape[1] // blocks, F.shape[2]])  # (B, K, M/K, N)
     return tf.reduce_sum(tf.cast(tf.matmul(P, P, transpose_a=True), tf.float32), axis=1)  # (B, N, N)
 
 

@@ -124,6 +124,43 @@ def test_a_new_pair_takes_the_place_of_the_oldest_and_no_other_is_copied():
         np.testing.assert_array_equal(after[name], [*np.asarray(before[name])[1:], newest])
 
 
+@pytest.mark.parametrize("added", [2, 3, 4, 5, 7])
+def test_the_state_has_the_last_pairs_in_their_order_and_a_restored_one_continues(added):
+    generator = np.random.default_rng(4)
+    kept, twin = (CurvaturePairs(3, 1, 60, Preconditioner(SHAPE, 0.5)) for _ in range(2))
+    add = tf.function(kept.add)
+    pairs = [[tf.constant(v[None], tf.float32) for v in pair] for pair in pairs_of(generator, added + 2, 60)]
+    for pair in pairs[:added]:
+        add(*pair)
+    state = {name: np.asarray(value) for name, value in kept.state().items()}
+    unused = np.zeros((max(0, 3 - added), 1, 60), np.float32)
+    for part, name in enumerate(("moves", "changes")):
+        expected = np.stack([pair[part] for pair in pairs[:added][-3:]])
+        np.testing.assert_array_equal(state[name], np.concatenate([unused, expected]))
+    twin.restore(state)
+    for pair in pairs[added:]:
+        add(*pair)
+        twin.add(*pair)
+    gradient = tf.constant(generator.normal(size=(1, 60)), tf.float32)
+    np.testing.assert_array_equal(twin.direction(gradient), kept.direction(gradient))
+    np.testing.assert_array_equal(np.asarray(twin.state()["moves"]), np.asarray(kept.state()["moves"]))
+
+
+def test_cleared_pairs_are_those_of_a_new_store():
+    """A NaN among the pairs does not persist."""
+    generator = np.random.default_rng(4)
+    kept, fresh = (CurvaturePairs(3, 2, 60, Preconditioner((2, *SHAPE[1:]), 0.5)) for _ in range(2))
+    s, y = (tf.constant(np.stack(v), tf.float32) for v in zip(*pairs_of(generator, 2, 60), strict=True))
+    kept.add(s, y)
+    kept.restore(
+        {name: np.asarray(value) * np.float32("nan") for name, value in kept.state().items() if name != "count"}
+        | {"count": 1}
+    )
+    kept.clear()
+    for name, value in fresh.state().items():
+        np.testing.assert_array_equal(np.asarray(kept.state()[name]), np.asarray(value))
+
+
 def test_each_picture_of_a_batch_has_its_own_pairs():
     """A batch of two equals each alone; the second picture rejects its second pair."""
     generator = np.random.default_rng(4)
