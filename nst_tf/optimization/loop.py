@@ -142,8 +142,8 @@ class CompiledLoop:
     def begin(self) -> StepRecord:
         """Evaluate the start picture and return its record, step 0. The first time, it also compiles the step."""
         image = self.solver.image()
-        starts_compiled = self.solver.compiled and not self._is_compiled
-        evaluation = self._evaluate_while_compiling(image) if starts_compiled else self._evaluate(image)
+        compiles = self.solver.compiled and not self._is_compiled
+        evaluation = self._evaluate_while_compiling(image) if compiles else self._evaluate(image)
         self._start_from(evaluation, image)
         return self.read()
 

@@ -254,3 +254,22 @@ def test_a_restored_checkpoint_of_version_0_1_0_takes_further_steps(name):
     assert after.evaluations >= before.evaluations + 2
     assert after.total == pytest.approx(SCALE * (loop.image().astype(np.float64) ** 2).sum(), rel=1e-5)
     assert after.total < before.total
+
+
+def test_an_error_in_the_evaluation_of_the_start_is_raised():
+    def bright_alone(image):
+        with tf.control_dependencies([tf.debugging.assert_less(image, 0.5, "too bright")]):
+            return bowl(tf.identity(image))
+
+    loop = CompiledLoop(Adam().solver(START), bright_alone)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too bright"):
+        loop.begin()
+
+
+def test_the_evaluation_of_the_start_is_the_one_that_counts():
+    """The step is compiled with an evaluation of zeros before; nothing of it is left."""
+    loop, solver = CompiledLoop(Adam().solver(START), bowl), Adam().solver(START)
+    loop.begin(), solver.begin(bowl(START))
+    for name, value in solver.state().items():
+        np.testing.assert_array_equal(loop.solver.state()[name], value)
+    assert loop.read_best().total == float(bowl(START).total[0])
