@@ -67,7 +67,7 @@ def positions(x: tf.Tensor) -> tf.Tensor:
 
 def _product(x: tf.Tensor, axes: slice) -> tf.Tensor:
     """Return the product of some of the sides, float32; a constant where they are known as a graph is made."""
-    sides = x.shape[axes]
+    sides = tf.TensorShape(x.shape[axes])
     if sides.is_fully_defined():
         return tf.constant(sides.num_elements(), tf.float32)
     return tf.cast(tf.reduce_prod(tf.shape(x)[axes]), tf.float32)
