@@ -13,6 +13,7 @@ from nst_tf.backbones.winograd import WinogradConv2D
 from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import keras, tf
+from nst_tf.util.tensors import side
 
 
 def pad_circular(x: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
@@ -23,7 +24,7 @@ def pad_circular(x: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any
         rows: Number of rows above and below, each at most H.
         columns: Number of columns before and behind, each at most W.
     """
-    height, width = (tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in (1, 2))
+    height, width = (side(x, axis) for axis in (1, 2))
     x = tf.concat([x[:, height - rows[0] :], x, x[:, : rows[1]]], 1)
     return tf.concat([x[:, :, width - columns[0] :], x, x[:, :, : columns[1]]], 2)
 

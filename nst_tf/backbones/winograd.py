@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nst_tf.util.lazy import keras, tf
+from nst_tf.util.tensors import side
 
 KERNEL_SIDE = 3
 """Rows and columns of a kernel."""
@@ -204,7 +205,7 @@ class _Tiles(NamedTuple):
 
     @classmethod
     def of(cls, x: tf.Tensor) -> "_Tiles":
-        batch, height, width = (tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in range(3))
+        batch, height, width = (side(x, axis) for axis in range(3))
         return cls(batch, height, width, -(-height // STEP), -(-width // STEP))
 
     def cut(self, x: tf.Tensor) -> tf.Tensor:

@@ -36,9 +36,9 @@ def reciprocal(x: tf.Tensor) -> tf.Tensor:
     return 1.0 / tf.where(x == 0, tf.ones_like(x), x)
 
 
-def _batch(x: tf.Tensor) -> int | tf.Tensor:
-    """Return the number of pictures, as a number where it is known as a graph is made."""
-    return tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+def side(x: tf.Tensor, axis: int) -> int | tf.Tensor:
+    """Return the length of an axis: a number where it is known as a graph is made, otherwise an int32 scalar."""
+    return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
 
 
 def elements(x: tf.Tensor) -> tf.Tensor:
@@ -82,7 +82,7 @@ def rows(features: tf.Tensor) -> tf.Tensor:
     Returns:
         ``(B, H·W, C)`` float32.
     """
-    return tf.reshape(tf.cast(features, tf.float32), [_batch(features), -1, features.shape[-1]])
+    return tf.reshape(tf.cast(features, tf.float32), [side(features, 0), -1, features.shape[-1]])
 
 
 def of_picture(x: tf.Tensor, number: int) -> tf.Tensor:
@@ -107,7 +107,7 @@ def gram(features: tf.Tensor) -> tf.Tensor:
     """
     height, width, channels = features.shape[1:]
     static = height is not None and width is not None
-    return _gram(tf.reshape(features, [_batch(features), height * width if static else -1, channels]))
+    return _gram(tf.reshape(features, [side(features, 0), height * width if static else -1, channels]))
 
 
 def _gram(F: tf.Tensor) -> tf.Tensor:
@@ -135,7 +135,7 @@ def _gram_in_blocks(F: tf.Tensor) -> tf.Tensor:
     if blocks == 1:
         F = tf.cast(F, tf.float32)
         return tf.matmul(F, F, transpose_a=True)  # (B, N, N)
-    P = tf.reshape(F, [_batch(F), blocks, F.shape[1] // blocks, F.shape[2]])  # (B, K, M/K, N)
+    P = tf.reshape(F, [side(F, 0), blocks, F.shape[1] // blocks, F.shape[2]])  # (B, K, M/K, N)
     return tf.reduce_sum(tf.cast(tf.matmul(P, P, transpose_a=True), tf.float32), axis=1)  # (B, N, N)
 
 
