@@ -23,7 +23,7 @@ from nst_tf.backbones.formats import format_of
 from nst_tf.backbones.gradients import Network
 from nst_tf.backbones.graph import operations_by_name
 from nst_tf.backbones.preprocessing import FEATURE_SCALES, PREPROCESSORS, Preprocessing
-from nst_tf.backbones.segments import Segment, chain_segments, split_into_segments
+from nst_tf.backbones.segments import Chain, Segment, split_into_segments
 from nst_tf.backbones.sizes import smallest_input
 from nst_tf.backbones.symbolic import symbolic_model
 from nst_tf.backbones.weights import MissingWeights
@@ -182,16 +182,16 @@ class Backbone:
             log.info("backbone=%s has other layer names; it reads %s", self.name, read)
         preprocess = PREPROCESSORS[self.preprocessing]
         if not keras_names:
-            return Extractor(keras_names, None, lambda x: {}, [], preprocess)
+            return Extractor(keras_names, None, Chain([]), [], preprocess)
         model = self._model_with_weights(set(keras_names.values()), precision, convolution)
         self._warn_if_preprocessing_differs()
-        segments = split_into_segments(model) if recompute else [Segment(model)]
-        network = chain_segments(segments) if recompute else functools.partial(model, training=False)
+        segments = split_into_segments(model)
+        network: Network = Chain(segments, recompute)
         if precision == "mixed_float16":
             network = self._within_float16(model, network)
         scale = FEATURE_SCALES.get(self.preprocessing, 1.0)
-        minimum = smallest_input(model)
-        return Extractor(keras_names, model, network, segments, preprocess, minimum, scale, counterparts)
+        minimum, parts = smallest_input(model), segments if recompute else [Segment(model)]
+        return Extractor(keras_names, model, network, parts, preprocess, minimum, scale, counterparts)
 
     def check(self, layers: Sequence[str]) -> None:
         """Reject what `extractor` would reject, as far as it is known without Keras: absent weights, and other files.
@@ -258,7 +258,7 @@ class Backbone:
         """Scale features and gradients so that they stay within the range of float16."""
         if self.homogeneous:
             float16.scale_features_down(model)
-        return float16.with_gradient_scaling(network, float16.FEATURE_DIVISOR if self.homogeneous else 1.0)
+        return float16.GradientScaling(network, float16.FEATURE_DIVISOR if self.homogeneous else 1.0)
 
     def _keras_names(self) -> dict[str, str]:
         """Return a dictionary from every name that `resolve` accepts to the Keras name."""

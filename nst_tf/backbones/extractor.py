@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nst_tf.backbones.gradients import Network
+from nst_tf.backbones.gradients import GradientOf, Linearization, Network, known_gradients
 from nst_tf.backbones.segments import Segment
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -23,7 +23,8 @@ class Extractor:
         layers: Keras name of each layer, by the name the caller asked for.
         model: Frozen Keras model from the preprocessed picture to ``{Keras name: features}``; None if the caller
             asked for no layer.
-        network: Function that runs the model: the model itself, `chain_segments`, or `with_gradient_scaling`.
+        network: Function that runs the model: a `nst_tf.backbones.segments.Chain`, in float16 within a
+            `nst_tf.backbones.float16.GradientScaling`.
         segments: Parts of the model whose inner features are in memory at the same time: one segment for the whole
             model, or several with ``recompute``. `nst_tf.optimization.footprint` estimates memory from them.
         preprocess: Function from RGB in [0, 1] to the model's input.
@@ -56,11 +57,42 @@ class Extractor:
         if not self.layers:
             return {}
         self._check_size(image)
-        outputs = self.network(self.preprocess(image))
-        features = {layer: outputs[keras_name] for layer, keras_name in self.layers.items()}
+        return self._named(self.network(self.preprocess(image)))
+
+    def linearize(self, image: tf.Tensor) -> Linearization:
+        """Compute the features, and return them with the backward pass from them to the picture.
+
+        Args:
+            image: See `__call__`; so are the names of the features and the errors.
+        """
+        if not self.layers:
+            return {}, lambda gradient_of: None
+        self._check_size(image)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            x = self.preprocess(image)
+        outputs, pull_back = self.network.linearize(x)
+
+        def pull_back_to_image(gradient_of: GradientOf) -> tf.Tensor | None:
+            gradient = pull_back(lambda keras_name: self._output_gradient(outputs, keras_name, gradient_of))
+            return None if gradient is None else tape.gradient(x, image, output_gradients=gradient)
+
+        return self._named(outputs), pull_back_to_image
+
+    def _named(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return a tensor of its own for each of ``layers``, of which two may be the same layer of the network."""
         if self.scale == 1:
-            return features
-        return {layer: self.scale * tf.cast(values, tf.float32) for layer, values in features.items()}
+            return {layer: tf.identity(outputs[keras_name]) for layer, keras_name in self.layers.items()}
+        in_float32 = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
+        return {layer: self.scale * in_float32[keras_name] for layer, keras_name in self.layers.items()}
+
+    def _output_gradient(
+        self, outputs: Mapping[str, tf.Tensor], keras_name: str, gradient_of: GradientOf
+    ) -> tf.Tensor | None:
+        """Return the gradient with respect to a layer of the network, under any of its names; None if it has none."""
+        names = [layer for layer, name in self.layers.items() if name == keras_name]
+        gradients = list(known_gradients(names, gradient_of).values())
+        return tf.cast(self.scale * tf.add_n(gradients), outputs[keras_name].dtype) if gradients else None
 
     def _check_size(self, image: tf.Tensor) -> None:
         height, width = image.shape[1:3]  # None where a tf.function leaves the size open

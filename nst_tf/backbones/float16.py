@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from nst_tf.backbones.gradients import Backward, Network, with_input_gradient
+from nst_tf.backbones.gradients import GradientOf, Linearization, Network, known_gradients, with_input_gradient
 from nst_tf.util.lazy import tf
 
 FEATURE_DIVISOR = 16.0
@@ -26,38 +27,49 @@ def scale_features_down(model: Any) -> None:
         layer.set_weights([kernel, bias / np.float32(FEATURE_DIVISOR)])
 
 
-def with_gradient_scaling(network: Network, divisor: float) -> Network:
-    """Return a float16 network with float32 input and output, whose backward pass neither overflows nor underflows.
+class GradientScaling:
+    """A float16 network with float32 input and output, whose backward pass neither overflows nor underflows.
 
     Before the gradients with respect to the features enter the network, they are divided by their largest value per
     picture, rounded up to a power of two so that the division is exact. The gradient with respect to the pixels is
     multiplied by the same number. This is the loss scaling of Micikevicius et al. 2018, *Mixed Precision Training*,
-    but the scale is computed for every picture at every step instead of found by trial.
+    but the scale is computed for every picture at every step instead of found by trial. It needs the gradients of all
+    layers before the backward pass begins.
 
     Args:
-        network: Function from the input to features ``(B, h, w, C)`` in float16.
+        network: The network, with features ``(B, h, w, C)`` in float16.
         divisor: `FEATURE_DIVISOR` for a model after `scale_features_down`, else 1. The input is divided by it, and the
             features are multiplied by it.
     """
 
-    def in_float32(x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: divisor * tf.cast(features, tf.float32) for name, features in network(x / divisor).items()}
+    needs_all_gradients = True
 
-    def forward(x: tf.Tensor) -> tuple[dict[str, tf.Tensor], Backward]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            features = in_float32(x)
+    def __init__(self, network: Network, divisor: float) -> None:
+        self._network, self._divisor = network, divisor
+        self._run = with_input_gradient(self.linearize)
 
-        def backward(*upstream: tf.Tensor) -> tf.Tensor:
-            scale = divisor * _power_of_two(upstream)
-            return scale * tape.gradient(tf.nest.flatten(features), x, [g / scale for g in upstream])
+    def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the features in float32; see `nst_tf.backbones.gradients.Network`."""
+        return self._run(x)
 
-        return features, backward
+    def linearize(self, x: tf.Tensor) -> Linearization:
+        """Compute the features in float32, and return them with their backward pass."""
+        outputs, pull_back = self._network.linearize(x / self._divisor)
+        features = {name: self._divisor * tf.cast(values, tf.float32) for name, values in outputs.items()}
 
-    return with_input_gradient(forward)
+        def pull_back_scaled(gradient_of: GradientOf) -> tf.Tensor | None:
+            gradients = known_gradients(features, gradient_of)
+            if not gradients:
+                return None
+            scale = _power_of_two(gradients.values())  # the divisors of input and features cancel out
+            scaled = {name: tf.cast(g / scale, outputs[name].dtype) for name, g in gradients.items()}
+            gradient = pull_back(scaled.get)
+            return None if gradient is None else scale * gradient
+
+        return features, pull_back_scaled
 
 
-def _power_of_two(gradients: tuple[tf.Tensor, ...]) -> tf.Tensor:
+def _power_of_two(gradients: Iterable[tf.Tensor]) -> tf.Tensor:
     """Return the largest magnitude per picture, rounded up to a power of two, ``(B, 1, 1, 1)``; 1 where all are 0."""
     largest = tf.reduce_max(tf.stack([tf.reduce_max(tf.abs(g), [1, 2, 3]) for g in gradients]), 0)
     exponent = tf.math.ceil(tf.math.log(tf.where(largest > 0, largest, 1.0)) / np.log(2.0))

@@ -1,34 +1,91 @@
-"""Custom backward passes for frozen networks; `float16` and `segments` use them."""
+"""Backward passes of frozen networks, which take the gradients with respect to the features one layer at a time.
+
+`segments`, `float16` and `extractor` build them; `nst_tf.optimization.layer_gradients` is the other side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
 
 from nst_tf.util.lazy import tf
 
-Network: TypeAlias = "Callable[[tf.Tensor], dict[str, tf.Tensor]]"
-"""Function from a network's input ``(B, H, W, 3)`` to features ``(B, h, w, C)`` by layer name."""
+GradientOf: TypeAlias = "Callable[[str], tf.Tensor | None]"
+"""Function from a layer's name to the gradient with respect to its features; None if they have none."""
 
-Backward: TypeAlias = "Callable[..., tf.Tensor]"
-"""Function from the gradients with respect to the features to the gradient with respect to the input."""
+PullBack: TypeAlias = "Callable[[GradientOf], tf.Tensor | None]"
+"""Backward pass: function from `GradientOf` to the gradient with respect to the input; None if there is none.
+
+It is called once. It asks for each layer once, when it has come to that layer, so that the gradients of earlier layers,
+which are the largest, need not be in memory before.
+"""
+
+Linearization: TypeAlias = "tuple[dict[str, tf.Tensor], PullBack]"
+"""Features ``(B, h, w, C)`` by layer name, and the backward pass from them to the input."""
 
 
-def with_input_gradient(forward: Callable[[tf.Tensor], tuple[dict[str, tf.Tensor], Backward]]) -> Network:
-    """Return a network whose gradient with respect to its input is the one given, by `tf.custom_gradient`.
+class Network(Protocol):
+    """Function from a network's input ``(B, H, W, 3)`` to features ``(B, h, w, C)`` by layer name.
+
+    Attributes:
+        needs_all_gradients: Whether the backward pass asks for every layer before it begins.
+    """
+
+    needs_all_gradients: bool
+
+    def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the features, differentiable by ``tf.GradientTape``."""
+        ...
+
+    def linearize(self, x: tf.Tensor) -> Linearization:
+        """Compute the features, and return them with their backward pass."""
+        ...
+
+
+def linearize(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Linearization:
+    """Compute any function and return its backward pass, which asks for every layer before it begins."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        features = function(x)
+
+    def pull_back(gradient_of: GradientOf) -> tf.Tensor | None:
+        known = known_gradients(features, gradient_of)
+        outputs = [features[name] for name in known]
+        return tape.gradient(outputs, x, output_gradients=list(known.values())) if known else None
+
+    return features, pull_back
+
+
+def known_gradients(names: Iterable[str], gradient_of: GradientOf) -> dict[str, tf.Tensor]:
+    """Return the gradients of layers by name, without those that have none."""
+    gradients = ((name, gradient_of(name)) for name in names)
+    return {name: gradient for name, gradient in gradients if gradient is not None}
+
+
+def after(tensors: Iterable[tf.Tensor]) -> AbstractContextManager[object]:
+    """Return a context whose operations run after these tensors have been computed.
+
+    The dependency is on copies: TensorFlow inlines a function without side effects, and then nothing would wait for it.
+    """
+    return tf.control_dependencies([tf.identity(tensor) for tensor in tensors])
+
+
+def with_input_gradient(
+    linearized: Callable[[tf.Tensor], Linearization],
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Return a function for ``tf.GradientTape`` whose gradient with respect to its input is that of a `Linearization`.
 
     The network is frozen: its weights get no gradient, and none is computed.
-
-    Args:
-        forward: Function from the input to the features and their backward pass.
     """
 
     @tf.custom_gradient
     def run(x: tf.Tensor) -> tuple[dict[str, tf.Tensor], Callable[..., object]]:
-        features, backward = forward(x)
+        features, pull_back = linearized(x)
 
         def gradient(*upstream: tf.Tensor, variables: tuple[tf.Variable, ...] = ()) -> object:
-            input_gradient = backward(*upstream)
+            gradients: Mapping[str, tf.Tensor] = tf.nest.pack_sequence_as(features, upstream)
+            input_gradient = pull_back(gradients.get)
             return (input_gradient, [None] * len(variables)) if variables else input_gradient
 
         return features, gradient

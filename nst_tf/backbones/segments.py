@@ -1,16 +1,25 @@
-"""Segments of a network that are recomputed in the backward pass, which saves memory.
+"""A network as a chain of segments, which end where the losses read features.
 
-`Backbone.extractor` uses them with ``recompute``. The method is the gradient checkpointing of Chen, Xu, Zhang &
-Guestrin 2016, *Training Deep Nets with Sublinear Memory Cost*.
+The backward pass goes back through them one by one. So the gradient that a loss sends to a layer is computed when the
+pass has come to that layer, and not as soon as the loss is known, which saves memory. With ``recompute``, the features
+within a segment are computed again instead of kept. That is the gradient checkpointing of Chen, Xu, Zhang & Guestrin
+2016, *Training Deep Nets with Sublinear Memory Cost*.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from nst_tf.backbones.gradients import Network
+from nst_tf.backbones.gradients import (
+    GradientOf,
+    Linearization,
+    PullBack,
+    after,
+    known_gradients,
+    linearize,
+    with_input_gradient,
+)
 from nst_tf.backbones.graph import cut_positions, edges, inner_edges, operations_by_name
 from nst_tf.util.lazy import keras, tf
 
@@ -35,6 +44,11 @@ class Segment(NamedTuple):
     model: Any
     next_input: str | None = None
 
+    def run(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the features of the segment by layer name."""
+        features: dict[str, tf.Tensor] = self.model(x, training=False)
+        return features
+
 
 def split_into_segments(model: Any) -> list[Segment]:
     """Split a model into a chain of smaller models, with a single tensor from each to the next.
@@ -54,26 +68,83 @@ def split_into_segments(model: Any) -> list[Segment]:
     return segments
 
 
-def chain_segments(segments: Sequence[Segment]) -> Network:
-    """Return a network that runs segments one after the other and recomputes each in the backward pass.
-
-    The forward pass keeps the taps and the tensors between segments. ``keras.remat`` discards the other features and
-    computes a segment again when its gradient is needed. It also defines gradients of the frozen weights. The engine
-    runs the network inside ``tf.function``, where TensorFlow prunes them; in eager mode they would cost time.
+class Chain:
+    """A network that runs segments one after the other, and goes back through them in the reverse order.
 
     Args:
         segments: Result of `split_into_segments`.
+        recompute: Whether only the taps and the tensors between segments are kept, and each segment is computed again
+            when the backward pass comes to it.
     """
-    chain = [(keras.remat(functools.partial(each.model, training=False)), each.next_input) for each in segments]
 
-    def run(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    needs_all_gradients = False
+
+    def __init__(self, segments: Sequence[Segment], recompute: bool = False) -> None:
+        self._segments, self._recompute = segments, recompute
+        self._run = with_input_gradient(self.linearize) if recompute else self._forward
+
+    def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compute the features by layer name; see `nst_tf.backbones.gradients.Network`."""
+        return self._run(x)
+
+    def _forward(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         features: dict[str, tf.Tensor] = {}
-        for segment, next_input in chain:
-            features |= segment(x)
-            x = x if next_input is None else features[next_input]
+        for segment in self._segments:
+            features |= segment.run(x)
+            x = x if segment.next_input is None else features[segment.next_input]
         return features
 
-    return run
+    def linearize(self, x: tf.Tensor) -> Linearization:
+        """Compute the features, and return them with a backward pass that asks for a layer when it has come to it."""
+        features: dict[str, tf.Tensor] = {}
+        passes: list[tuple[Segment, PullBack]] = []
+        for segment in self._segments:
+            outputs, pull_back = (_linearize_again if self._recompute else linearize)(segment.run, x)
+            passes.append((segment, pull_back))
+            features |= outputs
+            x = x if segment.next_input is None else features[segment.next_input]
+
+        def pull_back_all(gradient_of: GradientOf) -> tf.Tensor | None:
+            gradient = None
+            for segment, pull_back in reversed(passes):
+                gradient = pull_back(_with_later_gradient(gradient_of, segment.next_input, gradient))
+            return gradient
+
+        return features, pull_back_all
+
+
+def _linearize_again(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Linearization:
+    """Compute a function and return a backward pass that computes it again, so that only ``x`` is kept."""
+    features = function(x)
+
+    def pull_back(gradient_of: GradientOf) -> tf.Tensor | None:
+        gradients = known_gradients(features, gradient_of)
+        with after(gradients.values()):
+            _, pull_back_again = linearize(function, tf.identity(x))
+        return pull_back_again(gradients.get)
+
+    return features, pull_back
+
+
+def _with_later_gradient(gradient_of: GradientOf, cut: str | None, later: tf.Tensor | None) -> GradientOf:
+    """Return the gradients within a segment, given that of the next segment, after which they are computed.
+
+    Args:
+        gradient_of: Gradients that the losses send to the taps.
+        cut: The layer that both segments share; None at the end of the chain.
+        later: Gradient with respect to its features in the next segment; None if there is none.
+    """
+    if later is None:
+        return gradient_of
+
+    def joined(name: str) -> tf.Tensor | None:
+        with after([later]):
+            own = gradient_of(name)
+        if name != cut:
+            return own
+        return later if own is None else own + later
+
+    return joined
 
 
 def choose_cuts(model: Any) -> list[str]:

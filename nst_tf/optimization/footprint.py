@@ -1,7 +1,7 @@
 """Estimate of the memory that a run needs, and its comparison with the memory that is available."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,12 +38,6 @@ GRADIENT_COPIES = 1.0
 Measured with vgg19_lite, whose losses have no gradients beside them.
 """
 
-EARLY_GRADIENTS = 0.6
-"""Part of the gradients of the layers that the losses read, which exist before the backward pass reaches these layers.
-
-Measured with VGG-19. A layer that no other layer reads has none: its gradient takes the place of its features.
-"""
-
 FLOAT32_BYTES = 4
 """Bytes of a value in float32, in which losses read features of any precision."""
 
@@ -71,15 +65,21 @@ MARGIN = 0.97
 
 
 def needed_mb(
-    extractor: Extractor, height: int, width: int, image_copies: int = COPIES, *, backward: bool = True
+    extractor: Extractor,
+    height: int,
+    width: int,
+    image_copies: int = COPIES,
+    *,
+    backward: bool = True,
+    joint_layers: Collection[str] = (),
 ) -> float:
     """Return an estimate of the memory that a run takes beyond what the process has before it, in MiB.
 
     The forward pass keeps the features of every layer for the backward pass, and float32 copies of those that the
-    losses read in lower precision. The backward pass also holds the gradients of the two largest, and part of the
-    gradients that the losses send into the network, which TensorFlow may compute as soon as the losses are known. A
-    network in segments keeps the output of each segment, and the inner features of one segment at a time. A convolution
-    by Winograd's method also needs its tiles. `fixed_mb` is independent of the picture.
+    losses read in lower precision. The backward pass also holds the gradients of the two largest, and from its
+    beginning those that a loss sends to several layers at once. With ``recompute``, the output of each segment is kept,
+    and the inner features of one segment at a time. A convolution by Winograd's method also needs its tiles. `fixed_mb`
+    is independent of the picture.
 
     Args:
         extractor: The network.
@@ -87,9 +87,10 @@ def needed_mb(
         width: Width of the picture, in pixels.
         image_copies: Number of float32 pictures that optimiser, losses and preprocessing hold.
         backward: Whether there is a backward pass. Targets need the forward pass alone.
+        joint_layers: Layers whose gradients are computed together, see `nst_tf.optimization.layer_gradients`.
     """
     pictures = image_copies * _picture_mb(height, width)
-    return fixed_mb(extractor) + pictures + _network_mb(extractor, height, width, backward)
+    return fixed_mb(extractor) + pictures + _network_mb(extractor, height, width, backward, joint_layers)
 
 
 def _picture_mb(height: int, width: int) -> float:
@@ -97,7 +98,7 @@ def _picture_mb(height: int, width: int) -> float:
     return FLOAT32_BYTES * height * width * 3 / MB
 
 
-def _network_mb(extractor: Extractor, height: int, width: int, backward: bool) -> float:
+def _network_mb(extractor: Extractor, height: int, width: int, backward: bool, joint_layers: Collection[str]) -> float:
     """Return the MiB of the features, and of their gradients, of a picture of this size."""
     sizes = _feature_sizes(extractor, height, width)
     segments = [[each.name for each in piece.model.operations if each.name in sizes] for piece in extractor.segments]
@@ -105,7 +106,7 @@ def _network_mb(extractor: Extractor, height: int, width: int, backward: bool) -
     inner = [_simultaneous([picture, *(sizes[name] for name in segment)], backward) for segment in segments]
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
     kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
-    early = EARLY_GRADIENTS * _tapped_mb(extractor, sizes, inner=True) if backward else 0.0
+    early = _early_gradients_mb(extractor, sizes, joint_layers) if backward else 0.0
     return max(inner, default=0.0) + kept + early + _workspace_mb(extractor, sizes)
 
 
@@ -116,10 +117,10 @@ def _tile_mb(extractor: Extractor, height: int, width: int, own: int, backward: 
     """
     tiling = Tiling.plan(height, width, own, Grid.of(extractor))
     if tiling.count == 1:
-        return _network_mb(extractor, height, width, backward)
+        return _network_mb(extractor, height, width, backward, ())
     sizes = _feature_sizes(extractor, *tiling.window)
-    masked = _tapped_mb(extractor, sizes)
-    return _network_mb(extractor, *tiling.window, backward) + masked + TILE_FIXED_MB + _weights_mb(extractor)
+    masked = sum(sizes[name] for name in set(extractor.layers.values()))
+    return _network_mb(extractor, *tiling.window, backward, ()) + masked + TILE_FIXED_MB + _weights_mb(extractor)
 
 
 def fixed_mb(extractor: Extractor) -> float:
@@ -142,13 +143,17 @@ def _workspace_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
     return 2 * max(tiles, default=0.0)
 
 
-def _tapped_mb(extractor: Extractor, sizes: dict[str, float], *, inner: bool = False) -> float:
-    """Return the MiB of the features that the losses read; with ``inner``, of those that further layers read too."""
-    names = set(extractor.layers.values())
-    if inner and extractor.model is not None:
-        operations = extractor.model.operations
-        names &= {operations[producer].name for producer, _ in edges(extractor.model)}
-    return sum(sizes[name] for name in names)
+def _early_gradients_mb(extractor: Extractor, sizes: dict[str, float], joint_layers: Collection[str]) -> float:
+    """Return the MiB of the gradients of layers that are computed together, before the backward pass comes to them.
+
+    A layer that no other layer reads adds nothing: its gradient takes the place of its features.
+    """
+    if extractor.model is None:
+        return 0.0
+    names = extractor.layers if extractor.network.needs_all_gradients else joint_layers
+    operations = extractor.model.operations
+    read = {operations[producer].name for producer, _ in edges(extractor.model)}
+    return sum(sizes[name] for name in {extractor.layers[layer] for layer in names} & read)
 
 
 def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:
@@ -193,6 +198,8 @@ class Footprint:
         tile: Side of the square that a tile owns, in pixels; None for the whole picture at once.
         target_layers: Layers whose features are kept as targets, by the name that the losses use; counted with tiles.
         margin: Pixels on each side of ``content`` that are cut off at the end. Messages name the size without them.
+        joint_layers: Layers whose gradients are computed together, see `nst_tf.optimization.layer_gradients`; no loss
+            with tiles has any.
     """
 
     extractor: Extractor
@@ -203,6 +210,7 @@ class Footprint:
     tile: int | None = None
     target_layers: Sequence[str] = ()
     margin: int = 0
+    joint_layers: Collection[str] = ()
 
     def needs(self) -> list[tuple[str, tuple[int, int], float]]:
         """Return for the picture and each style: the key of its size, height and width, and the MiB it needs."""
@@ -214,7 +222,7 @@ class Footprint:
 
     def _picture_needs(self, shape: tuple[int, int], copies: int, backward: bool) -> float:
         if self.tile is None:
-            return needed_mb(self.extractor, *shape, copies, backward=backward)
+            return needed_mb(self.extractor, *shape, copies, backward=backward, joint_layers=self.joint_layers)
         pictures = (copies + TILE_COPIES * backward) * _picture_mb(*shape)
         return fixed_mb(self.extractor) + pictures + _tile_mb(self.extractor, *shape, self.tile, backward)
 

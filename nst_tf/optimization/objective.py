@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from nst_tf.images import RegionMasks
-from nst_tf.losses import Balance, LayerLoss, Loss, Representation
+from nst_tf.losses import Balance, Features, LayerLoss, Loss, Representation
+from nst_tf.optimization.layer_gradients import LayerGradients, linearize_features
 from nst_tf.optimization.reference_passes import ReferencePasses
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
 from nst_tf.optimization.terms import (
@@ -265,11 +266,11 @@ class Objective:
         Returns:
             ``(B,)`` float32, ``(B, H, W, 3)`` float32, and the terms, ``(B,)`` float32 each.
         """
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            terms = self._term_values(image, step)
+        features, pull_back = linearize_features(self.extractor, image)
+        with LayerGradients(features, self.losses.values()) as gradients:
+            terms = self._terms_of(features, step)
             value = value_of(terms)
-        return value, tape.gradient(value, image), terms
+        return value, pull_back(gradients.towards(value)), terms
 
     def values(self, image: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Compute the total and the terms of a picture, ``(B,)`` float32 each, by the forward pass alone."""
@@ -280,7 +281,9 @@ class Objective:
         return tf.add_n([terms[name] for name in self._terms])
 
     def _term_values(self, image: tf.Tensor, step: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        features = extract_features(self.extractor, image)
+        return self._terms_of(extract_features(self.extractor, image), step)
+
+    def _terms_of(self, features: Features, step: tf.Tensor | None) -> dict[str, tf.Tensor]:
         terms: dict[str, tf.Tensor] = {}
         for name, term in self._terms.items():
             smoothed = term.smooth(features, step)

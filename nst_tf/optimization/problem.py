@@ -37,6 +37,7 @@ from nst_tf.optimization.footprint import (
     fitting_factor,
     fitting_tile,
 )
+from nst_tf.optimization.layer_gradients import joint_layers
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.phases import Phase, PhaseStart, active_in, terms_in
 from nst_tf.optimization.schedule import Schedule
@@ -250,9 +251,8 @@ class Problem:
         copies = math.ceil(variables * self.optimizer.image_copies) + bool(self.schedule.average)
         active = active_in(self.schedule.plan(), self.losses)
         targets = list(dict.fromkeys(layer for loss in active if loss.positional for layer in loss.taps))
-        return Footprint(
-            self.extractor, content, styles, copies, self.optimizer, self.tile, targets, self.canvas.margin_at(1.0)
-        )
+        margin, joint = self.canvas.margin_at(1.0), joint_layers(active)
+        return Footprint(self.extractor, content, styles, copies, self.optimizer, self.tile, targets, margin, joint)
 
     def _tile_obstacle(self) -> str | None:
         """Return why the problem cannot be computed tile by tile, in any of its phases; None if it can."""

@@ -17,7 +17,8 @@ from typing import Any
 
 from nst_tf.backbones import Extractor
 from nst_tf.images import RegionMasks
-from nst_tf.losses import ContentLoss, Loss, PositionWeights, Representation, StatisticsLoss
+from nst_tf.losses import ContentLoss, Features, Loss, PositionWeights, Representation, StatisticsLoss
+from nst_tf.optimization.layer_gradients import LayerGradients, linearize_features
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.references import Measure, Part, References, extract_features
 from nst_tf.optimization.terms import Term, active_losses, represent
@@ -120,15 +121,16 @@ class TiledObjective(Objective):
         """Add up the sums of all tiles, by name of the loss."""
 
         def of_tile(tile: Tile, image: tf.Tensor) -> dict[str, TermSums]:
-            return in_float64(self._tile_sums(tile, tile.crop(image)))
+            return in_float64(self._tile_sums(tile, extract_features(self.extractor, tile.crop(image))))
 
         return sum_over_tiles(tiling, of_tile, image)
 
-    def _tile_sums(self, tile: Tile, window: tf.Tensor) -> dict[str, TermSums]:
-        """Compute the sums over the positions that a tile owns, from its window ``(B, h, w, 3)``."""
-        features = extract_features(self.extractor, window)
-        tiled = {name: term for name, term in self._terms.items() if not reads_picture_alone(term.loss)}
-        return {name: term_sums(term, features, tile) for name, term in tiled.items()}
+    def _tile_sums(self, tile: Tile, features: Features) -> dict[str, TermSums]:
+        """Compute the sums over the positions that a tile owns, from the features of its window."""
+        return {name: term_sums(term, features, tile) for name, term in self._tiled_terms().items()}
+
+    def _tiled_terms(self) -> dict[str, Term]:
+        return {name: term for name, term in self._terms.items() if not reads_picture_alone(term.loss)}
 
     def _terms_of_sums(self, tiling: Tiling, image: tf.Tensor, sums: Mapping[str, TermSums]) -> dict[str, tf.Tensor]:
         """Compute all terms: those of the network's losses from their sums, the others from the picture."""
@@ -146,12 +148,11 @@ class TiledObjective(Objective):
             return gradient
 
         def of_tile(tile: Tile, image: tf.Tensor) -> tf.Tensor:
-            window = tile.crop(image)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(window)
-                sums = tf.nest.flatten(self._tile_sums(tile, window))
+            features, pull_back = linearize_features(self.extractor, tile.crop(image))
+            with LayerGradients(features, [term.loss for term in self._tiled_terms().values()]) as gradients:
+                sums = tf.nest.flatten(self._tile_sums(tile, features))
             upstream = [tf.cast(slope, value.dtype) for slope, value in zip(tf.nest.flatten(slopes), sums, strict=True)]
-            return tile.place(tape.gradient(sums, window, output_gradients=upstream))
+            return tile.place(pull_back(gradients.towards(sums, upstream)))
 
         return sum_over_tiles(tiling, of_tile, image, start=gradient)
 

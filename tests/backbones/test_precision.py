@@ -2,14 +2,12 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG19Lite
 from nst_tf.backbones.float16 import FEATURE_DIVISOR
-from nst_tf.backbones.segments import choose_cuts, split_into_segments
 from nst_tf.optimization.footprint import fixed_mb, needed_mb
 from nst_tf.util.compilation import compile_function
 
@@ -113,23 +111,3 @@ def test_recomputed_gradients_are_the_same_through_branches(network, depth):
         gradients.append(tape.gradient(loss, picture).numpy())
     np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-3, atol=1e-4 * np.abs(gradients[0]).max())
     assert np.abs(gradients[0]).max() > 0
-
-
-def test_vgg_is_cut_at_taps_and_at_the_pooling_of_a_resolution_without_taps():
-    model = VGG19(weights="random").extractor(["conv1_1", "conv3_1", "conv5_1", "conv5_2"]).model
-    segments = split_into_segments(model)
-    cuts = ["block1_conv1", "block1_pool", "block3_conv1", "block3_pool", "block4_pool"]
-    assert [segment.next_input for segment in segments] == [*cuts, None]
-    ends = ["block5_conv1", "block5_conv2"]  # the model ends here, so there is no cut
-    assert [sorted(segment.model.output) for segment in segments] == [*([cut] for cut in cuts), ends]
-
-
-def test_a_network_is_not_cut_inside_a_branch():
-    inputs = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="first")(inputs)
-    left = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="left")(x)
-    right = keras.layers.MaxPooling2D(2, name="right")(x)
-    joined = keras.layers.Add(name="joined")([left, right])
-    last = keras.layers.Conv2D(2, 1, name="last")(joined)
-    more = keras.layers.ReLU(name="more")(last)
-    assert choose_cuts(keras.Model(inputs, {"more": more})) == ["first", "joined"]

@@ -15,7 +15,6 @@ import tensorflow as tf
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.optimization.footprint import (
     COPIES,
-    EARLY_GRADIENTS,
     FIXED_MB,
     LEAST_HISTORY,
     LEAST_TILE,
@@ -72,10 +71,20 @@ def test_weights_in_bfloat16_are_copied_where_the_cpu_has_its_instructions(monke
     assert copied == pytest.approx({"amx_bf16": 4 * (27 * 64 + 64) / 2**20, "avx2": 0})
 
 
-def test_gradients_of_the_losses_take_memory_in_layers_that_others_read():
-    """conv2_1 is the deepest layer of both networks; with conv1_2 a loss sends a gradient into the network."""
-    one, two = (VGG16(weights="random").extractor(layers) for layers in (["conv2_1"], ["conv1_2", "conv2_1"]))
-    assert variable_mb(two, 64) - variable_mb(one, 64) == pytest.approx(EARLY_GRADIENTS * 64 * 64 * 64 * 4 / 2**20)
+def test_gradients_of_layers_that_a_loss_reads_at_once_take_memory_where_other_layers_read_them_too():
+    """The gradient of conv2_1, which no layer reads, takes the place of its features."""
+    extractor = VGG16(weights="random").extractor(["conv1_2", "conv2_1"])
+    alone, joint = (needed_mb(extractor, 64, 64, joint_layers=layers) for layers in ((), ("conv1_2", "conv2_1")))
+    assert joint - alone == pytest.approx(64 * 64 * 64 * 4 / 2**20)
+
+
+def test_float16_needs_the_gradients_of_all_layers_at_once():
+    extractor = VGG16(weights="random").extractor(["conv1_2", "conv2_1"], "mixed_float16")
+    of_both = needed_mb(extractor, 64, 64, joint_layers=("conv1_2", "conv2_1"))
+    assert needed_mb(extractor, 64, 64) == of_both
+    alone = VGG16(weights="random").extractor(["conv2_1"], "mixed_float16")
+    copy, gradient = 64 * 64 * 64 * 4 / 2**20, 64 * 64 * 64 * 2 / 2**20
+    assert of_both - needed_mb(alone, 64, 64) == pytest.approx(copy + gradient)
 
 
 def test_winograd_needs_the_tiles_of_the_largest_of_its_convolutions_twice():
