@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from nst_tf.distillation.settings import Distillation
 from nst_tf.distillation.student import TAPS, Student
 from nst_tf.distillation.trainer import Trainer
 from nst_tf.optimization.execution import Execution, choose_execution
+from nst_tf.system.runtime import JitCompile
 from nst_tf.util.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,8 @@ def training_execution(
                 "in a training. Choose backbone@teacher=vgg19."
             )
     size = (settings.size, settings.size)
-    return choose_execution(settings.teacher, TAPS, settings.runtime, size, record, sweep)
+    runtime = replace(settings.runtime, jit_compile=JitCompile.never)
+    return choose_execution(settings.teacher, TAPS, runtime, size, record, sweep)
 
 
 def export(student: Student, path: Path) -> None:

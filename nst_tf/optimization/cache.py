@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import hashlib
+import logging
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -21,9 +22,13 @@ from nst_tf.optimization.reference_passes import ReferencePasses
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimization.terms import Draws, active_losses
 from nst_tf.optimization.tiled_objective import TiledObjective
-from nst_tf.optimizers import Optimizer, Parametrisation
-from nst_tf.system.runtime import Runtime
+from nst_tf.optimizers import Evaluation, Optimizer, Parametrisation
+from nst_tf.system.runtime import JitCompile, Runtime
+from nst_tf.util.compilation import compile_function, xla_obstacle
+from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -117,6 +122,7 @@ class RunCache:
         raise_if_stopped: Callable[[], None] | None = None,
         parametrisation: Parametrisation | None = None,
         before: CompiledLoop | None = None,
+        jit_compile: JitCompile = JitCompile.never,
     ) -> CompiledLoop:
         """Return a `CompiledLoop` at a start picture, after a reset if the phase before or an earlier run has its form.
 
@@ -132,11 +138,15 @@ class RunCache:
             raise_if_stopped: See `CompiledLoop`.
             parametrisation: The variables that the optimiser moves; None for the pixels.
             before: The loop of the phase before, which is used again if it has the form; None to leave it as it is.
+            jit_compile: See `nst_tf.optimization.execution.Execution`.
+
+        Raises:
+            InputError: XLA is to compile the objective, and lacks one of its operations.
         """
         parametrisation = parametrisation or Parametrisation()
         input_types = tuple((tuple(value.shape), value.dtype.name) for value in tf.nest.flatten(objective.inputs))
         solvers = (repr(optimizer.static_config()), repr(parametrisation), schedule.average)
-        settings = (objective.tile, static_configs(objective.losses), solvers)
+        settings = (objective.tile, static_configs(objective.losses), solvers, jit_compile)
         form = (id(objective.extractor), settings, tuple(start.shape), start.device, input_types)
         key = (scale, form)
         found = before if before is not None and before.form == form else self._loops.find(key)
@@ -145,10 +155,9 @@ class RunCache:
             return found
         if self._loops.drop_unused():
             self._free_dropped_loops()
-        solver, evaluate = parametrisation.solver(optimizer, start), objective.evaluator()
         loop = CompiledLoop(
-            solver,
-            evaluate,
+            parametrisation.solver(optimizer, start),
+            _evaluator(objective, start, jit_compile),
             schedule.growth,
             raise_if_stopped,
             schedule.average,
@@ -167,6 +176,25 @@ class RunCache:
         """
         if len(_LOOPS_IN_MEMORY) > len(self._loops):
             gc.collect()
+
+
+def _evaluator(objective: Objective, start: tf.Tensor, jit_compile: JitCompile) -> Callable[..., Evaluation]:
+    """Return `Objective.evaluator`, compiled by XLA if it is to be and XLA has all of its operations.
+
+    Raises:
+        InputError: XLA lacks one of them, and ``jit_compile`` is ``always``.
+    """
+    evaluate = objective.evaluator()
+    if jit_compile is JitCompile.never:
+        return evaluate
+    step = tf.constant(0, tf.int64) if objective.changes_by_step else None
+    if obstacle := xla_obstacle(evaluate, start, objective.inputs, step):
+        if jit_compile is JitCompile.always:
+            raise InputError(f"runtime.jit_compile=always: {obstacle}. Set runtime.jit_compile=never.")
+        log.info("Computed without XLA: %s", obstacle)
+        return evaluate
+    compiled: Callable[..., Evaluation] = compile_function(evaluate, jit_compile=True)
+    return compiled
 
 
 @functools.cache

@@ -69,6 +69,7 @@ def build_loop(problem: Problem, build: Build, request: StopRequest) -> Compiled
         request.raise_if_stopped,
         problem.parametrisation,
         None if build.before is None or build.keeps_state else build.before.loop,
+        problem.execution.jit_compile,
     )
 
 

@@ -1,20 +1,22 @@
-"""Choice of how the network of a run computes: its precision, and the way of its wide convolutions.
+"""Choice of how the network of a run computes: its precision, the way of its wide convolutions, and whether by XLA.
 
 A setting decides first, then the record of a resumed run, then the sweep that the run belongs to. What is still open
-is measured: `Backbone.workload` lists the network's convolutions, and `nst_tf.system.measurement` times them.
+is measured: `Backbone.workload` lists the network's convolutions, and `nst_tf.system.measurement` times them. For XLA,
+which compiles everything together, the network is timed as a whole.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nst_tf.backbones import Backbone
+from nst_tf.backbones import Backbone, Extractor
 from nst_tf.backbones.workload import Part, Workload
 from nst_tf.runs.shared_precision import shared_precision
 from nst_tf.system import hardware
@@ -22,8 +24,10 @@ from nst_tf.system.failures import is_out_of_memory
 from nst_tf.system.gpu import gpu_identity, is_gpu
 from nst_tf.system.measurement import fastest, is_enabled, measure, measured_once, synchronised
 from nst_tf.system.memory import reset_peak_memory
-from nst_tf.system.runtime import ConvolutionMethod, Precision, Runtime, used_threads
+from nst_tf.system.runtime import ConvolutionMethod, JitCompile, Precision, Runtime, used_threads
+from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
+from nst_tf.util.tensors import gram, squared_sum
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +75,9 @@ GPU_LARGEST = 1e11
 A part with so few operations as on a CPU would take less time than to launch it.
 """
 
+WITHOUT_XLA, WITH_XLA = "without XLA", "by XLA"
+"""Names of the two ways of an evaluation in a measurement."""
+
 GPU_CALLS = 8
 """Number of calls of a convolution on a GPU between two reads of a value, which wait for the GPU."""
 
@@ -85,18 +92,22 @@ class Execution:
         decided_by: ``setting``, ``resumed run``, ``sweep``, ``measurement`` or ``properties of the device``.
         seconds: Measured seconds of a forward and a backward pass of the convolutions, by candidate; empty if nothing
             was measured.
+        jit_compile: Whether XLA is to compile the evaluation: ``auto`` here means that it is faster, so that an
+            objective with an operation that XLA lacks is computed without it.
     """
 
     precision: str
     convolution: ConvolutionMethod = ConvolutionMethod.transposed
     decided_by: str = "setting"
     seconds: Mapping[str, float] = field(default_factory=dict)
+    jit_compile: JitCompile = JitCompile.never
 
     def record(self) -> dict[str, Any]:
         """Return the entry ``execution`` of `run.json`."""
         return {
             "decided_by": self.decided_by,
             "convolution": self.convolution.value,
+            "jit_compile": self.jit_compile is not JitCompile.never,
             "threads": used_threads(),
             "measured_seconds": {name: float(f"{value:.4g}") for name, value in self.seconds.items()},
         }
@@ -134,13 +145,30 @@ def choose_execution(
         sweep: Folder of the sweep that the run belongs to, whose runs share one precision; None outside a sweep.
     """
     convolutions = Convolutions(backbone, layers, runtime, size)
-    if (kept := _recorded(record or {}, runtime)) is not None:
+    chosen = _choose_precision(convolutions, record or {}, sweep)
+    return replace(chosen, jit_compile=_choose_jit_compile(convolutions, chosen.precision, record or {}))
+
+
+def _choose_precision(convolutions: Convolutions, record: Mapping[str, Any], sweep: Path | None) -> Execution:
+    """Choose precision and convolutions; see `choose_execution`."""
+    runtime = convolutions.runtime
+    if (kept := _recorded(record, runtime)) is not None:
         return kept
     if runtime.precision is not Precision.auto:
         return convolutions.execution(runtime.precision.value, "setting")
-    if sweep is None or not layers:
+    if sweep is None or not convolutions.layers:
         return convolutions.fastest()
     return convolutions.execution(shared_precision(sweep, convolutions.precision_record), "sweep")
+
+
+def _choose_jit_compile(convolutions: Convolutions, precision: str, record: Mapping[str, Any]) -> JitCompile:
+    """Return whether XLA compiles the evaluation: by the setting, a resumed run's record, or a measurement on a GPU."""
+    if convolutions.runtime.jit_compile is not JitCompile.auto:
+        return convolutions.runtime.jit_compile
+    execution = record.get("execution")
+    recorded = execution.get("jit_compile") if isinstance(execution, dict) else None
+    gains = recorded if isinstance(recorded, bool) else convolutions.gain_from_xla(precision)
+    return JitCompile.auto if gains else JitCompile.never
 
 
 def recorded_threads(record: Mapping[str, Any]) -> int | None:
@@ -219,10 +247,15 @@ class Convolutions:
 
         They are measured once for each processor or GPU, version of TensorFlow, network and size.
         """
+        return self._measured_or_nothing(self._key, self._measure)
+
+    def _measured_or_nothing(
+        self, key: Callable[[], dict[str, Any]], measurement: Callable[[], dict[str, float]]
+    ) -> dict[str, float]:
         if not self._can_measure():
             return {}
         try:
-            return measured_once(self._key(), self._measure)
+            return measured_once(key(), measurement)
         except tf.errors.OpError as error:
             if not is_out_of_memory(error):
                 raise
@@ -232,6 +265,38 @@ class Convolutions:
     @property
     def _on_gpu(self) -> bool:
         return is_gpu(self.runtime.device_name())
+
+    def gain_from_xla(self, precision: str) -> bool:
+        """Return whether an evaluation of the network is faster by XLA; on a CPU it never is.
+
+        The objective that is timed is the sum of squares of the Gram matrices of all layers, with random weights.
+        """
+        if not self._on_gpu:
+            return False
+
+        def key() -> dict[str, Any]:
+            return self._key() | {"measured": "an evaluation with and without XLA, version 1", "precision": precision}
+
+        seconds = self._measured_or_nothing(key, lambda: self._measure_xla(precision))
+        return fastest(seconds, WITHOUT_XLA) == WITH_XLA
+
+    def _measure_xla(self, precision: str) -> dict[str, float]:
+        device = self.runtime.device_name()
+        log.info("Measuring %s with and without XLA, once on this machine", self.backbone.name)
+        with tf.device(device):
+            extractor = replace(self.backbone, weights="random").extractor(self.layers, precision)
+            picture = tf.random.stateless_uniform([1, *self._square(), 3], [0, 0])
+            functions = {
+                name: compile_function(functools.partial(_gradient_of_grams, extractor), jit_compile=by_xla)
+                for name, by_xla in ((WITHOUT_XLA, False), (WITH_XLA, True))
+            }
+            calls = {
+                name: synchronised(functools.partial(function, picture), GPU_CALLS)
+                for name, function in functions.items()
+            }
+            seconds = measure(calls)
+        reset_peak_memory(device)
+        return seconds
 
     def _can_measure(self) -> bool:
         return bool(self.layers) and is_enabled()
@@ -292,6 +357,19 @@ class Convolutions:
             "tf32": self.runtime.tf32,
             "library_variables": _environment(GPU_LIBRARY_VARIABLES),
         }
+
+
+def _gradient_of_grams(extractor: Extractor, picture: tf.Tensor) -> tf.Tensor | None:
+    """Return the gradient of ``Σ_l ‖G_l‖²`` with respect to the picture, over the Gram matrices of the features."""
+    features, pull_back = extractor.linearize(picture)
+
+    def gradient_of(layer: str) -> tf.Tensor:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(features[layer])
+            value = squared_sum(gram(features[layer]))
+        return tape.gradient(value, features[layer])
+
+    return pull_back(gradient_of)
 
 
 def _measured_parts(candidates: Mapping[Part, Callable[[], object]], calls: int) -> dict[Part, float]:

@@ -56,6 +56,20 @@ class ConvolutionMethod(Enum):
         return ConvolutionMethod.transposed if falls_back else ConvolutionMethod.plain
 
 
+class JitCompile(Enum):
+    """Whether XLA compiles the evaluation of the objective: forward pass, losses and backward pass as one program.
+
+    - ``auto``: on a GPU, as a measurement of the network finds it faster, see `nst_tf.optimization.execution`, and
+      never where XLA lacks one of the operations; on a CPU, ``never``, since XLA's convolutions are slower there.
+    - ``always``: compiled. An operation that XLA lacks ends the run with a message.
+    - ``never``: TensorFlow runs the operations one by one.
+    """
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}
 """Linux's names of instruction sets with bfloat16 arithmetic, on x86 and on ARM."""
 
@@ -91,6 +105,8 @@ class Runtime:
     Attributes:
         precision: Dtype of the network, see `Precision`. Default ``auto``.
         convolution: Method of wide convolutions in float32 on a CPU, see `ConvolutionMethod`. Default ``auto``.
+        jit_compile: Whether XLA compiles the evaluation of the objective, see `JitCompile`. Results differ by rounding
+            alone. Default ``auto``.
         recompute: Whether the backward pass computes most features again instead of keeping them. That costs a third
             more time and saves memory, see docs/benchmarks.md. Default off.
         device: ``cpu``, ``gpu:N``, or ``auto`` for the first GPU if there is one and else the CPU. Default ``auto``.
@@ -109,6 +125,10 @@ class Runtime:
     precision: Precision = field(default=Precision.auto, metadata=role(method="optimize"))
     convolution: ConvolutionMethod = field(
         default=ConvolutionMethod.auto,
+        metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, method="optimize"),
+    )
+    jit_compile: JitCompile = field(
+        default=JitCompile.auto,
         metadata=role(in_fingerprint=False, in_run_name=False, in_sweep_name=False, method="optimize"),
     )
     recompute: bool = field(default=False, metadata=role(method="optimize"))

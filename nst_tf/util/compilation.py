@@ -38,6 +38,23 @@ def compile_function(function: Callable[..., Any], autograph: bool = False, **op
     return tf.function(traced, autograph=autograph, **options)
 
 
+def xla_obstacle(function: Callable[..., Any], *args: Any) -> str:
+    """Return why XLA cannot compile a function for these arguments, in one line; empty if it can.
+
+    It is compiled as far as to XLA's own representation, and not run.
+
+    Args:
+        function: A function of tensors, not compiled yet.
+        args: Every argument, also those with defaults.
+    """
+    compiled = compile_function(function, jit_compile=True)
+    try:
+        compiled.experimental_get_compiler_ir(*args)(stage="hlo")
+    except (ValueError, tf.errors.OpError) as error:
+        return str(error).partition("{{")[0].partition("\n")[0].strip()
+    return ""
+
+
 @contextlib.contextmanager
 def forget_custom_gradients() -> Iterator[None]:
     """Remove the custom gradients that are registered within the block, when it ends."""

@@ -32,7 +32,7 @@ NOT_IN_FINGERPRINT = (
 NOT_IN_SWEEP_NAME = (
     *("output", "saving", "saving.", "image.tile"),
     *("launcher", "tracking", "tracking.", "evaluation", "evaluation."),
-    *("runtime.device", "runtime.threads", "runtime.convolution", "runtime.batch"),
+    *("runtime.device", "runtime.threads", "runtime.convolution", "runtime.jit_compile", "runtime.batch"),
     *("image.max_megabytes", "image.max_megapixels"),
 )
 NOT_IN_RUN_NAME = (
@@ -64,7 +64,7 @@ NOT_READ_BY_FEEDFORWARD = (
     *("steps", "seed", "backbone.", "losses.", "optimizer.", "parametrisation.", "schedule."),
     *("image.start", "image.start_weights", "image.noise", "image.noise_scale", "image.fit_memory", "image.finishing"),
     *("image.margin", "image.tile", "image.style_size", "image.style_fit", "image.style_scale", "image.enlarge_style"),
-    *("runtime.precision", "runtime.recompute", "runtime.convolution", "regions."),
+    *("runtime.precision", "runtime.recompute", "runtime.convolution", "runtime.jit_compile", "regions."),
 )
 LOSS_GROUPS = ("loss", "layers", "weights", "smoothing", "balance")
 

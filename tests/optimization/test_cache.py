@@ -1,6 +1,7 @@
 """Tests of the cache: a run that reuses networks, targets and compiled loops gives the bits of a run without."""
 
 import gc
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from nst_tf import stylize
 from nst_tf.backbones import VGG19, Backbone, VGG19Lite
 from nst_tf.images import Canvas, read_picture
 from nst_tf.losses import ContentLoss, GramLoss, GramReduction, TotalVariationLoss
+from nst_tf.losses.loss import PictureLoss
 from nst_tf.optimization.cache import _LOOPS_IN_MEMORY, Cache, RunCache
 from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
-from nst_tf.system.runtime import Runtime
+from nst_tf.system.runtime import JitCompile, Runtime
+from nst_tf.util.errors import InputError
 
 
 def losses(content=1.0, style=10.0, total_variation=0.1, **gram):
@@ -242,3 +245,45 @@ def test_a_cache_that_keeps_nothing_stays_empty():
     cache = Cache(keeps=False)
     assert cache.put("a", 1) == 1
     assert cache.find("a") is None
+
+
+# XLA
+
+
+@dataclass
+class UncompiledLoss(PictureLoss):
+    """A loss with a function of Python, which XLA cannot compile."""
+
+    def references(self, styles):
+        return []
+
+    def distance(self, representation, targets):
+        image = tf.numpy_function(lambda image: image, [representation["image"]], tf.float32)
+        return {"image": tf.reduce_sum(representation["image"] - image, [1, 2, 3])}
+
+
+def losses_of_loop(jit_compile, losses):
+    """Losses of the start and after two steps of Adam."""
+    start = tf.constant(np.random.default_rng(8).uniform(0, 1, (1, 16, 16, 3)), tf.float32)
+    objective = Objective.prepare(
+        VGG19Lite().extractor(["conv1_1", "conv2_1"]), losses, 0.5 * start, [1 - start], [1.0]
+    )
+    loop = RunCache().loop(objective, Adam(), Schedule(), 0, start, jit_compile=jit_compile)
+    return [loop.begin().total, loop.advance(2).total]
+
+
+def test_xla_computes_the_same_losses():
+    plain, by_xla = (losses_of_loop(JitCompile[name], losses()) for name in ("never", "always"))
+    assert by_xla == pytest.approx(plain, rel=1e-4)
+    assert by_xla[1] < by_xla[0]
+
+
+def test_an_operation_that_xla_lacks_is_named_or_computed_without_xla(caplog):
+    with_python = losses() | {"python": UncompiledLoss()}
+    message = r"^runtime.jit_compile=always: .*PyFunc.*\. Set runtime.jit_compile=never\.$"
+    with pytest.raises(InputError, match=message):
+        losses_of_loop(JitCompile.always, with_python)
+    with caplog.at_level("INFO"):
+        chosen = losses_of_loop(JitCompile.auto, with_python)
+    assert chosen == losses_of_loop(JitCompile.never, with_python)
+    assert any(message.startswith("Computed without XLA: ") and "PyFunc" in message for message in caplog.messages)

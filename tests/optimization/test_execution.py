@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -11,9 +12,9 @@ from nst_tf import stylize
 from nst_tf.backbones import VGG19, MobileNet, VGG19Lite
 from nst_tf.backbones.workload import Part
 from nst_tf.optimization import execution
-from nst_tf.optimization.execution import Execution, choose_execution, recorded_threads
+from nst_tf.optimization.execution import WITH_XLA, WITHOUT_XLA, Execution, choose_execution, recorded_threads
 from nst_tf.system import hardware, measurement
-from nst_tf.system.runtime import ConvolutionMethod, Runtime
+from nst_tf.system.runtime import ConvolutionMethod, JitCompile, Runtime
 
 VGG, LITE = VGG19(weights="random"), VGG19Lite()
 WIDE = ["conv4_1", "conv4_2"]
@@ -24,11 +25,15 @@ PLAIN, TRANSPOSED = ConvolutionMethod.plain, ConvolutionMethod.transposed
 class Timer:
     """Takes the place of `measure`: the seconds of an operation depend on its dtype and way alone."""
 
-    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0, winograd=1.0, float16=1.0):
+    def __init__(self, float32=1.0, bfloat16=1.0, transposed=1.0, winograd=1.0, float16=1.0, xla=1.0):
+        self.xla_calls, self.xla_seconds = 0, {WITHOUT_XLA: 1.0, WITH_XLA: xla}
         self.calls, self.factors = 0, {"float32": float32, "bfloat16": bfloat16, "float16": float16}
         self.methods = {"transposed": transposed, "winograd": winograd}
 
     def __call__(self, candidates):
+        if candidates.keys() == self.xla_seconds.keys():
+            self.xla_calls += 1
+            return self.xla_seconds
         self.calls += 1
         return {part: self.seconds(part) for part in candidates if self.factors[part.dtype]}
 
@@ -155,6 +160,55 @@ def test_memory_that_ends_during_a_measurement_leaves_the_choice_to_the_device(t
     found = timer(float16=0.5)
     assert choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64)).precision == "mixed_float16"
     assert found.calls == 1  # nothing was kept
+
+
+@pytest.mark.parametrize(("xla", "expected"), [(0.5, JitCompile.auto), (0.99, JitCompile.never)])
+def test_xla_compiles_on_a_gpu_where_it_is_faster_beyond_noise(timer, gpu, xla, expected):
+    found = timer(xla=xla)
+    for _ in range(2):
+        chosen = choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64))
+        assert chosen.jit_compile is expected
+        assert chosen.record()["jit_compile"] is (expected is JitCompile.auto)
+    assert found.xla_calls == 1  # kept
+    choose_execution(LITE, ["conv2_1"], Runtime("mixed_float16"), (64, 64))
+    assert found.xla_calls == 2  # for each precision
+
+
+def test_a_setting_a_record_and_a_cpu_decide_on_xla_without_a_measurement(timer, monkeypatch, request):
+    found = timer(xla=0.1)
+
+    def chosen(runtime, record=None):
+        return choose_execution(LITE, ["conv2_1"], runtime, (64, 64), record).jit_compile
+
+    assert chosen(CPU) is JitCompile.never
+    assert chosen(Runtime(device="cpu", jit_compile="always")) is JitCompile.always
+    request.getfixturevalue("gpu")
+    assert chosen(Runtime(jit_compile="never")) is JitCompile.never
+    assert chosen(Runtime(), {"execution": {"jit_compile": False}}) is JitCompile.never
+    assert chosen(Runtime(), {"execution": {"jit_compile": True}}) is JitCompile.auto
+    assert chosen(Runtime(jit_compile="always"), {"execution": {"jit_compile": False}}) is JitCompile.always
+    monkeypatch.setenv(measurement.MEASURE_VARIABLE, "0")
+    assert chosen(Runtime()) is JitCompile.never
+    assert found.xla_calls == 0
+
+
+def test_both_ways_of_the_evaluation_that_is_timed_compute_the_same(timer, gpu, monkeypatch):
+    timer()
+    results = {}
+
+    def run_each(candidates):
+        if WITH_XLA in candidates:
+            results.update({name: run() for name, run in candidates.items()})
+        return dict.fromkeys(candidates, 1.0)
+
+    monkeypatch.setattr(execution, "measure", run_each)
+    monkeypatch.setattr(execution, "synchronised", lambda run, calls: run)
+    monkeypatch.setattr(execution, "GPU_SIZES", (32,))
+    choose_execution(LITE, ["conv1_1", "conv2_1"], Runtime("float32"), (32, 32))
+    plain, by_xla = (results[name].numpy() for name in (WITHOUT_XLA, WITH_XLA))
+    assert plain.shape == (1, 32, 32, 3)
+    np.testing.assert_allclose(by_xla, plain, rtol=1e-3, atol=1e-4 * np.abs(plain).max())
+    assert np.abs(plain).max() > 0
 
 
 @pytest.mark.parametrize(("bfloat16", "precision"), [(0.7, "float32"), (0.6, "mixed_bfloat16")])
