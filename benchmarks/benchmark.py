@@ -1,6 +1,6 @@
 """The settings of one benchmark, and the inputs and calls that its measurements share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.ledger import Ledger
 from benchmarks.peers import PEERS, PeerProgram
 from benchmarks.processes import worker_process
-from benchmarks.variants import FLOAT32, OURS_SIDE, PYTORCH_SIDE, VARIANTS
+from benchmarks.variants import FLOAT32, OURS_SIDE, PRECISIONS, PYTORCH_SIDE, VARIANTS
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Benchmark:
         target_sizes: Long sides in pixels of the pictures of the race.
         peers: Keys of the programs in the race.
         step_share: Fraction of their steps that all complete runs get.
+        precisions: Precisions that are measured.
     """
 
     pairs: tuple[Pair, ...]
@@ -60,6 +61,12 @@ class Benchmark:
     target_sizes: tuple[int, ...] = (256,)
     peers: tuple[str, ...] = tuple(PEERS)
     step_share: float = 1.0
+    precisions: tuple[str, ...] = PRECISIONS
+
+    def in_precisions(self, names: Iterable[str]) -> list[str]:
+        """Return the names of variants without those in a precision that is not measured."""
+        left_out = [precision for precision in PRECISIONS if precision not in self.precisions]
+        return [name for name in names if not any(precision in name for precision in left_out)]
 
     def steps(self, steps: int) -> int:
         """Return the steps of a complete run that has this many in full."""

@@ -26,12 +26,13 @@ log = logging.getLogger(__name__)
 
 def measure_evaluation(benchmark: Benchmark, count: int = 3) -> None:
     """Measure the seconds of an evaluation: each variant makes a few evaluations in each round."""
+    names = benchmark.in_precisions(TIMED_VARIANTS)
     for size in benchmark.sizes:
-        if benchmark.ledger.values("evaluation", TIMED_VARIANTS[-1], size):
+        if benchmark.ledger.values("evaluation", names[-1], size):
             continue
-        measured: dict[str, list[float]] = {name: [] for name in TIMED_VARIANTS}
+        measured: dict[str, list[float]] = {name: [] for name in names}
         with contextlib.ExitStack() as stack:
-            workers = {name: stack.enter_context(worker_process()) for name in TIMED_VARIANTS}
+            workers = {name: stack.enter_context(worker_process()) for name in names}
             for _ in range(benchmark.rounds):
                 for name, call in workers.items():
                     measured[name] += benchmark.measure_variant(call, "evaluation_seconds", name, size, count)
@@ -42,8 +43,8 @@ def measure_evaluation(benchmark: Benchmark, count: int = 3) -> None:
 
 def measure_peak(benchmark: Benchmark) -> None:
     """Measure the fastest convolution of this machine, which bounds the speed of an evaluation."""
-    for precision in ("float32", "mixed_bfloat16"):
-        name = f"convolution {precision.removeprefix('mixed_')}"
+    for precision in benchmark.precisions:
+        name = f"convolution {precision}"
         if not benchmark.ledger.values("peak", name):
             with worker_process() as call:
                 gflops = call(OURS_SIDE + ":convolution_gflops", precision)
@@ -52,7 +53,7 @@ def measure_peak(benchmark: Benchmark) -> None:
 
 def measure_area(benchmark: Benchmark) -> None:
     """Measure the seconds of an evaluation at several picture areas, each in a new process."""
-    for name in TIMED_VARIANTS:
+    for name in benchmark.in_precisions(TIMED_VARIANTS):
         for size in benchmark.area_sizes:
             if benchmark.ledger.values("area", name, size):
                 continue
@@ -65,7 +66,7 @@ def measure_area(benchmark: Benchmark) -> None:
 def measure_memory(benchmark: Benchmark) -> None:
     """Measure the peak memory of a process that makes three evaluations."""
     for size in benchmark.memory_sizes:
-        for name in MEMORY_VARIANTS:
+        for name in benchmark.in_precisions(MEMORY_VARIANTS):
             if benchmark.ledger.values("memory", name, size):
                 continue
             with worker_process() as call:
@@ -86,7 +87,8 @@ def measure_startup(benchmark: Benchmark) -> None:
 def measure_picture(benchmark: Benchmark) -> None:
     """Measure the seconds of a complete command with the default number of steps, from imports to saving."""
     size = benchmark.picture_size
-    for name, overrides in PICTURE_VARIANTS.items():
+    for name in benchmark.in_precisions(PICTURE_VARIANTS):
+        overrides = PICTURE_VARIANTS[name]
         if benchmark.ledger.values("picture", name, size):
             continue
         weights = [f"backbone.weights={benchmark.weights}"] if "backbone=vgg19" in overrides else []

@@ -73,7 +73,7 @@ def convolution_gflops(precision: str) -> float:
     """Measure the fastest forward 3×3 convolution of VGG-19 in GFLOP/s, as the peak of this machine."""
     best = 0.0
     for side, inputs, outputs in LAYER_SHAPES:
-        dtype = tf.bfloat16 if precision == "mixed_bfloat16" else tf.float32
+        dtype = tf.as_dtype(precision)
         x = tf.cast(tf.random.normal([1, side, side, inputs]), dtype)
         kernel = tf.cast(tf.random.normal([3, 3, inputs, outputs]), dtype)
 

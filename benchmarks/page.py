@@ -12,7 +12,7 @@ from benchmarks.brief import brief_lines, gpu_name
 from benchmarks.ledger import COLUMNS, Ledger
 from benchmarks.peers import PEERS
 from benchmarks.race_tables import RACE, RACE_COLUMNS, median_and_range, race_ratios, race_table
-from benchmarks.variants import GFLOP_PER_PIXEL
+from benchmarks.variants import GFLOP_PER_PIXEL, PRECISIONS
 from nst_tf.runs.record import library_versions
 from nst_tf.system import hardware
 
@@ -32,7 +32,7 @@ This command wrote the page from all measurements so far:
 {{ command }}
 ```
 
-- Machine: {{ machine }}.
+- Machine: {{ machine }}.{{ left_out }}
 - Versions: {{ versions }}.
 - Pictures of all measurements but the race: {{ pair }}.
 - Objective of all measurements but the race and the pictures: that of neural-style-pt on VGG-19 to conv5_1,
@@ -72,6 +72,7 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
         brief=brief_lines(frame, gpu),
         command=command,
         machine=hardware.describe_machine() + (f", {gpu}" if gpu else ""),
+        left_out=_left_out(frame),
         versions=", ".join(f"{name} {version}" for name, version in {**library_versions(), **_torch_version()}.items()),
         pair=pair,
         formula=PEERS["neural_style"].formula,
@@ -79,6 +80,12 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
         plot=plot.relative_to(page.parent).as_posix() if plot.is_relative_to(page.parent) else plot.as_posix(),
     )
     page.write_text(text, encoding="utf-8")
+
+
+def _left_out(frame: pandas.DataFrame) -> str:
+    """Return a sentence on precisions that have not been measured; empty if all have been."""
+    absent = [name for name in PRECISIONS if not frame.contestant.str.contains(name).any()]
+    return f" It has no instructions for {absent[0]}, which is not measured." if absent else ""
 
 
 def _torch_version() -> dict[str, str]:
@@ -160,7 +167,7 @@ def _race_medians(frame: pandas.DataFrame) -> Section | None:
     for (key, size), race in races.groupby(["peer", "size"], sort=False):
         best = " or ".join(dict.fromkeys(race["best setting"]))
         row = {"program": PEERS[key].name, "size": size, "pairs": len(race), "its best setting": best}
-        row |= {name: median_and_range(race[name], ".1f") for name in RACE_COLUMNS if name in race}
+        row |= {name: median_and_range(race[name], ".1f") for name in RACE_COLUMNS if races[name].notna().any()}
         rows.append(row)
     table = pandas.DataFrame(rows)
     return "Time to the loss of the peer's default picture", RACE, _table(table, ("",) * len(table.columns))

@@ -78,8 +78,9 @@ class _Race:
         for setting in self.peer.others:
             if not self._is_measured(setting.name):
                 self._run_setting(setting, target)
-        for name, overrides in TARGET_VARIANTS.items():
+        for name in self.benchmark.in_precisions(TARGET_VARIANTS):
             if not self._is_measured(name):
+                overrides = TARGET_VARIANTS[name]
                 steps = self.benchmark.steps(TARGET_STEPS)
                 self._run_ours(name, self._overrides(*self.peer.objective_overrides, *overrides), steps, target)
 

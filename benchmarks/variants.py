@@ -9,6 +9,9 @@ GFLOP_PER_PIXEL = 2 * 2 * 361152 / 1e9
 361152 multiplications per pixel and pass, each with an addition.
 """
 
+PRECISIONS = ("float32", "bfloat16")
+"""Names of precisions in the names of variants."""
+
 FLOAT32, BFLOAT16, RECOMPUTE = "runtime.precision=float32", "runtime.precision=mixed_bfloat16", "runtime.recompute=true"
 
 VARIANTS = {

@@ -1,6 +1,7 @@
 """Compare this program with PyTorch on this machine: `python scripts/benchmark.py --weights vgg19.h5`.
 
-The extra `bench` is required: `pip install -e .[bench]`. Measurements are saved one by one, so the same command
+The extra `bench` is required: `pip install -e .[bench]`. On a processor without instructions for bfloat16, only float32
+is measured. Measurements are saved one by one, so the same command
 continues an interrupted benchmark, and further commands with the same folder add to its page:
 
     python scripts/benchmark.py target --peers neural_style --target-size 256 --pairs 1
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from nst_tf.cli.arguments import OneLineParser, typed_command
 from nst_tf.cli.errors import exit_code, report_errors
+from nst_tf.system.runtime import has_bfloat16
 from nst_tf.util.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,9 +114,11 @@ def _check_arguments(arguments: argparse.Namespace) -> "tuple[Benchmark, list[Ca
     if importlib.util.find_spec("torch") is None:
         raise InputError("torch not installed: pip install -e .[bench]")
     from benchmarks.benchmark import Benchmark
+    from benchmarks.brief import gpu_name
     from benchmarks.ledger import Ledger
     from benchmarks.measurements import MEASUREMENTS
     from benchmarks.peers import PEERS
+    from benchmarks.variants import PRECISIONS
 
     peers = arguments.peers or list(PEERS)
     names = [name for name in arguments.measurements or MEASUREMENTS if name != PAGE_ONLY]
@@ -139,6 +143,7 @@ def _check_arguments(arguments: argparse.Namespace) -> "tuple[Benchmark, list[Ca
         target_sizes=tuple(arguments.target_size),
         peers=tuple(peers),
         step_share=arguments.step_share,
+        precisions=PRECISIONS if has_bfloat16() or gpu_name() else PRECISIONS[:1],
     )
     return benchmark, [MEASUREMENTS[name] for name in names]
 

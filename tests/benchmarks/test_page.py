@@ -5,11 +5,13 @@ import math
 import pandas
 import pytest
 
+from benchmarks.benchmark import Benchmark
 from benchmarks.brief import brief_lines
 from benchmarks.ledger import COLUMNS, Ledger, Measurement
 from benchmarks.page import write_page
 from benchmarks.peers import PEERS
 from benchmarks.race_tables import median_and_range, race_ratios
+from benchmarks.variants import PICTURE_VARIANTS, TIMED_VARIANTS
 
 NEURAL_STYLE = [setting.name for setting in PEERS["neural_style"].settings]
 DEFAULT, FROM_IMAGE, ADAM = NEURAL_STYLE
@@ -132,3 +134,21 @@ def test_the_page_has_the_measurements_and_their_ratios(tmp_path):
     assert page.index("## In brief") < page.index("## Time to the loss") < page.index("## Evaluation")
     assert "differs from nst_tf's by at most 1.0e-04 of the loss" in page
     assert "NNST is\nleft out" in page
+
+
+@pytest.mark.bench
+def test_a_precision_that_is_not_measured_has_no_columns(tmp_path):
+    ledger = Ledger(tmp_path / "figures.csv")
+    ledger.add(*_race("a + b", {name: value for name, value in FIRST.items() if "bfloat16" not in name}))
+    write_page(ledger, tmp_path / "page.md", tmp_path / "page.png", "the command", "photograph + painting")
+    page = (tmp_path / "page.md").read_text()
+    assert "It has no instructions for bfloat16, which is not measured." in page
+    assert page.count("bfloat16") == 1
+
+
+def test_variants_in_a_precision_that_is_not_measured_are_left_out(tmp_path):
+    benchmark = Benchmark((), "random", tmp_path, Ledger(tmp_path / "figures.csv"), precisions=("float32",))
+    assert benchmark.in_precisions(TIMED_VARIANTS) == ["nst_tf float32", "PyTorch float32"]
+    assert benchmark.in_precisions(PICTURE_VARIANTS) == ["the default network vgg19_lite", "VGG-19 in float32"]
+    both = Benchmark((), "random", tmp_path, Ledger(tmp_path / "figures.csv"))
+    assert both.in_precisions(TIMED_VARIANTS) == list(TIMED_VARIANTS)
