@@ -17,10 +17,12 @@ from nst_tf.api import build_problem, stylize
 from nst_tf.config.composing import compose_config
 from nst_tf.images import read_picture
 from nst_tf.observers import Metrics, Observer, RunningObserver, Snapshots, is_due
+from nst_tf.optimization.cache import choose_evaluator
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
 from nst_tf.runs.events import Iterate, Started
 from nst_tf.system.memory import peak_memory_mb
+from nst_tf.util.compilation import compile_function
 
 LAYER_SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512))
 """Shapes of VGG-19's convolutions for a picture of 512 pixels: side, input channels, output channels."""
@@ -47,11 +49,11 @@ def _compiled_evaluation(overrides: tuple[str, ...]) -> Callable[[], float]:
     """Return a function that makes one evaluation, after two warm-up calls."""
     problem = _build_problem(overrides)
     content, styles = problem.pictures()
-    objective = tf.function(problem.objective(content, styles), autograph=False)
-    image = tf.constant(content)
+    objective, image = problem.objective(content, styles), tf.constant(content)
+    compiled = compile_function(choose_evaluator(objective, image, problem.execution.jit_compile))
 
     def evaluate() -> float:
-        evaluation = objective(image)
+        evaluation = compiled(image, objective.inputs)
         return float(evaluation.total[0]) + float(evaluation.gradient[0, 0, 0, 0])
 
     evaluate(), evaluate()

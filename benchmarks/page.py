@@ -1,6 +1,7 @@
 """The page of the benchmark: tables of the measurements, and a plot."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -53,7 +54,9 @@ This command wrote the page from all measurements so far:
 """
 
 
-def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) -> None:
+def write_page(
+    ledger: Ledger, page: Path, plot: Path, command: str, pair: str, precisions: Sequence[str] = PRECISIONS
+) -> None:
     """Write the page and its plot.
 
     Args:
@@ -62,6 +65,7 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
         plot: The PNG file to write, which the page shows.
         command: The command of the benchmark.
         pair: Name of the first pair of pictures.
+        precisions: Precisions that are measured on this machine.
     """
     frame = pandas.DataFrame([asdict(entry) for entry in ledger.entries], columns=COLUMNS)
     makers = (_race_medians, _races, _pictures, _evaluations, _memory, _startup)
@@ -72,7 +76,7 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
         brief=brief_lines(frame, gpu),
         command=command,
         machine=hardware.describe_machine() + (f", {gpu}" if gpu else ""),
-        left_out=_left_out(frame),
+        left_out=_left_out(precisions),
         versions=", ".join(f"{name} {version}" for name, version in {**library_versions(), **_torch_version()}.items()),
         pair=pair,
         formula=PEERS["neural_style"].formula,
@@ -82,10 +86,10 @@ def write_page(ledger: Ledger, page: Path, plot: Path, command: str, pair: str) 
     page.write_text(text, encoding="utf-8")
 
 
-def _left_out(frame: pandas.DataFrame) -> str:
-    """Return a sentence on precisions that have not been measured; empty if all have been."""
-    absent = [name for name in PRECISIONS if not frame.contestant.str.contains(name).any()]
-    return f" It has no instructions for {absent[0]}, which is not measured." if absent else ""
+def _left_out(precisions: Sequence[str]) -> str:
+    """Return a sentence on the precisions that are not measured on this machine; empty if all are."""
+    left_out = [name for name in PRECISIONS if name not in precisions]
+    return f" It has no instructions for {' and '.join(left_out)}, not measured here." if left_out else ""
 
 
 def _torch_version() -> dict[str, str]:

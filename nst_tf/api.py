@@ -276,7 +276,7 @@ def build_problem(
     Args:
         config: An experiment with ``method=optimize``.
         cache: See `stylize`.
-        record: Content of `run.json` of the run that is resumed, which keeps its precision.
+        record: Content of `run.json` of the run that is resumed, which keeps its execution.
         sweep: See `stylize`.
 
     Raises:

@@ -1,8 +1,8 @@
 """Compare this program with PyTorch on this machine: `python scripts/benchmark.py --weights vgg19.h5`.
 
-The extra `bench` is required: `pip install -e .[bench]`. On a processor without instructions for bfloat16, only float32
-is measured. Measurements are saved one by one, so the same command
-continues an interrupted benchmark, and further commands with the same folder add to its page:
+The extra `bench` is required: `pip install -e .[bench]`. On a processor without instructions for bfloat16, float32
+alone is measured. Measurements are saved one by one, so the same command continues an interrupted benchmark, and
+further commands with the same folder add to its page:
 
     python scripts/benchmark.py target --peers neural_style --target-size 256 --pairs 1
     python scripts/benchmark.py page                  # writes the page of what has been measured
@@ -177,7 +177,7 @@ def _write_page(benchmark: "Benchmark", page: Path) -> None:
     plot = page.parent / "gallery" / f"{page.stem}.png"
     plot.parent.mkdir(parents=True, exist_ok=True)
     command = typed_command(["python", "scripts/benchmark.py"], sys.argv[1:])
-    write_page(benchmark.ledger, page, plot, command, benchmark.pairs[0].name)
+    write_page(benchmark.ledger, page, plot, command, benchmark.pairs[0].name, benchmark.precisions)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ From the settings to the features:
 - `workload`: the convolutions of a network, as operations that can be timed.
 - `download`, `weights`: the weights; `formats`, `hdf5`, `pytorch`, `safetensors`, `state_dict`, `stored`: their files;
   `origin`: whose they are; `trial`: a first look at a file in another process.
-- `preprocessing`, `sizes`, `segments`, `float16`, `extractor`: from a picture to features.
+- `preprocessing`, `sizes`, `segments`, `float16`, `extractor`: from a picture to features; `gradients`: and back.
 """
 
 from nst_tf.backbones.applications import (

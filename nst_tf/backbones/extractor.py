@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nst_tf.backbones.gradients import GradientOf, Linearization, Network, known_gradients
+from nst_tf.backbones.gradients import GradientOf, Network, Vjp, known_gradients
 from nst_tf.backbones.segments import Segment
 from nst_tf.util.errors import InputError
 from nst_tf.util.lazy import tf
@@ -59,11 +59,14 @@ class Extractor:
         self._check_size(image)
         return self._named(self.network(self.preprocess(image)))
 
-    def linearize(self, image: tf.Tensor) -> Linearization:
-        """Compute the features, and return them with the backward pass from them to the picture.
+    def vjp(self, image: tf.Tensor) -> Vjp:
+        """Return the features with the backward pass from them to the picture.
 
         Args:
-            image: See `__call__`; so are the names of the features and the errors.
+            image: ``(B, H, W, 3)``, RGB in [0, 1], float32.
+
+        Raises:
+            InputError: See `__call__`.
         """
         if not self.layers:
             return {}, lambda gradient_of: None
@@ -71,7 +74,7 @@ class Extractor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(image)
             x = self.preprocess(image)
-        outputs, pull_back = self.network.linearize(x)
+        outputs, pull_back = self.network.vjp(x)
 
         def pull_back_to_image(gradient_of: GradientOf) -> tf.Tensor | None:
             gradient = pull_back(lambda keras_name: self._output_gradient(outputs, keras_name, gradient_of))
@@ -82,9 +85,8 @@ class Extractor:
     def _named(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Return a tensor of its own for each of ``layers``, of which two may be the same layer of the network."""
         if self.scale == 1:
-            return {layer: tf.identity(outputs[keras_name]) for layer, keras_name in self.layers.items()}
-        in_float32 = {name: tf.cast(values, tf.float32) for name, values in outputs.items()}
-        return {layer: self.scale * in_float32[keras_name] for layer, keras_name in self.layers.items()}
+            return {layer: tf.identity(outputs[name]) for layer, name in self.layers.items()}
+        return {layer: self.scale * tf.cast(outputs[name], tf.float32) for layer, name in self.layers.items()}
 
     def _output_gradient(
         self, outputs: Mapping[str, tf.Tensor], keras_name: str, gradient_of: GradientOf
@@ -92,7 +94,10 @@ class Extractor:
         """Return the gradient with respect to a layer of the network, under any of its names; None if it has none."""
         names = [layer for layer, name in self.layers.items() if name == keras_name]
         gradients = list(known_gradients(names, gradient_of).values())
-        return tf.cast(self.scale * tf.add_n(gradients), outputs[keras_name].dtype) if gradients else None
+        if not gradients:
+            return None
+        gradient = tf.add_n(gradients)
+        return gradient if self.scale == 1 else tf.cast(self.scale * gradient, outputs[keras_name].dtype)
 
     def _check_size(self, image: tf.Tensor) -> None:
         height, width = image.shape[1:3]  # None where a tf.function leaves the size open

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nst_tf.backbones.gradients import GradientOf, Linearization, Network, known_gradients, with_input_gradient
+from nst_tf.backbones.gradients import GradientOf, Network, Vjp, known_gradients, with_input_gradient
 from nst_tf.util.lazy import tf
 
 FEATURE_DIVISOR = 16.0
@@ -46,15 +46,15 @@ class GradientScaling:
 
     def __init__(self, network: Network, divisor: float) -> None:
         self._network, self._divisor = network, divisor
-        self._run = with_input_gradient(self.linearize)
+        self._run = with_input_gradient(self.vjp)
 
     def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute the features in float32; see `nst_tf.backbones.gradients.Network`."""
         return self._run(x)
 
-    def linearize(self, x: tf.Tensor) -> Linearization:
-        """Compute the features in float32, and return them with their backward pass."""
-        outputs, pull_back = self._network.linearize(x / self._divisor)
+    def vjp(self, x: tf.Tensor) -> Vjp:
+        """Return the features in float32 with their backward pass."""
+        outputs, pull_back = self._network.vjp(x / self._divisor)
         features = {name: self._divisor * tf.cast(values, tf.float32) for name, values in outputs.items()}
 
         def pull_back_scaled(gradient_of: GradientOf) -> tf.Tensor | None:

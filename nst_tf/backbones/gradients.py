@@ -17,12 +17,16 @@ GradientOf: TypeAlias = "Callable[[str], tf.Tensor | None]"
 PullBack: TypeAlias = "Callable[[GradientOf], tf.Tensor | None]"
 """Backward pass: function from `GradientOf` to the gradient with respect to the input; None if there is none.
 
-It is called once. It asks for each layer once, when it has come to that layer, so that the gradients of earlier layers,
-which are the largest, need not be in memory before.
+It is called once. It asks for the gradient of a layer only when it reaches that layer, so that the gradients of the
+first layers, which are the largest, need not be in memory before.
 """
 
-Linearization: TypeAlias = "tuple[dict[str, tf.Tensor], PullBack]"
-"""Features ``(B, h, w, C)`` by layer name, and the backward pass from them to the input."""
+Vjp: TypeAlias = "tuple[dict[str, tf.Tensor], PullBack]"
+"""Features ``(B, h, w, C)`` by layer name, and the backward pass from them to the input.
+
+The backward pass computes the product of a vector and the Jacobian of the network, a vector–Jacobian product, as
+``jax.vjp`` does.
+"""
 
 
 class Network(Protocol):
@@ -38,13 +42,13 @@ class Network(Protocol):
         """Compute the features, differentiable by ``tf.GradientTape``."""
         ...
 
-    def linearize(self, x: tf.Tensor) -> Linearization:
-        """Compute the features, and return them with their backward pass."""
+    def vjp(self, x: tf.Tensor) -> Vjp:
+        """Return the features with their backward pass."""
         ...
 
 
-def linearize(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Linearization:
-    """Compute any function and return its backward pass, which asks for every layer before it begins."""
+def vjp(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Vjp:
+    """Return the values of any function with its backward pass, which asks for every layer before it begins."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         features = function(x)
@@ -67,21 +71,22 @@ def after(tensors: Iterable[tf.Tensor]) -> AbstractContextManager[object]:
     """Return a context whose operations run after these tensors have been computed.
 
     The dependency is on copies: TensorFlow inlines a function without side effects, and then nothing would wait for it.
+    XLA orders operations by itself, so that the context does nothing there.
     """
     return tf.control_dependencies([tf.identity(tensor) for tensor in tensors])
 
 
 def with_input_gradient(
-    linearized: Callable[[tf.Tensor], Linearization],
+    vjp_of: Callable[[tf.Tensor], Vjp],
 ) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """Return a function for ``tf.GradientTape`` whose gradient with respect to its input is that of a `Linearization`.
+    """Return a function for ``tf.GradientTape`` whose gradient with respect to its input is that of a `Vjp`.
 
     The network is frozen: its weights get no gradient, and none is computed.
     """
 
     @tf.custom_gradient
     def run(x: tf.Tensor) -> tuple[dict[str, tf.Tensor], Callable[..., object]]:
-        features, pull_back = linearized(x)
+        features, pull_back = vjp_of(x)
 
         def gradient(*upstream: tf.Tensor, variables: tuple[tf.Variable, ...] = ()) -> object:
             gradients: Mapping[str, tf.Tensor] = tf.nest.pack_sequence_as(features, upstream)

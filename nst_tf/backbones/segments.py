@@ -1,7 +1,7 @@
 """A network as a chain of segments, which end where the losses read features.
 
-The backward pass goes back through them one by one. So the gradient that a loss sends to a layer is computed when the
-pass has come to that layer, and not as soon as the loss is known, which saves memory. With ``recompute``, the features
+The backward pass goes back through them one by one. It computes the gradient that a loss sends to a layer only when it
+reaches that layer, and not as soon as the loss is known, which saves memory. With ``recompute``, the features
 within a segment are computed again instead of kept. That is the gradient checkpointing of Chen, Xu, Zhang & Guestrin
 2016, *Training Deep Nets with Sublinear Memory Cost*.
 """
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from nst_tf.backbones.gradients import (
     GradientOf,
-    Linearization,
     PullBack,
+    Vjp,
     after,
     known_gradients,
-    linearize,
+    vjp,
     with_input_gradient,
 )
 from nst_tf.backbones.graph import cut_positions, edges, inner_edges, operations_by_name
@@ -74,14 +74,14 @@ class Chain:
     Args:
         segments: Result of `split_into_segments`.
         recompute: Whether only the taps and the tensors between segments are kept, and each segment is computed again
-            when the backward pass comes to it.
+            when the backward pass reaches it.
     """
 
     needs_all_gradients = False
 
     def __init__(self, segments: Sequence[Segment], recompute: bool = False) -> None:
         self._segments, self._recompute = segments, recompute
-        self._run = with_input_gradient(self.linearize) if recompute else self._forward
+        self._run = with_input_gradient(self.vjp) if recompute else self._forward
 
     def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute the features by layer name; see `nst_tf.backbones.gradients.Network`."""
@@ -94,12 +94,12 @@ class Chain:
             x = x if segment.next_input is None else features[segment.next_input]
         return features
 
-    def linearize(self, x: tf.Tensor) -> Linearization:
-        """Compute the features, and return them with a backward pass that asks for a layer when it has come to it."""
+    def vjp(self, x: tf.Tensor) -> Vjp:
+        """Return the features with their backward pass, which goes through the segments from the last to the first."""
         features: dict[str, tf.Tensor] = {}
         passes: list[tuple[Segment, PullBack]] = []
         for segment in self._segments:
-            outputs, pull_back = (_linearize_again if self._recompute else linearize)(segment.run, x)
+            outputs, pull_back = (_vjp_again if self._recompute else vjp)(segment.run, x)
             passes.append((segment, pull_back))
             features |= outputs
             x = x if segment.next_input is None else features[segment.next_input]
@@ -113,14 +113,14 @@ class Chain:
         return features, pull_back_all
 
 
-def _linearize_again(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Linearization:
+def _vjp_again(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Vjp:
     """Compute a function and return a backward pass that computes it again, so that only ``x`` is kept."""
     features = function(x)
 
     def pull_back(gradient_of: GradientOf) -> tf.Tensor | None:
         gradients = known_gradients(features, gradient_of)
         with after(gradients.values()):
-            _, pull_back_again = linearize(function, tf.identity(x))
+            _, pull_back_again = vjp(function, tf.identity(x))
         return pull_back_again(gradients.get)
 
     return features, pull_back

@@ -117,7 +117,7 @@ def training_execution(
                 "in a training. Choose backbone@teacher=vgg19."
             )
     size = (settings.size, settings.size)
-    runtime = replace(settings.runtime, jit_compile=JitCompile.never)
+    runtime = replace(settings.runtime, jit_compile=JitCompile.never)  # the trainer compiles its own step
     return choose_execution(settings.teacher, TAPS, runtime, size, record, sweep)
 
 

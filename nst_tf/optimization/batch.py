@@ -26,7 +26,8 @@ from nst_tf.optimization.engine import (
     build_loop,
 )
 from nst_tf.optimization.footprint import Footprint, fits
-from nst_tf.optimization.loop import CompiledLoop, LoopRow, joined_states
+from nst_tf.optimization.loop import CompiledLoop, LoopRow
+from nst_tf.optimization.loop_state import joined_states
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.phases import active_in
 from nst_tf.optimization.problem import Problem
@@ -52,6 +53,7 @@ def batch_key(problem: Problem) -> Any:
     footprint = problem.footprint()
     return (
         id(problem.extractor),
+        problem.execution.jit_compile,
         [static_configs(phase.losses_of(problem.losses)) for phase in phases],
         repr((problem.optimizer, problem.schedule, problem.parametrisation, problem.steps)),
         footprint.content,

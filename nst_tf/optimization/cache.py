@@ -157,7 +157,7 @@ class RunCache:
             self._free_dropped_loops()
         loop = CompiledLoop(
             parametrisation.solver(optimizer, start),
-            _evaluator(objective, start, jit_compile),
+            choose_evaluator(objective, start, jit_compile),
             schedule.growth,
             raise_if_stopped,
             schedule.average,
@@ -178,14 +178,25 @@ class RunCache:
             gc.collect()
 
 
-def _evaluator(objective: Objective, start: tf.Tensor, jit_compile: JitCompile) -> Callable[..., Evaluation]:
+def choose_evaluator(objective: Objective, start: tf.Tensor, jit_compile: JitCompile) -> Callable[..., Evaluation]:
     """Return `Objective.evaluator`, compiled by XLA if it is to be and XLA has all of its operations.
+
+    With ``auto``, an objective with random draws is computed without XLA, which draws other numbers from a seed.
+
+    Args:
+        objective: The objective.
+        start: A picture of the shape of those that will be evaluated.
+        jit_compile: See `nst_tf.optimization.execution.Execution`.
 
     Raises:
         InputError: XLA lacks one of them, and ``jit_compile`` is ``always``.
     """
     evaluate = objective.evaluator()
     if jit_compile is JitCompile.never:
+        return evaluate
+    drawing = [name for name, loss in objective.losses.items() if loss.draws]
+    if drawing and jit_compile is JitCompile.auto:
+        log.info("Computed without XLA, which draws other numbers for losses.%s", drawing[0])
         return evaluate
     step = tf.constant(0, tf.int64) if objective.changes_by_step else None
     if obstacle := xla_obstacle(evaluate, start, objective.inputs, step):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, LoopRow, StepRecord, column, loop_arrays
+from nst_tf.optimization.loop import NO_RECORD, CompiledLoop, LoopRow, StepRecord, column
+from nst_tf.optimization.loop_state import loop_arrays
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import StopRule

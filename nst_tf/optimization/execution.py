@@ -84,14 +84,14 @@ GPU_CALLS = 8
 
 @dataclass(frozen=True)
 class Execution:
-    """The precision and the kind of convolutions with which a network computes.
+    """The precision and the kind of convolutions with which a network computes, and whether XLA compiles it.
 
     Attributes:
         precision: Keras's dtype policy of the layers.
         convolution: Method of wide convolutions in float32 on a CPU.
         decided_by: ``setting``, ``resumed run``, ``sweep``, ``measurement`` or ``properties of the device``.
-        seconds: Measured seconds of a forward and a backward pass of the convolutions, by candidate; empty if nothing
-            was measured.
+        seconds: Measured seconds of a forward and a backward pass, of the convolutions by candidate, and of the whole
+            network by `WITHOUT_XLA` and `WITH_XLA`; empty if nothing was measured.
         jit_compile: Whether XLA is to compile the evaluation: ``auto`` here means that it is faster, so that an
             objective with an operation that XLA lacks is computed without it.
     """
@@ -107,7 +107,7 @@ class Execution:
         return {
             "decided_by": self.decided_by,
             "convolution": self.convolution.value,
-            "jit_compile": self.jit_compile is not JitCompile.never,
+            "jit_compile": self.jit_compile.value,
             "threads": used_threads(),
             "measured_seconds": {name: float(f"{value:.4g}") for name, value in self.seconds.items()},
         }
@@ -146,7 +146,7 @@ def choose_execution(
     """
     convolutions = Convolutions(backbone, layers, runtime, size)
     chosen = _choose_precision(convolutions, record or {}, sweep)
-    return replace(chosen, jit_compile=_choose_jit_compile(convolutions, chosen.precision, record or {}))
+    return _with_jit_compile(chosen, convolutions, record or {})
 
 
 def _choose_precision(convolutions: Convolutions, record: Mapping[str, Any], sweep: Path | None) -> Execution:
@@ -161,14 +161,21 @@ def _choose_precision(convolutions: Convolutions, record: Mapping[str, Any], swe
     return convolutions.execution(shared_precision(sweep, convolutions.precision_record), "sweep")
 
 
-def _choose_jit_compile(convolutions: Convolutions, precision: str, record: Mapping[str, Any]) -> JitCompile:
-    """Return whether XLA compiles the evaluation: by the setting, a resumed run's record, or a measurement on a GPU."""
-    if convolutions.runtime.jit_compile is not JitCompile.auto:
-        return convolutions.runtime.jit_compile
-    execution = record.get("execution")
-    recorded = execution.get("jit_compile") if isinstance(execution, dict) else None
-    gains = recorded if isinstance(recorded, bool) else convolutions.gain_from_xla(precision)
-    return JitCompile.auto if gains else JitCompile.never
+def _with_jit_compile(chosen: Execution, convolutions: Convolutions, record: Mapping[str, Any]) -> Execution:
+    """Add whether XLA compiles the evaluation: by the setting, a resumed run's record, or a measurement on a GPU."""
+    runtime = convolutions.runtime
+    if runtime.jit_compile is not JitCompile.auto:
+        return replace(chosen, jit_compile=runtime.jit_compile)
+    if runtime.deterministic or runtime.recompute or not convolutions.on_gpu:
+        return chosen
+    if record:
+        execution = record.get("execution")
+        was_compiled = isinstance(execution, dict) and execution.get("jit_compile") in ("auto", "always")
+        return replace(chosen, jit_compile=JitCompile.auto) if was_compiled else chosen
+    seconds = convolutions.xla_seconds(chosen.precision)
+    gains = fastest(seconds, WITHOUT_XLA) == WITH_XLA
+    jit_compile = JitCompile.auto if gains else JitCompile.never
+    return replace(chosen, seconds={**chosen.seconds, **seconds}, jit_compile=jit_compile)
 
 
 def recorded_threads(record: Mapping[str, Any]) -> int | None:
@@ -227,7 +234,7 @@ class Convolutions:
         method = self._method(seconds)
         float32 = seconds.get(METHODS[method], seconds.get(FLOAT32, math.inf))
         choices = {FLOAT32: float32} | {name: seconds[name] for name in (BFLOAT16, FLOAT16) if name in seconds}
-        if self.backbone.homogeneous or self._on_gpu:
+        if self.backbone.homogeneous or self.on_gpu:
             return Execution(fastest(choices, expected), method, "measurement", seconds)
         return Execution(fastest(choices, FLOAT32, UNTIMED_MARGIN), method, "measurement", seconds)
 
@@ -263,22 +270,20 @@ class Convolutions:
             return {}
 
     @property
-    def _on_gpu(self) -> bool:
+    def on_gpu(self) -> bool:
+        """Whether the run computes on a GPU."""
         return is_gpu(self.runtime.device_name())
 
-    def gain_from_xla(self, precision: str) -> bool:
-        """Return whether an evaluation of the network is faster by XLA; on a CPU it never is.
+    def xla_seconds(self, precision: str) -> dict[str, float]:
+        """Return the seconds of an evaluation of the network without and by XLA; empty if nothing can be measured here.
 
         The objective that is timed is the sum of squares of the Gram matrices of all layers, with random weights.
         """
-        if not self._on_gpu:
-            return False
 
         def key() -> dict[str, Any]:
             return self._key() | {"measured": "an evaluation with and without XLA, version 1", "precision": precision}
 
-        seconds = self._measured_or_nothing(key, lambda: self._measure_xla(precision))
-        return fastest(seconds, WITHOUT_XLA) == WITH_XLA
+        return self._measured_or_nothing(key, lambda: self._measure_xla(precision))
 
     def _measure_xla(self, precision: str) -> dict[str, float]:
         device = self.runtime.device_name()
@@ -311,20 +316,20 @@ class Convolutions:
     def _workload(self) -> Workload:
         """Return the operations to be timed; on a GPU they are larger, and convolutions are plain there."""
         workload = self.backbone.workload(self.layers, *self._square())
-        return workload.plain(GPU_LARGEST) if self._on_gpu else workload
+        return workload.plain(GPU_LARGEST) if self.on_gpu else workload
 
     def _square(self) -> tuple[int, int]:
         """Return the square of `SIZES`, or on a GPU of `GPU_SIZES`, that is nearest in area, by ratio."""
         side = math.sqrt(self.size[0] * self.size[1])
-        nearest = min(GPU_SIZES if self._on_gpu else SIZES, key=lambda size: abs(math.log(size / side)))
+        nearest = min(GPU_SIZES if self.on_gpu else SIZES, key=lambda size: abs(math.log(size / side)))
         return nearest, nearest
 
     def _measure(self) -> dict[str, float]:
         workload, device = self._workload(), self.runtime.device_name()
-        dtypes = GPU_DTYPES if self._on_gpu else DTYPES
+        dtypes = GPU_DTYPES if self.on_gpu else DTYPES
         log.info("Measuring %s in %s, once on this machine", self.backbone.name, " and ".join(dtypes.values()))
         with tf.device(device):
-            parts = _measured_parts(workload.candidates(list(dtypes.values())), GPU_CALLS if self._on_gpu else 1)
+            parts = _measured_parts(workload.candidates(list(dtypes.values())), GPU_CALLS if self.on_gpu else 1)
         reset_peak_memory(device)
         seconds = {name: workload.seconds(parts, dtype) for name, dtype in dtypes.items()}
         seconds |= {METHODS[method]: workload.seconds(parts, "float32", method) for method in workload.methods}
@@ -333,7 +338,7 @@ class Convolutions:
     def _key(self) -> dict[str, Any]:
         """Return what the seconds depend on."""
         return {
-            **(self._gpu_key() if self._on_gpu else self._processor_key()),
+            **(self._gpu_key() if self.on_gpu else self._processor_key()),
             "tensorflow": tf.__version__,
             "network": self.backbone.name,
             "padding": self.backbone.padding.name,
@@ -361,7 +366,7 @@ class Convolutions:
 
 def _gradient_of_grams(extractor: Extractor, picture: tf.Tensor) -> tf.Tensor | None:
     """Return the gradient of ``Σ_l ‖G_l‖²`` with respect to the picture, over the Gram matrices of the features."""
-    features, pull_back = extractor.linearize(picture)
+    features, pull_back = extractor.vjp(picture)
 
     def gradient_of(layer: str) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:

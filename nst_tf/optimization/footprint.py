@@ -144,16 +144,19 @@ def _workspace_mb(extractor: Extractor, sizes: dict[str, float]) -> float:
 
 
 def _early_gradients_mb(extractor: Extractor, sizes: dict[str, float], joint_layers: Collection[str]) -> float:
-    """Return the MiB of the gradients of layers that are computed together, before the backward pass comes to them.
+    """Return the MiB of the gradients of layers that are computed together, before the backward pass reaches them.
 
-    A layer that no other layer reads adds nothing: its gradient takes the place of its features.
+    A layer that no other layer reads adds nothing: its gradient takes the place of its features. A network that needs
+    all gradients at once takes those of all layers in float32.
     """
     if extractor.model is None:
         return 0.0
-    names = extractor.layers if extractor.network.needs_all_gradients else joint_layers
+    if extractor.network.needs_all_gradients:
+        bytes_of = {name: tf.as_dtype(output.dtype).size for name, output in extractor.model.output.items()}
+        return sum(sizes[name] * FLOAT32_BYTES / bytes_of[name] for name in set(extractor.layers.values()))
     operations = extractor.model.operations
     read = {operations[producer].name for producer, _ in edges(extractor.model)}
-    return sum(sizes[name] for name in {extractor.layers[layer] for layer in names} & read)
+    return sum(sizes[name] for name in {extractor.layers[layer] for layer in joint_layers} & read)
 
 
 def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from nst_tf.backbones import Extractor
-from nst_tf.backbones.gradients import GradientOf, Linearization, known_gradients, linearize
+from nst_tf.backbones.gradients import GradientOf, Vjp, known_gradients, vjp
 from nst_tf.losses import Features, LayerLoss, Loss
 from nst_tf.optimization.references import FeatureFunction
 from nst_tf.util.lazy import tf
 
 
-def linearize_features(extractor: FeatureFunction, image: tf.Tensor) -> Linearization:
+def vjp_of_features(extractor: FeatureFunction, image: tf.Tensor) -> Vjp:
     """Return the features of a picture, with the picture itself under ``"image"``, and their backward pass.
 
     Args:
@@ -21,9 +21,9 @@ def linearize_features(extractor: FeatureFunction, image: tf.Tensor) -> Lineariz
         image: ``(B, H, W, 3)``, RGB in [0, 1].
     """
     if isinstance(extractor, Extractor):
-        features, pull_back = extractor.linearize(image)
+        features, pull_back = extractor.vjp(image)
     else:
-        features, pull_back = linearize(lambda x: {name: tf.identity(y) for name, y in extractor(x).items()}, image)
+        features, pull_back = vjp(lambda x: {name: tf.identity(y) for name, y in extractor(x).items()}, image)
 
     def pull_back_to_image(gradient_of: GradientOf) -> tf.Tensor | None:
         gradients = [pull_back(gradient_of), *known_gradients(["image"], gradient_of).values()]
@@ -40,9 +40,9 @@ class LayerGradients:
     pass comes to that layer. With one tape for each layer, `towards` makes it no sooner than it is asked for.
 
     Args:
-        features: Features by layer, as `linearize_features` gives them.
-        losses: The losses that will read them. Layers that each `LayerLoss` reads by itself have gradients of their
-            own; the gradients of the others, of which a loss needs several at once, are computed together.
+        features: Features by layer, as `vjp_of_features` gives them.
+        losses: The losses that will read them. A layer that only `LayerLoss`es read has its gradient computed by
+            itself; the gradients of `joint_layers` are computed together.
     """
 
     def __init__(self, features: Features, losses: Iterable[Loss]) -> None:

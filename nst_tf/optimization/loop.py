@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nst_tf.optimization.loop_state import joined_arrays, loop_arrays, row_of_state, solver_arrays
 from nst_tf.optimizers import Evaluation, Optimizer, Solver, Step
 from nst_tf.util.compilation import compile_function
 from nst_tf.util.lazy import tf
@@ -16,12 +17,6 @@ from nst_tf.util.tensors import squared_sum
 
 RECORD_COUNTERS = ("step", "evaluations", "stalled", "total", "gradient_norm")
 """Names of the first columns of a record row; the terms of the loss follow."""
-
-PREFIX, OLD_PREFIX = "loop/", "descent/"
-"""Prefixes of the loop's arrays in a checkpoint: the present one, and that of version 0.1.0, which is still read."""
-
-SOLVER_PREFIX = "solver/"
-"""Prefix of the solver's arrays in a checkpoint."""
 
 
 class StepRecord(NamedTuple):
@@ -235,7 +230,7 @@ class CompiledLoop:
         return self._best_image.numpy()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the arrays of a checkpoint: the loop's under `PREFIX`, the solver's under `SOLVER_PREFIX`."""
+        """Return the arrays of a checkpoint, see `nst_tf.optimization.loop_state`."""
         arrays = {
             "names": np.array(self._term_names),
             "row": self._row.numpy(),
@@ -245,8 +240,7 @@ class CompiledLoop:
         }
         if self._mean_image is not None:
             arrays["mean_image"] = self._mean_image.numpy()
-        own = {f"{PREFIX}{name}": array for name, array in arrays.items()}
-        return own | {f"{SOLVER_PREFIX}{name}": array for name, array in self.solver.state().items()}
+        return joined_arrays(arrays, self.solver.state())
 
     def restore(self, state: Mapping[str, np.ndarray]) -> StepRecord:
         """Continue from the arrays of a checkpoint, instead of ``begin``, without an evaluation.
@@ -260,7 +254,7 @@ class CompiledLoop:
         self._best_image.assign(arrays["best_image"])
         if self._mean_image is not None:
             self._mean_image.assign(arrays["mean_image"])
-        self.solver.restore(_without_prefix(state, SOLVER_PREFIX))
+        self.solver.restore(solver_arrays(state))
         return self.read()
 
     def _assign_rows(self, names: list[str], row: np.ndarray, best_row: np.ndarray, bound: np.ndarray) -> None:
@@ -386,44 +380,6 @@ class LoopRow:
 
     def _own(self, pictures: Any) -> Any:
         return pictures[self.index : self.index + 1]
-
-
-def row_of_state(state: Mapping[str, np.ndarray], index: int, solver: Solver) -> dict[str, np.ndarray]:
-    """Return the checkpoint of one picture out of that of a batch."""
-    row = {}
-    for name, value in state.items():
-        axis = _batch_axis(name, value, solver)
-        row[name] = value if axis is None else np.take(np.asarray(value), [index], axis)
-    return row
-
-
-def joined_states(states: Sequence[Mapping[str, np.ndarray]], solver: Solver) -> dict[str, np.ndarray]:
-    """Return the checkpoint of a batch, from those of its pictures; of shared numbers it has the largest."""
-    joined = {}
-    for name, value in states[0].items():
-        values = [np.asarray(state[name]) for state in states]
-        axis = _batch_axis(name, value, solver)
-        if name == f"{PREFIX}names":
-            joined[name] = values[0]
-        else:
-            joined[name] = np.max(values, axis=0) if axis is None else np.concatenate(values, axis)
-    return joined
-
-
-def _batch_axis(name: str, value: Any, solver: Solver) -> int | None:
-    """Return the axis of an array of a checkpoint along which the pictures of a batch lie; None for a shared value."""
-    if name == f"{PREFIX}names" or not np.ndim(value):
-        return None
-    return solver.batch_axes.get(name.removeprefix(SOLVER_PREFIX), 0) if name.startswith(SOLVER_PREFIX) else 0
-
-
-def loop_arrays(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the loop's arrays of a checkpoint by name, also of one that version 0.1.0 wrote."""
-    return _without_prefix(state, OLD_PREFIX) | _without_prefix(state, PREFIX)
-
-
-def _without_prefix(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
 
 
 def column(rows: Any, counter: str) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nst_tf.images import RegionMasks
 from nst_tf.losses import Balance, Features, LayerLoss, Loss, Representation
-from nst_tf.optimization.layer_gradients import LayerGradients, linearize_features
+from nst_tf.optimization.layer_gradients import LayerGradients, vjp_of_features
 from nst_tf.optimization.reference_passes import ReferencePasses
 from nst_tf.optimization.references import FeatureFunction, References, extract_features
 from nst_tf.optimization.terms import (
@@ -266,7 +266,7 @@ class Objective:
         Returns:
             ``(B,)`` float32, ``(B, H, W, 3)`` float32, and the terms, ``(B,)`` float32 each.
         """
-        features, pull_back = linearize_features(self.extractor, image)
+        features, pull_back = vjp_of_features(self.extractor, image)
         with LayerGradients(features, self.losses.values()) as gradients:
             terms = self._terms_of(features, step)
             value = value_of(terms)

@@ -18,7 +18,7 @@ from typing import Any
 from nst_tf.backbones import Extractor
 from nst_tf.images import RegionMasks
 from nst_tf.losses import ContentLoss, Features, Loss, PositionWeights, Representation, StatisticsLoss
-from nst_tf.optimization.layer_gradients import LayerGradients, linearize_features
+from nst_tf.optimization.layer_gradients import LayerGradients, vjp_of_features
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.references import Measure, Part, References, extract_features
 from nst_tf.optimization.terms import Term, active_losses, represent
@@ -148,7 +148,7 @@ class TiledObjective(Objective):
             return gradient
 
         def of_tile(tile: Tile, image: tf.Tensor) -> tf.Tensor:
-            features, pull_back = linearize_features(self.extractor, tile.crop(image))
+            features, pull_back = vjp_of_features(self.extractor, tile.crop(image))
             with LayerGradients(features, [term.loss for term in self._tiled_terms().values()]) as gradients:
                 sums = tf.nest.flatten(self._tile_sums(tile, features))
             upstream = [tf.cast(slope, value.dtype) for slope, value in zip(tf.nest.flatten(slopes), sums, strict=True)]

@@ -1,6 +1,7 @@
 """Choice among alternatives by measurement: named candidates, their seconds, and a file that keeps the seconds.
 
-`nst_tf.optimization.execution` chooses precision and convolution by it, `nst_tf.system.threads` the number of threads.
+`nst_tf.optimization.execution` chooses precision, convolution and the use of XLA by it, `nst_tf.system.threads` the
+number of threads.
 """
 
 from __future__ import annotations

@@ -60,8 +60,10 @@ class JitCompile(Enum):
     """Whether XLA compiles the evaluation of the objective: forward pass, losses and backward pass as one program.
 
     - ``auto``: on a GPU, as a measurement of the network finds it faster, see `nst_tf.optimization.execution`, and
-      never where XLA lacks one of the operations; on a CPU, ``never``, since XLA's convolutions are slower there.
-    - ``always``: compiled. An operation that XLA lacks ends the run with a message.
+      never where XLA lacks one of the operations, or a loss draws random numbers. ``never`` on a CPU, where XLA's
+      convolutions are slower, with ``deterministic``, and with ``recompute``, since XLA may keep what that discards.
+    - ``always``: compiled. Losses with random draws draw other numbers from the same seed. An operation that XLA lacks
+      ends the run with a message, before the first step of the phase that needs it.
     - ``never``: TensorFlow runs the operations one by one.
     """
 
@@ -105,8 +107,7 @@ class Runtime:
     Attributes:
         precision: Dtype of the network, see `Precision`. Default ``auto``.
         convolution: Method of wide convolutions in float32 on a CPU, see `ConvolutionMethod`. Default ``auto``.
-        jit_compile: Whether XLA compiles the evaluation of the objective, see `JitCompile`. Results differ by rounding
-            alone. Default ``auto``.
+        jit_compile: Whether XLA compiles the evaluation of the objective, see `JitCompile`; default ``auto``.
         recompute: Whether the backward pass computes most features again instead of keeping them. That costs a third
             more time and saves memory, see docs/benchmarks.md. Default off.
         device: ``cpu``, ``gpu:N``, or ``auto`` for the first GPU if there is one and else the CPU. Default ``auto``.
@@ -144,6 +145,11 @@ class Runtime:
         if not re.fullmatch(r"auto|cpu|gpu:\d+", self.device):
             raise InputError(f"runtime.device={self.device!r}: must be auto, cpu or gpu:N (gpu:0 is the first GPU)")
         at_least("runtime.batch", self.batch, 1)
+        if self.recompute and self.jit_compile is JitCompile.always:
+            raise InputError(
+                "runtime.jit_compile=always: XLA may keep what runtime.recompute=true discards. "
+                "Set runtime.jit_compile=never."
+            )
         if self.threads is not None and self.threads < 1:
             raise InputError(f"runtime.threads={self.threads}: must be at least 1, or null for TensorFlow's choice")
 

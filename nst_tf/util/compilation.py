@@ -1,14 +1,15 @@
 """Compiled functions whose graphs are freed together with them.
 
-In a graph, `tf.custom_gradient` and ``keras.remat`` enter each backward pass into TensorFlow's registry of gradients,
-from which nothing is ever removed. An entry holds the whole graph, so that each compiled function would stay in memory
-for as long as the process lives.
+In a graph, `tf.custom_gradient` enters each backward pass into TensorFlow's registry of gradients, from which nothing
+is ever removed. An entry holds the whole graph, so that each compiled function would stay in memory for as long as the
+process lives.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,11 +46,14 @@ def xla_obstacle(function: Callable[..., Any], *args: Any) -> str:
 
     Args:
         function: A function of tensors, not compiled yet.
-        args: Every argument, also those with defaults.
+        args: Every argument, also those with defaults; the first tensor decides on the device.
     """
     compiled = compile_function(function, jit_compile=True)
+    device = tf.nest.flatten(args)[0].device
     try:
-        compiled.experimental_get_compiler_ir(*args)(stage="hlo")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the argument is deprecated; without it, TensorFlow draws a random number
+            compiled.experimental_get_compiler_ir(*args)(stage="hlo", device_name=device)
     except (ValueError, tf.errors.OpError) as error:
         return str(error).partition("{{")[0].partition("\n")[0].strip()
     return ""

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.backbones import VGG19, VGG19Lite
-from nst_tf.backbones.gradients import linearize
+from nst_tf.backbones.gradients import vjp
 from nst_tf.backbones.segments import Chain, choose_cuts, split_into_segments
 
 LAYERS = ["conv1_1", "conv2_1", "conv2_2", "conv3_1"]
@@ -38,7 +38,7 @@ def test_the_gradient_is_that_of_the_whole_model(recompute, names):
     model = small_model()
     chain = Chain(split_into_segments(model), recompute)
     factors = {name: n + 0.5 for n, name in enumerate(names)}
-    features, pull_back = chain.linearize(PICTURE)
+    features, pull_back = chain.vjp(PICTURE)
     gradient = pull_back({name: factor * tf.cos(features[name]) for name, factor in factors.items()}.get)
     expected = tape_gradient(lambda x: model(x, training=False), PICTURE, factors)
     np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6 * np.abs(expected).max())
@@ -48,13 +48,13 @@ def test_the_gradient_is_that_of_the_whole_model(recompute, names):
 
 @pytest.mark.parametrize("recompute", [False, True])
 def test_layers_without_any_gradient_give_none(recompute):
-    features, pull_back = Chain(split_into_segments(small_model()), recompute).linearize(PICTURE)
+    features, pull_back = Chain(split_into_segments(small_model()), recompute).vjp(PICTURE)
     assert set(features) >= {"first", "side", "second", "last"}
     assert pull_back(lambda name: None) is None
 
 
 def test_layers_are_asked_for_once_from_the_last_to_the_first():
-    features, pull_back = Chain(split_into_segments(small_model())).linearize(PICTURE)
+    features, pull_back = Chain(split_into_segments(small_model())).vjp(PICTURE)
     asked = []
     pull_back(lambda name: asked.append(name) or tf.ones_like(features[name]))
     assert asked[0] == "last"
@@ -80,7 +80,7 @@ def test_the_gradient_of_a_layer_is_computed_after_those_of_later_layers(recompu
 
     @tf.function(autograph=False)
     def run(x):
-        features, pull_back = chain.linearize(x)
+        features, pull_back = chain.vjp(x)
         return pull_back(lambda name: tf.identity(2 * features[name], name=f"of_{name}"))
 
     graph = run.get_concrete_function(PICTURE).graph
@@ -95,7 +95,7 @@ def test_an_extractor_adds_up_the_gradients_of_two_names_of_one_layer(precision,
     extractor = VGG19Lite().extractor(["conv1_1", "conv2_1", "relu1_1"], precision, recompute)
 
     def pulled_back(**factors):
-        features, pull_back = extractor.linearize(PICTURE)
+        features, pull_back = extractor.vjp(PICTURE)
         return pull_back({name: factor * tf.ones_like(features[name]) for name, factor in factors.items()}.get)
 
     both, one = pulled_back(conv1_1=2.0, relu1_1=3.0), pulled_back(conv1_1=5.0)
@@ -108,20 +108,20 @@ def test_an_extractor_adds_up_the_gradients_of_two_names_of_one_layer(precision,
 def test_an_extractor_goes_back_through_preprocessing_and_scale(preprocessing):
     extractor = VGG19(weights="random", preprocessing=preprocessing).extractor(LAYERS[:2])
     factors = {"conv1_1": 0.5, "conv2_1": 2.0}
-    features, pull_back = extractor.linearize(PICTURE)
+    features, pull_back = extractor.vjp(PICTURE)
     gradient = pull_back({name: factor * tf.cos(features[name]) for name, factor in factors.items()}.get)
     expected = tape_gradient(extractor, PICTURE, factors)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
 def test_an_extractor_without_layers_has_no_gradient():
-    features, pull_back = VGG19(weights="random").extractor([]).linearize(PICTURE)
+    features, pull_back = VGG19(weights="random").extractor([]).vjp(PICTURE)
     assert features == {}
     assert pull_back(lambda name: None) is None
 
 
 def test_any_function_can_be_linearized():
-    features, pull_back = linearize(lambda x: {"square": x**2, "cube": x**3}, tf.constant([2.0]))
+    features, pull_back = vjp(lambda x: {"square": x**2, "cube": x**3}, tf.constant([2.0]))
     assert features["cube"].numpy() == [8]
     assert pull_back({"square": tf.constant([10.0]), "cube": tf.constant([1.0])}.get).numpy() == [52]  # 10·2x + 3x²
 

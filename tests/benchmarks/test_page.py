@@ -140,10 +140,13 @@ def test_the_page_has_the_measurements_and_their_ratios(tmp_path):
 def test_a_precision_that_is_not_measured_has_no_columns(tmp_path):
     ledger = Ledger(tmp_path / "figures.csv")
     ledger.add(*_race("a + b", {name: value for name, value in FIRST.items() if "bfloat16" not in name}))
-    write_page(ledger, tmp_path / "page.md", tmp_path / "page.png", "the command", "photograph + painting")
+    arguments = (ledger, tmp_path / "page.md", tmp_path / "page.png", "the command", "photograph + painting")
+    write_page(*arguments, precisions=("float32",))
     page = (tmp_path / "page.md").read_text()
-    assert "It has no instructions for bfloat16, which is not measured." in page
+    assert "It has no instructions for bfloat16, not measured here." in page
     assert page.count("bfloat16") == 1
+    write_page(*arguments)
+    assert "instructions" not in (tmp_path / "page.md").read_text()
 
 
 def test_variants_in_a_precision_that_is_not_measured_are_left_out(tmp_path):

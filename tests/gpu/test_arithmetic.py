@@ -37,12 +37,13 @@ def picture(seed):
     return np.random.default_rng(seed).uniform(0, 1, (1, 48, 64, 3)).astype(np.float32)
 
 
-def evaluation(runtime):
+def evaluation(runtime, jit_compile=False):
     """Return total, gradient and device of an evaluation at noise, compiled, with random weights."""
     with tf.device(runtime.prepare()):
         extractor = VGG19(weights="random").extractor(LAYERS, runtime.policy())
         objective = Objective.prepare(extractor, LOSSES, tf.constant(picture(1)), [tf.constant(picture(2))], [1.0])
-        result = compile_function(objective.evaluator())(tf.constant(picture(3)), objective.inputs)
+        evaluate = compile_function(objective.evaluator(), jit_compile=jit_compile)
+        result = evaluate(tf.constant(picture(3)), objective.inputs)
         return result.total.numpy()[0], result.gradient.numpy(), result.gradient.device
 
 
@@ -52,15 +53,18 @@ def reference():
     return total, gradient
 
 
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["one by one", "by XLA"])
 @pytest.mark.parametrize("name", TOLERANCES)
-def test_an_evaluation_equals_that_of_the_cpu_within_the_precision(name, device, device_name, reference):
+def test_an_evaluation_equals_that_of_the_cpu_within_the_precision(name, jit_compile, device, device_name, reference):
     precision = Precision.float32 if name == "tf32" else Precision(name)
-    total, gradient, place = evaluation(Runtime(device=device, precision=precision, tf32=name != "float32"))
+    runtime = Runtime(device=device, precision=precision, tf32=name != "float32")
+    total, gradient, place = evaluation(runtime, jit_compile)
     expected_total, expected_gradient = reference
     assert place.endswith(device_name[1:])
     total_error = abs(total - expected_total) / expected_total
     gradient_error = np.linalg.norm(gradient - expected_gradient) / np.linalg.norm(expected_gradient)
-    print(f"{name} on {device}: relative error of the total {total_error:.1e}, of the gradient {gradient_error:.1e}")
+    errors = f"relative error of the total {total_error:.1e}, of the gradient {gradient_error:.1e}"
+    print(f"{name} on {device}, XLA {jit_compile}: {errors}")
     allowed = TOLERANCES[name]
     assert total_error <= allowed[0]
     assert gradient_error <= allowed[1]

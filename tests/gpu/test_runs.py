@@ -15,10 +15,10 @@ from nst_tf.images import Canvas, read_picture
 from nst_tf.observers import Metrics
 from nst_tf.optimization import execution
 from nst_tf.optimization.cache import RunCache
-from nst_tf.optimization.execution import PRECISIONS, choose_execution
+from nst_tf.optimization.execution import PRECISIONS, WITH_XLA, WITHOUT_XLA, choose_execution
 from nst_tf.optimizers import LBFGS
 from nst_tf.system import measurement
-from nst_tf.system.runtime import Precision, Runtime, expected_precision
+from nst_tf.system.runtime import JitCompile, Precision, Runtime, expected_precision
 from tests.end_to_end.test_resume import assert_same_run, rows_without_seconds, wait_for_step
 
 pytestmark = pytest.mark.gpu
@@ -114,6 +114,10 @@ def measured(monkeypatch, tmp_path):
     return tmp_path / "measurements"
 
 
+def measured_keys(folder):
+    return [json.loads(file.read_text())["key"] for file in folder.glob("*.json")]
+
+
 def test_precision_auto_is_the_fastest_measured_one_and_is_kept(measured, device, device_name, monkeypatch):
     def choose():
         return choose_execution(VGG19(weights="random"), LAYERS, Runtime(device=device), (64, 64))
@@ -126,11 +130,26 @@ def test_precision_auto_is_the_fastest_measured_one_and_is_kept(measured, device
     fastest = min(chosen.seconds.values())
     own = min(value for name, value in chosen.seconds.items() if name.split(",")[0] == chosen.precision)
     assert own <= (1 + measurement.TOLERANCE) * fastest
-    (file,) = measured.glob("*.json")
-    key = json.loads(file.read_text())["key"]
+    (key,) = (key for key in measured_keys(measured) if key["measured"].startswith("convolutions"))
     assert ("gpu" in key) == ("GPU" in device_name)
     monkeypatch.setattr(execution, "measure", lambda candidates: pytest.fail("measured again"))
     assert choose() == chosen
+
+
+def test_xla_is_measured_on_a_gpu_once_and_not_on_a_cpu(measured, device, device_name, monkeypatch):
+    def choose():
+        return choose_execution(VGG19(weights="random"), LAYERS, Runtime(device=device, precision="float32"), (64, 64))
+
+    chosen = choose()
+    print(f"XLA on {device}: {chosen.jit_compile.value}")
+    keys = [key for key in measured_keys(measured) if "XLA" in key["measured"]]
+    assert len(keys) == ("GPU" in device_name)
+    if keys:
+        print({name: chosen.seconds[name] for name in (WITHOUT_XLA, WITH_XLA)})  # a way that fails has no seconds
+    else:
+        assert chosen.jit_compile is JitCompile.never
+    monkeypatch.setattr(execution, "measure", lambda candidates: pytest.fail("measured again"))
+    assert choose().jit_compile is chosen.jit_compile
 
 
 def test_precision_auto_follows_the_properties_of_the_device_without_a_measurement(device, device_name):

@@ -17,6 +17,7 @@ from nst_tf.optimization.phases import Phase
 from nst_tf.optimization.problem import Problem
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import LBFGS, Adam, Parametrisation, ScipyLBFGS
+from nst_tf.system.runtime import JitCompile
 
 KERNEL = tf.constant(np.random.default_rng(1).normal(size=(3, 3, 3, 6)).astype(np.float32) / 3)
 
@@ -167,6 +168,7 @@ def test_runs_that_cannot_share_a_step_have_no_batch_or_another():
         problem(0, steps=7),
         problem(0, canvas=Canvas(size=28, style_size=30, margin=0)),
         problem(0, schedule=Schedule(scales=[0.75, 1.0])),
+        problem(0, execution=Execution("float32", jit_compile=JitCompile.always)),
     ]
     assert all(batch_key(other) not in (None, key) for other in others)
     assert batch_key(problem(0, optimizer=ScipyLBFGS())) is None

@@ -14,10 +14,13 @@ from nst_tf.backbones import VGG19, Backbone, VGG19Lite
 from nst_tf.images import Canvas, read_picture
 from nst_tf.losses import ContentLoss, GramLoss, GramReduction, TotalVariationLoss
 from nst_tf.losses.loss import PictureLoss
+from nst_tf.losses.sliced_wasserstein import SlicedWassersteinLoss
+from nst_tf.losses.strotss import StrotssLoss
 from nst_tf.optimization.cache import _LOOPS_IN_MEMORY, Cache, RunCache
 from nst_tf.optimization.execution import Execution
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
+from nst_tf.optimization.tiled_objective import TiledObjective
 from nst_tf.optimizers import LBFGS, OPTIMIZERS, SGD, Adam
 from nst_tf.system.runtime import JitCompile, Runtime
 from nst_tf.util.errors import InputError
@@ -262,20 +265,38 @@ class UncompiledLoss(PictureLoss):
         return {"image": tf.reduce_sum(representation["image"] - image, [1, 2, 3])}
 
 
-def losses_of_loop(jit_compile, losses):
+def losses_of_loop(jit_compile, losses, tile=None):
     """Losses of the start and after two steps of Adam."""
     start = tf.constant(np.random.default_rng(8).uniform(0, 1, (1, 16, 16, 3)), tf.float32)
-    objective = Objective.prepare(
-        VGG19Lite().extractor(["conv1_1", "conv2_1"]), losses, 0.5 * start, [1 - start], [1.0]
-    )
+    arguments = (VGG19Lite().extractor(["conv1_1", "conv2_1"]), losses, 0.5 * start, [1 - start], [1.0])
+    objective = Objective.prepare(*arguments) if tile is None else TiledObjective.prepare_tiled(*arguments, [], tile)
     loop = RunCache().loop(objective, Adam(), Schedule(), 0, start, jit_compile=jit_compile)
     return [loop.begin().total, loop.advance(2).total]
 
 
-def test_xla_computes_the_same_losses():
-    plain, by_xla = (losses_of_loop(JitCompile[name], losses()) for name in ("never", "always"))
+@pytest.mark.parametrize("tile", [None, pytest.param(8, marks=pytest.mark.slow)])
+def test_xla_computes_the_same_losses(tile):
+    plain, by_xla = (losses_of_loop(JitCompile[name], losses(), tile) for name in ("never", "always"))
     assert by_xla == pytest.approx(plain, rel=1e-4)
     assert by_xla[1] < by_xla[0]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SlicedWassersteinLoss(layers=["conv1_1"], reference="style", redraw=1),
+        pytest.param(StrotssLoss(layers=["conv1_1"], samples=16, style_samples=32), marks=pytest.mark.slow),
+    ],
+    ids=["sliced_wasserstein", "strotss"],
+)
+def test_losses_with_random_draws_are_computed_by_xla_only_if_told(loss, caplog):
+    plain = losses_of_loop(JitCompile.never, {"drawn": loss})
+    with caplog.at_level("INFO"):
+        assert losses_of_loop(JitCompile.auto, {"drawn": loss}) == plain
+    assert "Computed without XLA, which draws other numbers for losses.drawn" in caplog.messages
+    by_xla = losses_of_loop(JitCompile.always, {"drawn": loss})
+    assert by_xla[1] < by_xla[0]
+    assert by_xla == pytest.approx(plain, rel=0.2)
 
 
 def test_an_operation_that_xla_lacks_is_named_or_computed_without_xla(caplog):

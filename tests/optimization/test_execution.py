@@ -15,11 +15,13 @@ from nst_tf.optimization import execution
 from nst_tf.optimization.execution import WITH_XLA, WITHOUT_XLA, Execution, choose_execution, recorded_threads
 from nst_tf.system import hardware, measurement
 from nst_tf.system.runtime import ConvolutionMethod, JitCompile, Runtime
+from nst_tf.util.errors import InputError
 
 VGG, LITE = VGG19(weights="random"), VGG19Lite()
 WIDE = ["conv4_1", "conv4_2"]
 CPU = Runtime(device="cpu")
 PLAIN, TRANSPOSED = ConvolutionMethod.plain, ConvolutionMethod.transposed
+XLA = {WITHOUT_XLA, WITH_XLA}
 
 
 class Timer:
@@ -112,14 +114,14 @@ def test_a_gpu_is_measured_in_three_precisions_and_its_capability_decides_within
     chosen = choose_execution(LITE, ["conv2_1"], Runtime(), (64, 64))
     assert (chosen.precision, chosen.decided_by) == (precision, "measurement")
     names = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-    assert chosen.seconds.keys() == {names[dtype] for dtype, value in seconds.items() if value}
+    assert chosen.seconds.keys() - XLA == {names[dtype] for dtype, value in seconds.items() if value}
 
 
 def test_convolutions_are_plain_on_a_gpu(timer, gpu):
     found = timer(transposed=0.1, winograd=0.1)
     chosen = choose_execution(VGG, WIDE, Runtime(), (64, 64))
     assert not {"float32, transposed", "float32, winograd"} & chosen.seconds.keys()
-    assert choose_execution(VGG, WIDE, Runtime("float32"), (64, 64)) == Execution("float32")
+    assert choose_execution(VGG, WIDE, Runtime("float32", jit_compile="never"), (64, 64)) == Execution("float32")
     assert found.calls == 1
 
 
@@ -168,7 +170,8 @@ def test_xla_compiles_on_a_gpu_where_it_is_faster_beyond_noise(timer, gpu, xla, 
     for _ in range(2):
         chosen = choose_execution(LITE, ["conv2_1"], Runtime("float32"), (64, 64))
         assert chosen.jit_compile is expected
-        assert chosen.record()["jit_compile"] is (expected is JitCompile.auto)
+        assert chosen.record()["jit_compile"] == expected.value
+        assert chosen.record()["measured_seconds"] == {WITHOUT_XLA: 1.0, WITH_XLA: xla}
     assert found.xla_calls == 1  # kept
     choose_execution(LITE, ["conv2_1"], Runtime("mixed_float16"), (64, 64))
     assert found.xla_calls == 2  # for each precision
@@ -182,11 +185,18 @@ def test_a_setting_a_record_and_a_cpu_decide_on_xla_without_a_measurement(timer,
 
     assert chosen(CPU) is JitCompile.never
     assert chosen(Runtime(device="cpu", jit_compile="always")) is JitCompile.always
+    with pytest.raises(InputError, match=r"^runtime.jit_compile=always: XLA may keep what runtime.recompute=true"):
+        Runtime(recompute=True, jit_compile="always")
     request.getfixturevalue("gpu")
+    assert chosen(CPU, {"execution": {"jit_compile": "auto"}}) is JitCompile.never  # begun on a GPU
     assert chosen(Runtime(jit_compile="never")) is JitCompile.never
-    assert chosen(Runtime(), {"execution": {"jit_compile": False}}) is JitCompile.never
-    assert chosen(Runtime(), {"execution": {"jit_compile": True}}) is JitCompile.auto
-    assert chosen(Runtime(jit_compile="always"), {"execution": {"jit_compile": False}}) is JitCompile.always
+    assert chosen(Runtime(deterministic=True)) is JitCompile.never
+    assert chosen(Runtime(recompute=True)) is JitCompile.never
+    for recorded in ("auto", "always"):
+        assert chosen(Runtime(), {"execution": {"jit_compile": recorded}}) is JitCompile.auto
+    for execution_record in ({"jit_compile": "never"}, {}, None, "x"):  # the others are of earlier versions, or damaged
+        assert chosen(Runtime(), {"execution": execution_record, "steps": 3}) is JitCompile.never
+    assert chosen(Runtime(jit_compile="always"), {"execution": {"jit_compile": "never"}}) is JitCompile.always
     monkeypatch.setenv(measurement.MEASURE_VARIABLE, "0")
     assert chosen(Runtime()) is JitCompile.never
     assert found.xla_calls == 0

@@ -83,8 +83,8 @@ def test_float16_needs_the_gradients_of_all_layers_at_once():
     of_both = needed_mb(extractor, 64, 64, joint_layers=("conv1_2", "conv2_1"))
     assert needed_mb(extractor, 64, 64) == of_both
     alone = VGG16(weights="random").extractor(["conv2_1"], "mixed_float16")
-    copy, gradient = 64 * 64 * 64 * 4 / 2**20, 64 * 64 * 64 * 2 / 2**20
-    assert of_both - needed_mb(alone, 64, 64) == pytest.approx(copy + gradient)
+    in_float32 = 64 * 64 * 64 * 4 / 2**20  # of conv1_2: a copy of the features, and their gradient
+    assert of_both - needed_mb(alone, 64, 64) == pytest.approx(2 * in_float32)
 
 
 def test_winograd_needs_the_tiles_of_the_largest_of_its_convolutions_twice():
