@@ -20,7 +20,7 @@ from nst_tf.backbones.gradients import (
     vjp,
     with_input_gradient,
 )
-from nst_tf.backbones.graph import cut_positions, edges, inner_edges, operations_by_name
+from nst_tf.backbones.graph import cut_positions, edges, inner_edges, operations_by_name, output_shapes
 from nst_tf.util.lazy import keras, tf
 
 REFERENCE_SIDE = 256
@@ -81,28 +81,31 @@ class Chain:
 
     def __init__(self, segments: Sequence[Segment], recompute: bool = False) -> None:
         self._segments, self._recompute = segments, recompute
-        self._run = with_input_gradient(self.vjp) if recompute else self._forward
+        self._differentiable = with_input_gradient(self.vjp) if recompute else self._forward
 
     def __call__(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Compute the features by layer name; see `nst_tf.backbones.gradients.Network`."""
-        return self._run(x)
+        return self._differentiable(x)
 
     def _forward(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._through(Segment.run, x)
+
+    def _through(self, run: Callable[[Segment, tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Run each segment on what the one before gives it; return the features of all."""
         features: dict[str, tf.Tensor] = {}
         for segment in self._segments:
-            features |= segment.run(x)
+            features |= run(segment, x)
             x = x if segment.next_input is None else features[segment.next_input]
         return features
 
     def vjp(self, x: tf.Tensor) -> Vjp:
         """Return the features with their backward pass, which goes through the segments from the last to the first."""
-        features: dict[str, tf.Tensor] = {}
         passes: list[tuple[Segment, PullBack]] = []
-        for segment in self._segments:
-            outputs, pull_back = (_vjp_again if self._recompute else vjp)(segment.run, x)
+
+        def run(segment: Segment, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            features, pull_back = (_vjp_again if self._recompute else vjp)(segment.run, x)
             passes.append((segment, pull_back))
-            features |= outputs
-            x = x if segment.next_input is None else features[segment.next_input]
+            return features
 
         def pull_back_all(gradient_of: GradientOf) -> tf.Tensor | None:
             gradient = None
@@ -110,7 +113,7 @@ class Chain:
                 gradient = pull_back(_with_later_gradient(gradient_of, segment.next_input, gradient))
             return gradient
 
-        return features, pull_back_all
+        return self._through(run, x), pull_back_all
 
 
 def _vjp_again(function: Callable[[tf.Tensor], dict[str, tf.Tensor]], x: tf.Tensor) -> Vjp:
@@ -183,8 +186,7 @@ def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
     Returns:
         ``(position in model.operations, height of the output in pixels)`` of each, in topological order.
     """
-    outputs = keras.Model(model.inputs, [operation.output for operation in model.operations])
-    shapes = outputs.compute_output_shape((1, side, side, 3))
+    shapes = output_shapes(model, side, side)
     return [(position, shapes[position][1]) for position in cut_positions(model)]
 
 

@@ -271,7 +271,7 @@ class Convolutions:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the run computes on a GPU."""
+        """Return whether the run computes on a GPU."""
         return is_gpu(self.runtime.device_name())
 
     def xla_seconds(self, precision: str) -> dict[str, float]:
@@ -364,17 +364,12 @@ class Convolutions:
         }
 
 
-def _gradient_of_grams(extractor: Extractor, picture: tf.Tensor) -> tf.Tensor | None:
+def _gradient_of_grams(extractor: Extractor, picture: tf.Tensor) -> tf.Tensor:
     """Return the gradient of ``Σ_l ‖G_l‖²`` with respect to the picture, over the Gram matrices of the features."""
-    features, pull_back = extractor.vjp(picture)
-
-    def gradient_of(layer: str) -> tf.Tensor:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(features[layer])
-            value = squared_sum(gram(features[layer]))
-        return tape.gradient(value, features[layer])
-
-    return pull_back(gradient_of)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(picture)
+        value = tf.add_n([squared_sum(gram(features)) for features in extractor(picture).values()])
+    return tape.gradient(value, picture)
 
 
 def _measured_parts(candidates: Mapping[Part, Callable[[], object]], calls: int) -> dict[Part, float]:

@@ -152,8 +152,7 @@ def _early_gradients_mb(extractor: Extractor, sizes: dict[str, float], joint_lay
     if extractor.model is None:
         return 0.0
     if extractor.network.needs_all_gradients:
-        bytes_of = {name: tf.as_dtype(output.dtype).size for name, output in extractor.model.output.items()}
-        return sum(sizes[name] * FLOAT32_BYTES / bytes_of[name] for name in set(extractor.layers.values()))
+        return _float32_copies(extractor, sizes)
     operations = extractor.model.operations
     read = {operations[producer].name for producer, _ in edges(extractor.model)}
     return sum(sizes[name] for name in {extractor.layers[layer] for layer in joint_layers} & read)

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from nst_tf.backbones import Extractor
-from nst_tf.backbones.gradients import GradientOf, Vjp, known_gradients, vjp
+from nst_tf.backbones.gradients import GradientOf, Vjp, vjp
 from nst_tf.losses import Features, LayerLoss, Loss
 from nst_tf.optimization.references import FeatureFunction
+from nst_tf.optimization.terms import layers_read
 from nst_tf.util.lazy import tf
 
 
@@ -26,7 +27,7 @@ def vjp_of_features(extractor: FeatureFunction, image: tf.Tensor) -> Vjp:
         features, pull_back = vjp(lambda x: {name: tf.identity(y) for name, y in extractor(x).items()}, image)
 
     def pull_back_to_image(gradient_of: GradientOf) -> tf.Tensor | None:
-        gradients = [pull_back(gradient_of), *known_gradients(["image"], gradient_of).values()]
+        gradients = pull_back(gradient_of), gradient_of("image")
         known = [gradient for gradient in gradients if gradient is not None]
         return tf.add_n(known) if known else None
 
@@ -84,14 +85,12 @@ def joint_layers(losses: Iterable[Loss]) -> list[str]:
 
     Every loss does so but a `LayerLoss`, whose layers are compared one by one.
     """
-    layers = [layer for loss in losses if not isinstance(loss, LayerLoss) for layer in loss.taps]
-    return [layer for layer in dict.fromkeys(layers) if layer != "image"]
+    return layers_read(loss for loss in losses if not isinstance(loss, LayerLoss))
 
 
 def _groups(names: Iterable[str], losses: Sequence[Loss]) -> list[list[str]]:
     """Return the layers whose gradients are computed together; those that nobody declares belong to the last group."""
-    separate = {layer for loss in losses if isinstance(loss, LayerLoss) for layer in loss.taps}
-    separate -= set(joint_layers(losses))
+    separate = set(layers_read(losses)) - set(joint_layers(losses))
     alone = [[name] for name in names if name in separate]
     together = [name for name in names if name not in separate]
     return [*alone, together] if together else alone

@@ -245,5 +245,10 @@ def active_losses(losses: Mapping[str, Loss]) -> dict[str, Loss]:
 
 def tapped_layers(losses: Mapping[str, Loss]) -> list[str]:
     """Return the backbone layers that the active losses read, each once, in the order of the losses."""
-    layers = [layer for loss in active_losses(losses).values() for layer in loss.taps]
+    return layers_read(active_losses(losses).values())
+
+
+def layers_read(losses: Iterable[Loss]) -> list[str]:
+    """Return the backbone layers that these losses read, each once, in the order of the losses."""
+    layers = [layer for loss in losses for layer in loss.taps]
     return [layer for layer in dict.fromkeys(layers) if layer != "image"]

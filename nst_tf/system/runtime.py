@@ -57,14 +57,16 @@ class ConvolutionMethod(Enum):
 
 
 class JitCompile(Enum):
-    """Whether XLA compiles the evaluation of the objective: forward pass, losses and backward pass as one program.
+    """XLA compiles an evaluation into one program, or TensorFlow runs its operations one by one.
+
+    An evaluation has the forward pass, the losses and the backward pass.
 
     - ``auto``: on a GPU, as a measurement of the network finds it faster, see `nst_tf.optimization.execution`, and
       never where XLA lacks one of the operations, or a loss draws random numbers. ``never`` on a CPU, where XLA's
       convolutions are slower, with ``deterministic``, and with ``recompute``, since XLA may keep what that discards.
     - ``always``: compiled. Losses with random draws draw other numbers from the same seed. An operation that XLA lacks
       ends the run with a message, before the first step of the phase that needs it.
-    - ``never``: TensorFlow runs the operations one by one.
+    - ``never``: not compiled by XLA.
     """
 
     auto = "auto"
