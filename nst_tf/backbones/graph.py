@@ -57,10 +57,24 @@ def inner_edges(model: Any) -> list[tuple[int, int]]:
     return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
 
 
+def side_inputs(model: Any) -> dict[int, list[int]]:
+    """Return the sorted positions of what each operation without consumers reads, by its own position."""
+    all_edges = edges(model)
+    producers = {producer for producer, _ in all_edges}
+    inputs: dict[int, list[int]] = {}
+    for producer, consumer in sorted(all_edges):
+        if consumer not in producers:
+            inputs.setdefault(consumer, []).append(producer)
+    return inputs
+
+
 def cut_positions(model: Any) -> list[int]:
     """Return the positions in ``model.operations`` through which every path from the input passes, in order.
 
-    Operations without consumers are outputs on the side; the paths to them do not count.
+    Operations without consumers are outputs on the side; the paths to them do not count. Between the first and the
+    last operation that such an output reads there is no cut, so that it can be computed on one side of each.
     """
     crossed = {position for producer, consumer in inner_edges(model) for position in range(producer + 1, consumer)}
+    for inputs in side_inputs(model).values():
+        crossed.update(range(inputs[0] + 1, inputs[-1] + 1))
     return [position for position in range(len(model.operations)) if position not in crossed]

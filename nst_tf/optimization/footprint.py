@@ -24,10 +24,11 @@ The measured growth of runs at 128 to 768 pixels is a line over the area; this i
 and without `Optimizer.graph_mb`.
 """
 
-WEIGHT_COPIES = 1.0
+WEIGHT_COPIES = 0.8
 """Copies of the weights that oneDNN makes in the layout of its kernels. Measured.
 
-It is the difference between the fixed memory of VGG-19 and of vgg19_lite, divided by that of their weights in float32.
+It is the difference between the fixed memory of VGG-19 and of vgg19_lite, divided by that of their weights in float32:
+0.5 on an idle machine and 0.8 on a busy one.
 In bfloat16 a copy has two bytes a value, and the weights are rounded once more. On a CPU without bfloat16 instructions
 oneDNN makes no copy in bfloat16.
 """
@@ -76,10 +77,10 @@ def needed_mb(
     """Return an estimate of the memory that a run takes beyond what the process has before it, in MiB.
 
     The forward pass keeps the features of every layer for the backward pass, and float32 copies of those that the
-    losses read in lower precision. The backward pass also holds the gradients of the two largest, and from its
-    beginning those that a loss sends to several layers at once. With ``recompute``, the output of each segment is kept,
-    and the inner features of one segment at a time. A convolution by Winograd's method also needs its tiles. `fixed_mb`
-    is independent of the picture.
+    losses read in lower precision. The backward pass holds the gradients of the two largest, and from its beginning
+    those that a loss sends to several layers at once; when it comes to the largest, it has freed the copies of the
+    deeper layers. With ``recompute``, the output of each segment is kept, and the inner features of one segment at a
+    time. A convolution by Winograd's method also needs its tiles. `fixed_mb` is independent of the picture.
 
     Args:
         extractor: The network.
@@ -101,25 +102,29 @@ def _picture_mb(height: int, width: int) -> float:
 def _network_mb(extractor: Extractor, height: int, width: int, backward: bool, joint_layers: Collection[str]) -> float:
     """Return the MiB of the features, and of their gradients, of a picture of this size."""
     sizes = _feature_sizes(extractor, height, width)
-    segments = [[each.name for each in piece.model.operations if each.name in sizes] for piece in extractor.segments]
-    picture = _picture_mb(height, width)
-    inner = [_simultaneous([picture, *(sizes[name] for name in segment)], backward) for segment in segments]
+    segments = [
+        [sizes[each.name] for each in piece.model.operations if each.name in sizes] for piece in extractor.segments
+    ]
     outputs = {name for piece in extractor.segments for name in piece.model.output} if len(segments) > 1 else set()
-    kept = sum(sizes[name] for name in outputs) + _float32_copies(extractor, sizes)
-    early = _early_gradients_mb(extractor, sizes, joint_layers) if backward else 0.0
-    return max(inner, default=0.0) + kept + early + _workspace_mb(extractor, sizes)
+    peak = max(map(sum, segments), default=0.0) + sum(_copies(extractor, sizes).values())  # after the forward pass
+    if backward:
+        picture = _picture_mb(height, width)
+        with_gradients = [sum(each) + GRADIENT_COPIES * sum(sorted([picture, *each])[-2:]) for each in segments]
+        at_once = _copies_mb(extractor, sizes, joint_layers) + _early_gradients_mb(extractor, sizes, joint_layers)
+        peak = max(peak, max(with_gradients, default=0.0) + at_once)
+    return peak + sum(sizes[name] for name in outputs) + _workspace_mb(extractor, sizes)
 
 
 def _tile_mb(extractor: Extractor, height: int, width: int, own: int, backward: bool) -> float:
     """Return the MiB that the tiles of a picture of this size take; they do not grow with the picture.
 
-    The features that the losses read exist a second time, without those that other tiles own.
+    The features that the losses read exist a second time, in float32, without those that other tiles own.
     """
     tiling = Tiling.plan(height, width, own, Grid.of(extractor))
     if tiling.count == 1:
         return _network_mb(extractor, height, width, backward, ())
     sizes = _feature_sizes(extractor, *tiling.window)
-    masked = sum(sizes[name] for name in set(extractor.layers.values()))
+    masked = sum(_in_float32(extractor, sizes).values())
     return _network_mb(extractor, *tiling.window, backward, ()) + masked + TILE_FIXED_MB + _weights_mb(extractor)
 
 
@@ -152,28 +157,30 @@ def _early_gradients_mb(extractor: Extractor, sizes: dict[str, float], joint_lay
     if extractor.model is None:
         return 0.0
     if extractor.network.needs_all_gradients:
-        return _float32_copies(extractor, sizes)
+        return sum(_copies(extractor, sizes).values())
     operations = extractor.model.operations
     read = {operations[producer].name for producer, _ in edges(extractor.model)}
     return sum(sizes[name] for name in {extractor.layers[layer] for layer in joint_layers} & read)
 
 
-def _float32_copies(extractor: Extractor, sizes: dict[str, float]) -> float:
-    """Return the MiB of float32 copies of the features that the losses read; 0 for a network in float32."""
-    if extractor.model is None:
-        return 0.0
-    bytes_of = {name: tf.as_dtype(output.dtype).size for name, output in extractor.model.output.items()}
-    return sum(sizes[name] * FLOAT32_BYTES / size for name, size in bytes_of.items() if size < FLOAT32_BYTES)
+def _copies_mb(extractor: Extractor, sizes: dict[str, float], joint_layers: Collection[str]) -> float:
+    """Return the MiB of the float32 copies beside the largest gradients: the largest, or those needed at once."""
+    copies = _copies(extractor, sizes)
+    if copies and extractor.network.needs_all_gradients:
+        return sum(copies.values())
+    joint = sum(copies.get(name, 0.0) for name in {extractor.layers[layer] for layer in joint_layers})
+    return max([joint, *copies.values()])
 
 
-def _simultaneous(sizes: list[float], backward: bool) -> float:
-    """Return the MiB of a segment's features, and of its gradients, that exist at the same time.
+def _copies(extractor: Extractor, sizes: dict[str, float]) -> dict[str, float]:
+    """Return the MiB of a float32 copy of each layer that the losses read in lower precision."""
+    return {name: size for name, size in _in_float32(extractor, sizes).items() if size > sizes[name]}
 
-    Args:
-        sizes: MiB of the picture, which `needed_mb` counts by itself, and of each layer's features.
-        backward: Whether there is a backward pass.
-    """
-    return sum(sizes[1:]) + (GRADIENT_COPIES * sum(sorted(sizes, reverse=True)[:2]) if backward else 0.0)
+
+def _in_float32(extractor: Extractor, sizes: dict[str, float]) -> dict[str, float]:
+    """Return the MiB in float32 of the features of each layer that the losses read."""
+    outputs = {} if extractor.model is None else extractor.model.output
+    return {name: sizes[name] * FLOAT32_BYTES / tf.as_dtype(output.dtype).size for name, output in outputs.items()}
 
 
 def _feature_sizes(extractor: Extractor, height: int, width: int) -> dict[str, float]:

@@ -24,7 +24,8 @@ class Preconditioner:
         self._shape, self._power = shape, power
         height, width = shape[1:3]
         k = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-        self._spectrum = ((0.5 / np.maximum(k, 1 / max(height, width))) ** power).astype(np.complex64)
+        spectrum = (0.5 / np.maximum(k, 1 / max(height, width))) ** power
+        self._spectrum = tf.constant(spectrum.astype(np.complex64))  # an array would be copied into each graph
 
     def __call__(self, rows: tf.Tensor) -> tf.Tensor:
         """Compute ``H₀ x`` of pictures as rows, ``(B, H·W·C)``."""

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nst_tf.backbones import VGG19, VGG19Lite
+from nst_tf.backbones import BACKBONES, VGG19, VGG19Lite
 from nst_tf.backbones.gradients import vjp
 from nst_tf.backbones.segments import Chain, choose_cuts, split_into_segments
+from nst_tf.backbones.symbolic import symbolic_model
 
 LAYERS = ["conv1_1", "conv2_1", "conv2_2", "conv3_1"]
 PICTURE = tf.constant(np.random.default_rng(3).uniform(0, 1, (2, 16, 24, 3)), tf.float32)
@@ -144,3 +145,26 @@ def test_a_network_is_not_cut_inside_a_branch():
     last = keras.layers.Conv2D(2, 1, name="last")(joined)
     more = keras.layers.ReLU(name="more")(last)
     assert choose_cuts(keras.Model(inputs, {"more": more})) == ["first", "joined"]
+
+
+def test_an_output_on_the_side_is_computed_in_one_segment():
+    """The gate is the end of the network, as in squeeze-and-excitation: it reads the features and what they become."""
+    inputs = keras.Input((None, None, 3))
+    features = keras.layers.Conv2D(4, 3, strides=2, padding="same", name="features")(inputs)
+    pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(features)
+    weights = keras.layers.Conv2D(4, 1, activation="sigmoid", name="weights")(pool)
+    gate = keras.layers.Multiply(name="gate")([features, weights])
+    model = keras.Model(inputs, {"features": features, "gate": gate})
+    assert choose_cuts(model) == ["features"]
+    segments = split_into_segments(model)
+    assert [sorted(segment.model.output) for segment in segments] == [["features"], ["gate"]]
+    np.testing.assert_allclose(Chain(segments)(PICTURE)["gate"], model(PICTURE)["gate"], rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mobilenet_v3_large", "convnext_tiny"])
+def test_a_network_that_ends_at_any_of_its_layers_is_split_into_segments(name):
+    whole = symbolic_model(BACKBONES[name].application)
+    for operation in whole.operations[1:]:
+        model = keras.Model(whole.input, {operation.name: operation.output})
+        assert operation.name in split_into_segments(model)[-1].model.output

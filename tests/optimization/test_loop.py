@@ -29,6 +29,17 @@ def test_n_steps_in_one_call_equal_n_calls_of_one_step(name):
     np.testing.assert_array_equal(one.image(), other.image())
 
 
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if OPTIMIZERS[name]().solver(START).compiled])
+def test_the_graph_of_a_step_holds_no_array_of_a_pictures_size(name):
+    """TensorFlow copies the constants of a graph value by value, each time it optimises the graph."""
+    start = tf.zeros([1, 40, 60, 3])
+    solver = OPTIMIZERS[name]().solver(start)
+    solver.begin(bowl(start))
+    graph = tf.function(lambda: solver.step(bowl).evaluation.total).get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert max(node.ByteSize() for node in nodes if node.op == "Const") < 40 * 60
+
+
 def test_the_record_of_a_step_is_the_loss_of_its_picture():
     loop = CompiledLoop(Adam().solver(START), bowl)
     first = loop.begin()
