@@ -47,6 +47,7 @@ class Benchmark:
         peers: Keys of the programs in the race.
         step_share: Fraction of their steps that all complete runs get.
         precisions: Precisions that are measured.
+        times_defaults: Whether the seconds of the published settings, which set the targets, are kept.
     """
 
     pairs: tuple[Pair, ...]
@@ -62,6 +63,7 @@ class Benchmark:
     peers: tuple[str, ...] = tuple(PEERS)
     step_share: float = 1.0
     precisions: tuple[str, ...] = PRECISIONS
+    times_defaults: bool = True
 
     def in_precisions(self, names: Iterable[str]) -> list[str]:
         """Return the names of variants without those in a precision that is not measured."""

@@ -103,9 +103,10 @@ def _races(frame: pandas.DataFrame) -> Iterator[str]:
         if figures:
             best_setting = " or ".join(dict.fromkeys(race["best setting"]))
             default, best = (median_and_range(race[column], ".0f") for column in (DEFAULT, BEST))
+            by_default = "" if race[DEFAULT].isna().all() else f" and {default} s by default"
             yield (
                 f"To the loss of the picture that {PEERS[key].name} saves by default, {size} px, {_count(len(race))}: "
-                f"it takes {best} s at its best ({best_setting}) and {default} s by default. {' '.join(figures)}"
+                f"it takes {best} s at its best ({best_setting}){by_default}. {' '.join(figures)}"
             )
 
 
@@ -114,17 +115,16 @@ def _variant(race: pandas.DataFrame, name: str) -> Iterator[str]:
     if race[f"{name}, s"].isna().all():
         return
     seconds = median_and_range(race[f"{name}, s"], ".0f")
-    best, default = (
-        median_and_range(race[f"{name}: ratio to its {setting}"], ".1f") for setting in ("best", "default")
-    )
+    ratios = [
+        f"{median_and_range(race[f'{name}: ratio to its {setting}'], '.1f')} times as fast as its {setting}"
+        for setting, column in (("best", BEST), ("default", DEFAULT))
+        if not race[column].isna().all()
+    ]
     precision = name.removeprefix("nst_tf ")
     if seconds == DASH:
         yield f"In {precision}, nst_tf does not reach it."
     else:
-        yield (
-            f"In {precision}, nst_tf takes {seconds} s, which is {best} times as fast as its best, and {default} times "
-            "as fast as its default."
-        )
+        yield f"In {precision}, nst_tf takes {seconds} s, which is {', and '.join(ratios)}."
 
 
 def _count(pairs: int) -> str:

@@ -31,7 +31,8 @@ RACE = f"""Each program runs to its end with its published setting. The loss of 
 The table has the seconds until a saved picture has this loss: with the program's published setting, with the one of its
 settings below that reaches it first, and with this program. A ratio is the program's seconds over this program's for
 one pair of pictures. Where there are several pairs, a cell has the median, and the smallest and the largest value in
-brackets. A dash means that the target was not reached.
+brackets. A dash means that the target was not reached, or that a published setting was not timed, because it ran beside
+other work.
 
 All pictures are read from their 8-bit PNG files, and their losses are computed in float32, from the same pixels, by the
 program's own formula in PyTorch and by this program's. A picture is saved every {SNAPSHOT_INTERVAL} steps, while the
@@ -49,7 +50,7 @@ without a row has not been raced at its best settings."""
 """Text above the table of medians."""
 
 DASH = "–"
-"""Text of a cell whose target was not reached."""
+"""Text of a cell without a number."""
 
 _LOSS, _LOSS_BY_US, _SECONDS = "target loss", "target loss by nst_tf", "target seconds"
 
@@ -68,8 +69,9 @@ def race_table(frame: pandas.DataFrame) -> pandas.DataFrame:
 def race_ratios(frame: pandas.DataFrame) -> pandas.DataFrame:
     """Return one row for each program, size and pair with the columns of `RACE_COLUMNS` and ``best setting``.
 
-    A contestant that did not reach the target has infinite seconds, and this program then the ratio 0. Contestants that
-    have not been measured are missing. A best setting needs all settings of the program.
+    A contestant that did not reach the target has infinite seconds, and this program then the ratio 0. A published
+    setting that was not timed has NaN seconds. Contestants that have not been measured are missing. A best setting
+    needs all settings of the program.
     """
     rows = []
     for (key, size, pair), race in race_table(frame).groupby(["peer", "size", "pair"], sort=False):

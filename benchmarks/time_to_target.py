@@ -7,6 +7,7 @@ formula. Both must agree; the first one counts.
 """
 
 import logging
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ class _Race:
             overrides = (*self._setting_overrides(setting), f"output={picture}", f"steps={steps}")
             with tempfile.TemporaryDirectory(dir=self.benchmark.folder) as folder, worker_process() as call:
                 run = call(OURS_SIDE + ":run_config", overrides, Path(folder) / "run", CURVE_INTERVAL)
-        self._record(setting.name, run.seconds, picture)
+        self._record(setting.name, run.seconds if self.benchmark.times_defaults else math.nan, picture)
         curve = [(step, loss) for step, loss in run.curve if step and step % CURVE_INTERVAL == 0]
         self.benchmark.ledger.add(
             *(self._measurement("target curve", f"{setting.name}, {step}", loss, "loss") for step, loss in curve)
@@ -125,10 +126,11 @@ class _Race:
             return
         picture = self._picture(setting.name)
         so_far = [value for known in self.peer.settings for value in self._values("target seconds", known.name)]
-        run = self._run_in_pytorch(setting, picture, SNAPSHOT_INTERVAL, target, min(so_far))
+        limit = min((value for value in so_far if not math.isnan(value)), default=math.inf)
+        run = self._run_in_pytorch(setting, picture, SNAPSHOT_INTERVAL, target, limit)
         last = run.snapshots[-1]
         assert last.loss is not None
-        self._record(setting.name, last.seconds if last.loss <= target else float("inf"), picture)
+        self._record(setting.name, last.seconds if last.loss <= target else math.inf, picture)
 
     def _run_in_pytorch(self, setting: Setting, picture: Path, *limits: float) -> PeerRun:
         """Run a setting in PyTorch, with the arguments of `run_method` that end a run early."""
@@ -160,7 +162,7 @@ class _Race:
             is_reached = losses[-1] <= target
             if is_reached or run.curve[-1][0] == steps:
                 break
-        self._record(name, snapshot.seconds if is_reached else float("inf"), picture)
+        self._record(name, snapshot.seconds if is_reached else math.inf, picture)
 
     def _losses_by_peer(self, files: list[Path], target: float | None = None) -> list[float]:
         inputs = self.benchmark.peer_inputs(self.size, self.peer, self.pair)

@@ -85,6 +85,11 @@ def make_parser() -> OneLineParser:
         help="long sides in pixels of the pictures of the race (default: %(default)s)",
     )
     parser.add_argument(
+        "--untimed-defaults",
+        action="store_true",
+        help="keep no seconds of published settings, the longest runs of the race, so that other work may run beside",
+    )
+    parser.add_argument(
         "--step-share",
         type=float,
         default=1.0,
@@ -144,6 +149,7 @@ def _check_arguments(arguments: argparse.Namespace) -> "tuple[Benchmark, list[Ca
         peers=tuple(peers),
         step_share=arguments.step_share,
         precisions=PRECISIONS if has_bfloat16() or gpu_name() else PRECISIONS[:1],
+        times_defaults=not arguments.untimed_defaults,
     )
     return benchmark, [MEASUREMENTS[name] for name in names]
 

@@ -79,6 +79,17 @@ def test_the_first_lines_lead_with_the_ratio_to_the_best_setting():
     assert "In float32, nst_tf takes 20 (20–20) s, which is 1.8 (1.5–2.5) times as fast as its best" in race
 
 
+def test_a_default_that_was_not_timed_has_no_seconds_and_no_ratio():
+    frame = _frame(_race("a + b", FIRST | {DEFAULT: math.nan}))
+    (row,) = race_ratios(frame).to_dict("records")
+    assert (row["best setting"], row["its best, s"]) == (FROM_IMAGE, 30)
+    assert math.isnan(row["its default, s"])
+    assert math.isnan(row["nst_tf float32: ratio to its default"])
+    _, line = brief_lines(frame, gpu="")
+    assert f"it takes 30 s at its best ({FROM_IMAGE}). In float32" in line
+    assert line.endswith("In bfloat16, nst_tf takes 6 s, which is 5.0 times as fast as its best.")
+
+
 def test_the_first_lines_say_what_has_been_measured():
     entries = [
         Measurement("picture", "the default network vgg19_lite", 512, 39.0, "s"),

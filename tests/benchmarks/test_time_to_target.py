@@ -124,6 +124,14 @@ def test_a_second_command_runs_what_is_missing(race):
     assert _seconds(sizes, "nst_tf float32", size=512) == [2.0]
 
 
+def test_a_default_that_is_not_timed_sets_the_target_and_no_limit(race):
+    ledger, calls = race(times_defaults=False)
+    assert math.isnan(*_seconds(ledger, CONTESTANTS[0]))
+    assert [call[6:] for call in calls if call[0] == "run_method"][1:] == [(5, 10.0, math.inf), (5, 10.0, 7.0)]
+    _, calls = race()
+    assert calls == [], "it is not run again"
+
+
 def test_a_share_of_the_steps_holds_for_every_run(race):
     _, calls = race(step_share=0.02)
     assert [call[4] for call in calls if call[0] == "run_method"] == [20, 20, 20]
