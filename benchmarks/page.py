@@ -188,7 +188,8 @@ def _races(frame: pandas.DataFrame) -> Section | None:
     differences = frame[frame.measurement == "target difference"].value
     text = (
         "All contestants. A dash means that no snapshot reached the target, or, in PyTorch, not before the program's "
-        "best setting so far, when it ends; the losses are then those of the last snapshot. "
+        "best setting so far, when it ends; the losses are then those of the last snapshot. A published setting with a "
+        "dash was not timed. "
         "`loss` is by the program's own formula, which counts. It differs from nst_tf's by at most "
         f"{differences.max():.1e} of the loss. For this, style-transfer-pytorch's iterations for the matrix root are "
         "continued; the program ends them before they converge."
