@@ -28,9 +28,8 @@ WEIGHT_COPIES = 0.8
 """Copies of the weights that oneDNN makes in the layout of its kernels. Measured.
 
 It is the difference between the fixed memory of VGG-19 and of vgg19_lite, divided by that of their weights in float32:
-0.5 on an idle machine and 0.8 on a busy one.
-In bfloat16 a copy has two bytes a value, and the weights are rounded once more. On a CPU without bfloat16 instructions
-oneDNN makes no copy in bfloat16.
+0.5 on an idle machine and 0.8 on a busy one. In bfloat16 a copy has two bytes a value, and the weights are rounded once
+more. On a CPU without bfloat16 instructions oneDNN makes no copy in bfloat16.
 """
 
 GRADIENT_COPIES = 1.0
