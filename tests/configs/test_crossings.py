@@ -4,6 +4,7 @@ A row types one option of each group. The rows of `ROWS` contain every option of
 """
 
 import dataclasses
+import functools
 import itertools
 import re
 
@@ -105,21 +106,14 @@ def composed(*overrides):
 
 @pytest.fixture(scope="module")
 def by_row():
-    """Configs of the rows without an experiment, by number, composed when first needed."""
-    cache = {}
-
-    def find(row):
-        if row not in cache:
-            cache[row] = composed(*typed(ROWS[row]))
-        return cache[row]
-
-    return find
+    """Return the function that composes the config of a row without an experiment, once."""
+    return functools.cache(lambda row: composed(*typed(ROWS[row])))
 
 
 @pytest.fixture(scope="module")
 def by_experiment():
-    """Configs of the experiments by name."""
-    return {name: compose_config(f"experiment={name}") for name in EXPERIMENTS}
+    """Return the function that composes the config of an experiment, once."""
+    return functools.cache(lambda name: compose_config(f"experiment={name}"))
 
 
 def options_of(config):
@@ -151,7 +145,7 @@ def test_every_loss_and_observer_of_the_tables_is_in_some_config(by_row):
 def cross_experiment(name, row, by_row, by_experiment):
     crossed = composed(f"experiment={name}", *typed(ROWS[row]))
     assert options_of(crossed) == options_of(by_row(row))
-    own = by_experiment[name]
+    own = by_experiment(name)
     assert all(getattr(crossed, key) == getattr(own, key) for key in RUN_KEYS)
 
 
@@ -209,7 +203,7 @@ def test_every_option_goes_with_every_sweep(name, row, by_row):
 )
 def test_one_typed_option_leaves_every_other_choice_of_the_experiment(name, group, option, by_row, by_experiment):
     row = next(row for row, choices in enumerate(ROWS) if choices[group] == option)
-    crossed, own = composed(f"experiment={name}", f"{group}={option}"), by_experiment[name]
+    crossed, own = composed(f"experiment={name}", f"{group}={option}"), by_experiment(name)
     assert getattr(crossed, group) == getattr(by_row(row), group) != getattr(own, group)
     assert dataclasses.replace(crossed, **{group: getattr(own, group)}) == own
 
@@ -266,16 +260,17 @@ def test_every_set_of_layers_exists_on_every_network(network):
 
 def test_only_keep_state_without_moments_and_draws_with_line_searches_are_refused(by_experiment, by_row):
     """Every option of the optimiser with every experiment; the remedies are in the message."""
+    configs = {name: by_experiment(name) for name in EXPERIMENTS}
     optimizers = {choices["optimizer"]: by_row(row).optimizer for row, choices in enumerate(ROWS)}
     assert set(optimizers) == set(GROUPS["optimizer"])
     refused = {
         (name, option): message
-        for name, config in by_experiment.items()
+        for name, config in configs.items()
         for option, optimizer in optimizers.items()
         if (message := refusal(config, optimizer))
     }
     searching = {option for option, optimizer in optimizers.items() if not optimizer.single_evaluation}
-    drawing = {name for name, config in by_experiment.items() if draws_at_steps(config)}
+    drawing = {name for name, config in configs.items() if draws_at_steps(config)}
     assert drawing >= {"nnst", "strotss"}
     expected = {("crowsonkb", option) for option in WITHOUT_WARM_START}
     assert set(refused) == expected | {(name, option) for name in drawing for option in searching}
@@ -306,7 +301,7 @@ def refusal(config, optimizer):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_experiments_of_papers_and_programs_compute_in_float32(name, by_experiment):
     expected = Precision.auto if name in OF_NO_PAPER else Precision.float32
-    assert by_experiment[name].runtime.precision is expected
+    assert by_experiment(name).runtime.precision is expected
 
 
 def test_the_precision_of_an_experiment_can_be_typed():

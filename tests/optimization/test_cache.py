@@ -285,10 +285,11 @@ def test_xla_computes_the_same_losses(tile):
     "loss",
     [
         SlicedWassersteinLoss(layers=["conv1_1"], reference="style", redraw=1),
-        pytest.param(StrotssLoss(layers=["conv1_1"], samples=16, style_samples=32), marks=pytest.mark.slow),
+        StrotssLoss(layers=["conv1_1"], samples=16, style_samples=32),
     ],
     ids=["sliced_wasserstein", "strotss"],
 )
+@pytest.mark.slow
 def test_losses_with_random_draws_are_computed_by_xla_only_if_told(loss, caplog):
     plain = losses_of_loop(JitCompile.never, {"drawn": loss})
     with caplog.at_level("INFO"):
