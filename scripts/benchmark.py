@@ -39,6 +39,13 @@ STYLES = ("sample:night_swirls", "sample:wave_woodcut", "sample:river_dots", "sa
 def make_parser() -> OneLineParser:
     """Return the parser of the arguments."""
     parser = OneLineParser(prog="benchmark", description="Compare this program with PyTorch on this machine.")
+    _add_subjects(parser)
+    _add_settings(parser)
+    return parser
+
+
+def _add_subjects(parser: OneLineParser) -> None:
+    """Add the arguments that say what is measured: measurements, pictures and programs."""
     parser.add_argument(
         "measurements",
         nargs="*",
@@ -66,6 +73,10 @@ def make_parser() -> OneLineParser:
         metavar="PEER",
         help="programs in the race: neural_style, pastiche, crowsonkb, tf_tutorial or keras_io (default: all)",
     )
+
+
+def _add_settings(parser: OneLineParser) -> None:
+    """Add the arguments that say how, and where the results go."""
     parser.add_argument(
         "--weights", default="imagenet", help="weights of VGG-19: imagenet, or a file (default: %(default)s)"
     )
@@ -95,7 +106,6 @@ def make_parser() -> OneLineParser:
         default=1.0,
         help="fraction of the steps of complete runs, for trials (default: %(default)s)",
     )
-    return parser
 
 
 def run_benchmark(arguments: argparse.Namespace) -> str:

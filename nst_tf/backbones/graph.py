@@ -6,6 +6,7 @@ features from the input to the outputs.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nst_tf.util.lazy import keras
@@ -57,24 +58,24 @@ def inner_edges(model: Any) -> list[tuple[int, int]]:
     return [(producer, consumer) for producer, consumer in all_edges if consumer in producers]
 
 
-def side_inputs(model: Any) -> dict[int, list[int]]:
-    """Return the sorted positions of what each operation without consumers reads, by its own position."""
+def places(model: Any) -> list[float]:
+    """Return where each of ``model.operations`` is computed: at its position, or sooner.
+
+    An operation without consumers is an output on the side. It can be computed as soon as all that it reads is known,
+    so that its place is half a position after the last of these.
+    """
     all_edges = edges(model)
     producers = {producer for producer, _ in all_edges}
-    inputs: dict[int, list[int]] = {}
-    for producer, consumer in sorted(all_edges):
-        if consumer not in producers:
-            inputs.setdefault(consumer, []).append(producer)
-    return inputs
+    last_read = {consumer: producer for producer, consumer in sorted(all_edges)}
+    is_on_the_side = last_read.keys() - producers
+    return [n if n not in is_on_the_side else last_read[n] + 0.5 for n in range(len(model.operations))]
 
 
 def cut_positions(model: Any) -> list[int]:
     """Return the positions in ``model.operations`` through which every path from the input passes, in order.
 
-    Operations without consumers are outputs on the side; the paths to them do not count. Between the first and the
-    last operation that such an output reads there is no cut, so that it can be computed on one side of each.
+    A path to an output on the side ends at its place, see `places`.
     """
-    crossed = {position for producer, consumer in inner_edges(model) for position in range(producer + 1, consumer)}
-    for inputs in side_inputs(model).values():
-        crossed.update(range(inputs[0] + 1, inputs[-1] + 1))
+    ends = places(model)
+    crossed = {p for producer, consumer in edges(model) for p in range(producer + 1, math.ceil(ends[consumer]))}
     return [position for position in range(len(model.operations)) if position not in crossed]

@@ -20,7 +20,7 @@ from nst_tf.backbones.gradients import (
     vjp,
     with_input_gradient,
 )
-from nst_tf.backbones.graph import cut_positions, inner_edges, operations_by_name, output_shapes, side_inputs
+from nst_tf.backbones.graph import cut_positions, inner_edges, operations_by_name, output_shapes, places
 from nst_tf.util.lazy import keras, tf
 
 REFERENCE_SIDE = 256
@@ -191,13 +191,9 @@ def cut_points(model: Any, side: int) -> list[tuple[int, int]]:
 
 
 def _taps_by_segment(model: Any, cuts: Sequence[str]) -> list[list[str]]:
-    """Return the model's outputs in each segment; one without consumers is in that of its last input."""
-    positions = {name: position for position, name in enumerate(operations_by_name(model))}
-    side = side_inputs(model)
-    cut_positions = [positions[cut] for cut in cuts]
+    """Return the model's outputs in each segment."""
+    place_of = dict(zip(operations_by_name(model), places(model), strict=True))
     segments: list[list[str]] = [[] for _ in range(len(cuts) + 1)]
     for tap in model.output:
-        position = positions[tap]
-        place = side[position][-1] + 0.5 if position in side else position
-        segments[sum(cut < place for cut in cut_positions)].append(tap)
+        segments[sum(place_of[cut] < place_of[tap] for cut in cuts)].append(tap)
     return segments

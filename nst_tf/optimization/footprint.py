@@ -165,10 +165,9 @@ def _early_gradients_mb(extractor: Extractor, sizes: dict[str, float], joint_lay
 def _copies_mb(extractor: Extractor, sizes: dict[str, float], joint_layers: Collection[str]) -> float:
     """Return the MiB of the float32 copies beside the largest gradients: the largest, or those needed at once."""
     copies = _copies(extractor, sizes)
-    if copies and extractor.network.needs_all_gradients:
-        return sum(copies.values())
-    joint = sum(copies.get(name, 0.0) for name in {extractor.layers[layer] for layer in joint_layers})
-    return max([joint, *copies.values()])
+    joint = {extractor.layers[layer] for layer in joint_layers}
+    at_once = copies.keys() if extractor.network.needs_all_gradients else copies.keys() & joint
+    return max([sum(copies[name] for name in at_once), *copies.values()])
 
 
 def _copies(extractor: Extractor, sizes: dict[str, float]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def test_n_steps_in_one_call_equal_n_calls_of_one_step(name):
 
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if OPTIMIZERS[name]().solver(START).compiled])
 def test_the_graph_of_a_step_holds_no_array_of_a_pictures_size(name):
-    """TensorFlow copies the constants of a graph value by value, each time it optimises the graph."""
+    """TensorFlow copies the constants of a graph each time it optimises the graph, complex ones value by value."""
     start = tf.zeros([1, 40, 60, 3])
     solver = OPTIMIZERS[name]().solver(start)
     solver.begin(bowl(start))
