@@ -22,7 +22,8 @@ from nst_tf.images import Canvas, read_picture, read_text, reading, resize
 from nst_tf.losses import ContentLoss, GramLoss, TotalVariationLoss
 from nst_tf.observers import OBSERVERS, Checkpoints, Metrics, Observer, Snapshots
 from nst_tf.optimization.cache import RunCache
-from nst_tf.optimization.footprint import FIXED_MB, SAFETY
+from nst_tf.optimization.footprint import SAFETY
+from nst_tf.optimization.network_memory import FIXED_MB
 from nst_tf.optimization.objective import Objective
 from nst_tf.optimization.schedule import Schedule
 from nst_tf.optimizers import OPTIMIZERS, SGD, Adam, ScipyLBFGS

@@ -26,7 +26,7 @@ class Extractor:
         network: Function that runs the model: a `nst_tf.backbones.segments.Chain`, in float16 within a
             `nst_tf.backbones.float16.GradientScaling`.
         segments: Parts of the model whose inner features are in memory at the same time: one segment for the whole
-            model, or several with ``recompute``. `nst_tf.optimization.footprint` estimates memory from them.
+            model, or several with ``recompute``. `nst_tf.optimization.network_memory` estimates memory from them.
         preprocess: Function from RGB in [0, 1] to the model's input.
         minimum_size: Shortest side, in pixels, for which the deepest layer still has features.
         scale: Factor on every feature; see `nst_tf.backbones.preprocessing.FEATURE_SCALES`.

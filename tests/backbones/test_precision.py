@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from nst_tf.backbones import VGG19, EfficientNetV2B0, InceptionV3, ResNet50, VGG19Lite
 from nst_tf.backbones.float16 import FEATURE_DIVISOR
-from nst_tf.optimization.footprint import fixed_mb, needed_mb
+from nst_tf.optimization.network_memory import fixed_mb, needed_mb
 from nst_tf.util.compilation import compile_function
 
 LAYERS = ["conv1_1", "conv2_1", "conv3_1", "conv4_2", "conv5_1"]

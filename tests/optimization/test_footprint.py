@@ -14,23 +14,18 @@ import tensorflow as tf
 
 from nst_tf.backbones import VGG16, VGG19
 from nst_tf.optimization.footprint import (
-    COPIES,
-    FIXED_MB,
     LEAST_HISTORY,
     LEAST_TILE,
     SAFETY,
     TARGET_COPIES,
-    TILE_COPIES,
     TILE_SIDES,
-    WEIGHT_COPIES,
     Footprint,
     check_fits,
     fits_easily,
     fitting_factor,
     fitting_tile,
-    fixed_mb,
-    needed_mb,
 )
+from nst_tf.optimization.network_memory import COPIES, FIXED_MB, TILE_COPIES, WEIGHT_COPIES, fixed_mb, needed_mb
 from nst_tf.optimizers import LBFGS
 from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.errors import InputError
