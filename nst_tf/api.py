@@ -31,6 +31,7 @@ from nst_tf.distillation.building import (
     TrainingPictures,
     build_trainer,
     export,
+    exported_size,
     read_training_pictures,
     training_execution,
 )
@@ -399,7 +400,7 @@ def _write_result(run: _Run, end: Finished) -> Result:
     outcome = {"status": end.status, "steps": end.iterate.step}
     text = picture_text(session.settings.yaml, components, session.record | outcome)
     alpha = _content_alpha(run.problem)(height, width)
-    write_picture(session.folder.picture, picture, alpha=alpha, text=text)
+    write_picture(session.folder.picture, picture, alpha=alpha, text=text, reserved=True)
     result = session.end(end, height=height, width=width)
     if run.copy is not None:
         _write_copy(run, result, picture)
@@ -444,7 +445,7 @@ def _optimize(session: Session, problem: Problem) -> Finished:
 def _begin(session: Session, problem: Problem, state: State) -> Observation:
     """Write the first record of an optimisation, and start its observers."""
     _log_plans(session.record, problem.execution)
-    session.begin(_largest_picture(problem))
+    session.begin(session.folder.picture, _largest_picture(problem))
     resumed_at = None if state is None else checkpoint_step(state)
     inputs = _input_pictures(session, problem)
     return session.start_observing(problem.term_names, resumed_at, _content_alpha(problem), inputs)
@@ -492,7 +493,7 @@ def _observe_one_step(
     session: Session, problem: ForwardPass | Recolouring, picture: np.ndarray, seconds: float, reason: str
 ) -> Finished:
     """Begin the session, and send its observers a finished picture as one step without losses."""
-    session.begin(_largest_picture(problem))
+    session.begin(session.folder.picture, _largest_picture(problem))
     nan = float("nan")
     iterate = Iterate(1, 1, 1, seconds, nan, nan, terms={}, picture=lambda: picture, state=dict)
     events: list[Event] = [Progressed(iterate), Finished("completed", reason, iterate)]
@@ -522,7 +523,7 @@ def _train(settings: Distillation, session: Session, pictures: TrainingPictures,
     state = session.state()
     with tf.device(session.record["device"]):
         trainer = build_trainer(settings, pictures, session.periods, state, execution)
-        session.begin()
+        session.begin(session.folder.weights, exported_size(trainer.student))
         resumed_at = None if state is None else trainer.step
         observation = session.start_observing(distillation_terms(settings), resumed_at)
         end = session.observe(trainer.run(), observation)

@@ -219,7 +219,7 @@ def made_up_run(pictures):
         settings = recorded_settings(config, overrides, [], None)
         observers = ordered_observers(config.tracking.values())
         session = Session(settings, observers, run, first_record(settings, "/CPU:0", inputs, None))
-        session.begin()
+        session.begin(run.picture, 2304)
         iterates = [
             Iterate(n, len(totals), n + 1, 0.5 * n, total, 1.0, terms_of(total), picture_of(n), dict)
             for n, total in enumerate(totals)

@@ -54,7 +54,7 @@ def read(path: Path, network: str, architecture: Architecture, names: tuple[str,
     return FORMAT.read(path, network, architecture, names)
 
 
-def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]]) -> None:
+def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]], reserved: bool = False) -> None:
     """Write weights in Keras 3's layout, compressed, without a change of type.
 
     The same arrays give the same bytes.
@@ -62,6 +62,7 @@ def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]]) -> None:
     Args:
         path: The file, which is replaced atomically.
         arrays: Weights by layer name, in the order of ``layer.weights``.
+        reserved: Whether the file goes into the disk space that `nst_tf.util.files.reserve_space` keeps for it.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -70,7 +71,7 @@ def write(path: Path, arrays: Mapping[str, Sequence[np.ndarray]]) -> None:
             group.attrs["name"] = layer
             for n, weight in enumerate(weights):
                 group.create_dataset(str(n), data=weight, compression="gzip", compression_opts=9, shuffle=True)
-    write_atomically(path, buffer.getbuffer())
+    write_atomically(path, buffer.getbuffer(), reserved)
 
 
 @contextlib.contextmanager

@@ -122,8 +122,14 @@ def training_execution(
 
 
 def export(student: Student, path: Path) -> None:
-    """Write a trained student as a weights file of ``vgg19_lite`` in float16."""
-    hdf5.write(path, {layer: [_to_float16(array) for array in arrays] for layer, arrays in student.weights().items()})
+    """Write a trained student as a weights file of ``vgg19_lite`` in float16, into the space reserved for it."""
+    arrays = {layer: [_to_float16(array) for array in arrays] for layer, arrays in student.weights().items()}
+    hdf5.write(path, arrays, reserved=True)
+
+
+def exported_size(student: Student) -> int:
+    """Return the bytes of a student's weights in float16, which the compressed file does not exceed."""
+    return sum(2 * array.size for arrays in student.weights().values() for array in arrays)
 
 
 def _to_float16(array: np.ndarray) -> np.ndarray:

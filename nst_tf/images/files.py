@@ -54,6 +54,7 @@ def write_picture(
     *,
     alpha: np.ndarray | None = None,
     text: Mapping[str, str] | None = None,
+    reserved: bool = False,
 ) -> None:
     """Write a picture atomically, in the format that the suffix names.
 
@@ -66,6 +67,7 @@ def write_picture(
         alpha: Fourth channel ``(H, W)`` of a PNG, in [0, 1]; other formats drop it.
         text: Entries of a PNG's iTXt chunks, with keys of 1 to 79 Latin-1 characters and any text as values; other
             formats drop them.
+        reserved: Whether the file goes into the disk space that `nst_tf.util.files.reserve_space` keeps for it.
 
     Raises:
         InputError: The suffix is not in the table.
@@ -80,7 +82,7 @@ def write_picture(
         Image.fromarray(_with_alpha(image, alpha)).save(buffer, kind, pnginfo=_text_chunks(text or {}))
     else:
         Image.fromarray(_with_alpha(image, None)).save(buffer, kind, **options)
-    write_atomically(path, buffer.getbuffer())
+    write_atomically(path, buffer.getbuffer(), reserved)
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,14 @@ import yaml
 from nst_tf.runs.checkpoint_file import read_arrays, write_arrays
 from nst_tf.runs.record_fields import checked_record
 from nst_tf.util.errors import InputError
-from nst_tf.util.files import make_folder, name_in_error, read_regular_file, remove_partial_files, write_text
+from nst_tf.util.files import (
+    make_folder,
+    read_regular_file,
+    release_space,
+    remove_partial_files,
+    reserve_space,
+    write_text,
+)
 from nst_tf.util.locks import is_locked, remove_locked_folder
 from nst_tf.util.parsing import LARGEST_TEXT, parse_json, parse_yaml
 
@@ -30,8 +36,8 @@ STATUSES = (*FINAL, "interrupted", "failed", "killed")
 
 _ANOTHER_NAME = "choose another name="
 
-RECORD_RESERVE = 2**18
-"""Bytes of the reserve beyond the picture: enough for the text in the picture and for `run.json`."""
+TEXT_RESERVE = 2**18
+"""Bytes that are reserved for the record, and beyond the pixels for the text in the picture."""
 
 EVENT_FILES = "events.out.tfevents.*"
 """Pattern of the names of TensorBoard's event files."""
@@ -113,11 +119,6 @@ class RunFolder:
         return self.path / ".lock"
 
     @property
-    def reserve(self) -> Path:
-        """Path of a file that keeps disk space free for the end of the run, while the run is active."""
-        return self.path / ".reserve"
-
-    @property
     def config(self) -> Path:
         """Path of the resolved config."""
         return self.path / ".hydra" / "config.yaml"
@@ -153,7 +154,7 @@ class RunFolder:
         Raises:
             InputError: There is a folder in place of a file, or a file in place of a folder.
         """
-        files = (self.picture, self.weights, self.metrics, self.record, self.film, self.lock, self.reserve)
+        files = (self.picture, self.weights, self.metrics, self.record, self.film, self.lock)
         for path in (*files, self.checkpoint, self.config, self.overrides):
             if path.is_dir():
                 raise InputError(f"'{path}' is a folder, and the run writes a file there: move it, or {_ANOTHER_NAME}")
@@ -175,23 +176,23 @@ class RunFolder:
         for folder in (self.path, *own):
             remove_partial_files(folder)
 
-    def reserve_space(self, size: int) -> None:
-        """Reserve disk space, so that a disk that becomes full cannot prevent the last record of the run.
+    def reserve_space(self, product: Path, size: int) -> None:
+        """Reserve disk space for the end of the run, so that a disk that becomes full prevents none of its last writes.
 
         Args:
-            size: Number of bytes of the run's product; `RECORD_RESERVE` is added.
+            product: File that the run will write: the picture or the weights.
+            size: Largest number of its bytes without text; `TEXT_RESERVE` is added, and reserved for the record.
 
         Raises:
             OSError: The disk has not so much free space.
         """
-        self.make()
-        with name_in_error(self.reserve), self.reserve.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size + RECORD_RESERVE)
+        reserve_space(product, size + TEXT_RESERVE)
+        reserve_space(self.record, TEXT_RESERVE)
 
     def release_space(self) -> None:
-        """Release the reserved space."""
-        with contextlib.suppress(OSError):
-            self.reserve.unlink(missing_ok=True)
+        """Release the reserved space that was not written into."""
+        for path in (self.picture, self.weights, self.record):
+            release_space(path)
 
     def read_record(self) -> dict[str, Any]:
         """Return the valid entries of `run.json`, or an empty dictionary if there is no such file.
@@ -212,9 +213,9 @@ class RunFolder:
             log.warning("'%s': %s. The entry is left out.", self.record, problem)
         return valid
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
-        """Write `run.json`."""
-        write_text(self.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    def write_record(self, record: Mapping[str, Any], reserved: bool = False) -> None:
+        """Write `run.json`, where asked for into the space of `reserve_space`."""
+        write_text(self.record, json.dumps(record, indent=2, ensure_ascii=False) + "\n", reserved)
 
     def write_overrides(self, overrides: Sequence[str]) -> None:
         """Write the overrides as a YAML list without line breaks inside an entry."""

@@ -89,9 +89,9 @@ class Session:
         except InputError:
             raise
         except Exception as error:
-            self.folder.release_space()
             with contextlib.suppress(OSError):
-                self.folder.write_record(self.record | {"status": "failed", "reason": describe_failure(error)})
+                failure = {"status": "failed", "reason": describe_failure(error)}
+                self.folder.write_record(self.record | failure, reserved=True)
             raise
         finally:
             self.folder.release_space()
@@ -130,13 +130,14 @@ class Session:
         """
         return self.folder.read_checkpoint() if self.folder.read_record() else None
 
-    def begin(self, product_size: int = 0) -> None:
+    def begin(self, product: Path, size: int) -> None:
         """Reserve disk space for the end of the run, and write the config, the overrides and the first record.
 
         Args:
-            product_size: Largest size in bytes of the picture or the weights that the run will write.
+            product: File that the run will write into the reserved space: the picture or the weights.
+            size: Its largest size in bytes, without text in the picture.
         """
-        self.folder.reserve_space(product_size)
+        self.folder.reserve_space(product, size)
         write_text(self.folder.config, self.settings.yaml)
         self.folder.write_overrides(self.settings.overrides)
         self.folder.write_record(self.record)
@@ -197,7 +198,7 @@ class Session:
             The result of the run with its complete record.
         """
         self.record |= last_record(finished, self.record["device"]) | product
-        self.folder.write_record(self.record)
+        self.folder.write_record(self.record, reserved=True)
         return Result(finished.status, finished.reason, self.folder, self.record)
 
 
@@ -219,12 +220,11 @@ class Observation:
         self._observers.notify(event)
 
     def end(self) -> Finished:
-        """Record the observers that failed, release the reserved space, and return the last event, a `Finished`."""
+        """Record the observers that failed, and return the last event, a `Finished`."""
         event = self._last
         assert isinstance(event, Finished)
         if self._observers.errors:
             self._session.record["observer_errors"] = self._observers.errors
         if isinstance(event, Failed) and not is_out_of_memory(event.error):
             log.error("The run failed at step %d", event.iterate.step, exc_info=event.error)
-        self._session.folder.release_space()
         return event

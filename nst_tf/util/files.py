@@ -19,34 +19,73 @@ MOST_TRIES = 100
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, reserved: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` for writing; at the end of the block it takes the place of ``path``.
 
     So a reader sees the old file or the new one. If the block raises an exception, the old file stays.
 
     Args:
         path: The file; a missing folder is created.
+        reserved: Whether the content goes into the space of `reserve_space`, if there is any. The block then writes the
+            content in order, and what is left of the space becomes free.
 
     Raises:
         OSError: The file cannot be written; its ``filename`` is ``path``.
     """
     with name_in_error(path):
         make_folder(path.parent)
-        temporary = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")  # a name that no pattern of ours matches
+        temporary = _reserve(path) if reserved else path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
         try:
-            with temporary.open("wb") as file:
+            with open(temporary, "wb", opener=_open_with_its_space) as file:
                 yield file
                 file.flush()
+                if reserved:
+                    file.truncate()
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview, reserved: bool = False) -> None:
     """Write bytes as a whole or not at all; see `atomic_file`."""
-    with atomic_file(path) as file:
+    with atomic_file(path, reserved) as file:
         file.write(content)
+
+
+def reserve_space(path: Path, size: int) -> None:
+    """Reserve disk space for a file, so that a disk that becomes full cannot prevent its next reserved write.
+
+    The space is that of a temporary file, which the write fills and renames. It is never free in between, so that no
+    other process can take it.
+
+    Args:
+        path: The file, of which nothing is changed; a missing folder is created.
+        size: Number of bytes.
+
+    Raises:
+        OSError: The disk has not so much free space; the ``filename`` is ``path``.
+    """
+    with name_in_error(path):
+        make_folder(path.parent)
+        release_space(path)
+        with _reserve(path).open("xb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def release_space(path: Path) -> None:
+    """Release the reserved space of a file, if there is any."""
+    with contextlib.suppress(OSError):
+        _reserve(path).unlink(missing_ok=True)
+
+
+def _open_with_its_space(path: str, flags: int) -> int:
+    """Open a temporary file without giving its space back, and without following a link of its name."""
+    return os.open(path, flags & ~os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+
+
+def _reserve(path: Path) -> Path:
+    return path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
 
 
 def make_folder(path: Path) -> None:
@@ -67,12 +106,12 @@ def make_folder(path: Path) -> None:
     return path.mkdir(parents=True, exist_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, reserved: bool = False) -> None:
     r"""Write text atomically, encoded in UTF-8; see `write_atomically`.
 
     Lone surrogates, which a file name that is not UTF-8 has, become ``\udc80`` … ``\udcff``. JSON reads them back.
     """
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    write_atomically(path, text.encode("utf-8", "backslashreplace"), reserved)
 
 
 def append_line(path: Path, line: str) -> None:

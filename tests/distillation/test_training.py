@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from nst_tf.api import distill
 from nst_tf.backbones import VGG19Lite, hdf5
-from nst_tf.distillation.building import build_trainer, export, read_training_pictures
+from nst_tf.distillation.building import build_trainer, export, exported_size, read_training_pictures
 from nst_tf.distillation.matching import apply_head, feature_error
 from nst_tf.distillation.student import FEATURE_SCALE, TAPS, Student
 from nst_tf.distillation.trainer import Trainer
 from nst_tf.observers import OBSERVERS
 from nst_tf.runs.events import Finished
+from nst_tf.runs.folder import TEXT_RESERVE
 from nst_tf.util.errors import InputError
 
 
@@ -189,6 +190,13 @@ def test_exported_taps_give_the_distances_of_the_heads(small, tmp_path):
 def distances(a, b):
     A, B = (x.reshape(-1, x.shape[-1]).astype(np.float64) for x in (a, b))
     return np.linalg.norm(A - B), np.linalg.norm(A.T @ A - B.T @ B)
+
+
+def test_exported_weights_fit_into_the_space_reserved_for_them(tmp_path):
+    student = Student(dict.fromkeys(TAPS, 400), "float32")
+    export(student, tmp_path / "lite.weights.h5")
+    size = (tmp_path / "lite.weights.h5").stat().st_size
+    assert 0.5 * exported_size(student) < size < exported_size(student) + TEXT_RESERVE
 
 
 def test_equal_weights_give_equal_files(small, tmp_path):

@@ -4,9 +4,11 @@ After every fault all files are whole, nothing prints a traceback, and the same 
 run with the picture and the losses of an undisturbed run, bit for bit.
 """
 
+import contextlib
 import random
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -101,14 +103,25 @@ def small_disk(tmp_path):
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(disk):
-    """Fill a disk to the last byte."""
-    with (disk / "filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096):
-                pass
-        except OSError:
-            return
+@contextlib.contextmanager
+def full(disk):
+    """Fill a disk to the last byte, and take during the block whatever becomes free."""
+    ended, is_full = threading.Event(), threading.Event()
+
+    def fill():
+        with (disk / "filler").open("wb", buffering=0) as file:
+            while not ended.is_set():
+                try:
+                    file.write(b"x" * 4096)
+                except OSError:
+                    is_full.set()
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    is_full.wait()
+    yield
+    ended.set()
+    thread.join()
 
 
 @pytest.mark.parametrize("case", cases(10))
@@ -118,8 +131,8 @@ def test_a_disk_that_becomes_full_does_not_lose_picture_and_record(case, forked_
     while not (disk / "run" / "run.json").exists():
         time.sleep(0.01)
     time.sleep(random.Random(5000 + case).uniform(0, 0.5))
-    fill(disk)
-    code, error = forked_runs.wait()
+    with full(disk):
+        code, error = forked_runs.wait()
     assert (code, error.count("Traceback")) == (0, 0), error
     record = RunFolder(disk / "run").read_record()
     assert record["status"] == "completed"
@@ -132,7 +145,7 @@ def test_a_disk_that_becomes_full_does_not_lose_picture_and_record(case, forked_
 def test_a_full_disk_is_named_before_the_run(forked_runs, small_disk, tmp_path, reference):
     disk = small_disk(64)
     code, error = forked_runs(disk / "run")
-    assert (code, error) == (1, f"error: Cannot use '{disk}/run/.reserve': No space left on device\n")
+    assert (code, error) == (1, f"error: Cannot use '{disk}/run/stylized.png': No space left on device\n")
 
 
 def test_a_read_only_disk_is_named_before_the_run(forked_runs, small_disk):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nst_tf.runs.folder import FINAL, METRICS_COUNTERS, RECORD_RESERVE, STATUSES, RunFolder, checkpoint_errors
+from nst_tf.runs.folder import FINAL, METRICS_COUNTERS, STATUSES, TEXT_RESERVE, RunFolder, checkpoint_errors
 from nst_tf.util.errors import InputError
 from nst_tf.util.files import append_line, name_in_error
 
@@ -136,8 +136,15 @@ def test_a_full_disk_names_the_file(folder):
         append_line(Path("/dev/full"), "row")
 
 
-def test_the_reserve_has_the_size_of_the_picture_and_the_record(folder):
-    folder.reserve_space(1000)
-    assert folder.reserve.stat().st_size == 1000 + RECORD_RESERVE
+def test_space_is_reserved_for_the_picture_and_the_record(folder):
+    folder.reserve_space(folder.picture, 1000)
+    sizes = {path.name: path.stat().st_size for path in folder.path.iterdir()}
+    assert sizes == {".stylized.png.partial": 1000 + TEXT_RESERVE, ".run.json.partial": TEXT_RESERVE}
     folder.release_space()
-    assert not folder.reserve.exists()
+    assert not list(folder.path.iterdir())
+
+
+def test_the_reserve_of_a_killed_run_is_removed(folder):
+    folder.reserve_space(folder.weights, 1000)
+    folder.remove_leftovers()
+    assert not list(folder.path.iterdir())

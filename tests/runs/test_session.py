@@ -31,7 +31,7 @@ def session_in(path, settings=SETTINGS):
 
 
 def finish(session, status="completed", step=2):
-    session.begin()
+    session.begin(session.folder.picture, 12)
     events = iter([Progressed(iterate(1)), Finished(status, "because", iterate(step))])
     end = session.observe(events, session.start_observing(["content"], None))
     session.folder.picture.touch()
@@ -40,7 +40,7 @@ def finish(session, status="completed", step=2):
 
 def test_the_first_record_is_written_before_the_run(session):
     assert session.state() is None
-    session.begin()
+    session.begin(session.folder.picture, 12)
     record = session.folder.read_record()
     assert record == session.record
     assert (record["status"], record["name"], record["fingerprint"]) == ("running", "lighthouse", "a" * 64)
@@ -94,12 +94,12 @@ def test_a_folder_with_another_fingerprint_is_refused(session):
 def test_a_checkpoint_without_a_record_is_ignored(session):
     session.folder.write_checkpoint({"step": np.array(1)})
     assert session.state() is None
-    session.begin()
+    session.begin(session.folder.picture, 12)
     assert session.state()["step"] == 1
 
 
 def test_an_unexpected_error_is_recorded_and_raised(session):
-    session.begin()
+    session.begin(session.folder.picture, 12)
     with pytest.raises(ZeroDivisionError), session.record_failure():
         1 / 0  # noqa: B018
     record = session.folder.read_record()
@@ -107,7 +107,7 @@ def test_an_unexpected_error_is_recorded_and_raised(session):
 
 
 def test_an_input_error_is_raised_without_a_record(session):
-    session.begin()
+    session.begin(session.folder.picture, 12)
     with pytest.raises(InputError, match="wrong"), session.record_failure():
         raise InputError("wrong")
     assert session.folder.read_record()["status"] == "running"
