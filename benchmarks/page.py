@@ -191,8 +191,8 @@ def _races(frame: pandas.DataFrame) -> Section | None:
         "best setting so far, when it ends; the losses are then those of the last snapshot. A published setting with a "
         "dash was not timed. "
         "`loss` is by the program's own formula, which counts. It differs from nst_tf's by at most "
-        f"{differences.max():.1e} of the loss. For this, style-transfer-pytorch's iterations for the matrix root are "
-        "continued; the program ends them before they converge."
+        f"{differences.max():.1e} of the loss. For this, style-transfer-pytorch's matrix roots are computed "
+        "exactly; the program ends their iteration before it converges."
     )
     return "Every race", text, _table(table, ("", "", "", "", ".1f", ".6g", ".6g"))
 
