@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,14 +16,27 @@ Call = Callable[..., Any]
 
 @contextlib.contextmanager
 def worker_process() -> Iterator[Call]:
-    """Start a new process, at the first call.
+    """Start a new process, at the first call. It ends with this one, also where this one is killed.
 
     Yields:
         A function that takes ``"module:function"`` and its arguments, calls it in the process, and returns the result.
         Imports and caches of the process are kept between calls.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
         yield lambda target, *arguments: pool.submit(_call, target, *arguments).result()
+
+
+def _end_with_parent() -> None:
+    """End this process as soon as its parent has ended, whatever it computes; it would disturb later timings."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _call(target: str, *arguments: Any) -> Any:

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from benchmarks import pytorch_runs  # noqa: E402 - PyTorch may be missing
+from benchmarks.crowsonkb import TraceOfRoot, exact_trace_of_root  # noqa: E402
 from benchmarks.peers import PyTorchMethod, Solver  # noqa: E402
 from benchmarks.pytorch import PeerObjective  # noqa: E402
 
@@ -121,3 +122,12 @@ def test_a_moving_average_is_saved_and_starts_the_next_size(tmp_path):
 def test_the_steps_of_the_sizes_add_up():
     assert pytorch_runs._shared(3000, (2, 1, 1, 1, 1)) == [1000, 500, 500, 500, 500]
     assert pytorch_runs._shared(1001, (1, 1)) == [500, 501]
+
+
+def test_the_exact_root_has_the_trace_that_iterations_approach():
+    """Hand numbers: eigenvalues 4, 1, 1e-6 and 1e-8 have the roots 2, 1, 1e-3 and 1e-4."""
+    basis = torch.linalg.qr(torch.tensor(np.random.default_rng(0).normal(size=(4, 4)))).Q
+    A = basis @ torch.diag(torch.tensor([4.0, 1.0, 1e-6, 1e-8], dtype=torch.float64)) @ basis.T
+    assert exact_trace_of_root(A).item() == pytest.approx(3.0011, rel=1e-6)
+    iterated = [TraceOfRoot.apply(A.float(), iterations).item() for iterations in (4, 8)]
+    assert abs(iterated[0] - 3.0011) > abs(iterated[1] - 3.0011) > 1e-4
