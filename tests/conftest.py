@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import yaml
 from PIL import Image
 
@@ -28,6 +27,7 @@ from nst_tf.runs.record import first_record
 from nst_tf.runs.session import Session, run_lock
 from nst_tf.system.measurement import CACHE_VARIABLE, MEASURE_VARIABLE
 from nst_tf.system.runtime import Precision, Runtime
+from nst_tf.util.lazy import tf
 
 
 @pytest.fixture(scope="session", autouse=True)

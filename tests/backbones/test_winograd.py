@@ -71,7 +71,7 @@ def test_the_layer_has_bias_and_activation_of_a_plain_one(prepared):
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="a GPU computes plain convolutions")
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("recompute", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_network_computes_its_wide_convolutions_by_winograd(recompute):
     layers = ["conv3_1", "conv5_1"]
     backbone = VGG19(weights="random")

@@ -274,7 +274,8 @@ def losses_of_loop(jit_compile, losses, tile=None):
     return [loop.begin().total, loop.advance(2).total]
 
 
-@pytest.mark.parametrize("tile", [None, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("tile", [None, 8])
 def test_xla_computes_the_same_losses(tile):
     plain, by_xla = (losses_of_loop(JitCompile[name], losses(), tile) for name in ("never", "always"))
     assert by_xla == pytest.approx(plain, rel=1e-4)

@@ -5,16 +5,25 @@ from html.parser import HTMLParser
 import pytest
 
 
-@pytest.fixture
-def made_up_sweep(made_up_run, tmp_path):
+@pytest.fixture(scope="session")
+def write_sweep(made_up_run):
     """Return a function that writes a sweep; ``ends`` has the arguments of `made_up_run` for each run."""
 
-    def write(points, ends=None, shared=("content=photo.jpg", "steps=3", "name=grid"), folder=None):
-        folder = folder or tmp_path / "grid"
+    def write(folder, points, ends=None, shared=("content=photo.jpg", "steps=3", "name=grid")):
         for number, point in enumerate(points):
             end = ends[number] if ends else {}
             made_up_run(folder / f"{number}_{point[0].replace('/', '_')}", [*shared, *point], **end)
         return folder
+
+    return write
+
+
+@pytest.fixture
+def made_up_sweep(write_sweep, tmp_path):
+    """Return a function that writes a sweep, by default into ``grid``."""
+
+    def write(*arguments, folder=None, **options):
+        return write_sweep(folder or tmp_path / "grid", *arguments, **options)
 
     return write
 

@@ -17,10 +17,11 @@ GRID = [[f"losses.style.weight={w}", f"seed={s}"] for w in (1, 10) for s in (0, 
 MARKUP = "<script>alert(1)</script>\"'&"
 
 
-@pytest.fixture
-def report(made_up_sweep):
+@pytest.fixture(scope="module")
+def report(write_sweep, tmp_path_factory):
+    """The page of six runs. The tests only read it."""
     ends = [{}, {"totals": (4.0, 0.5)}, {"status": "failed", "reason": MARKUP}, {"status": "running"}, {}, {}]
-    return write_report([made_up_sweep(GRID, ends)])
+    return write_report([write_sweep(tmp_path_factory.mktemp("sweep") / "grid", GRID, ends)])
 
 
 def data(page):
