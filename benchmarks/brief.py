@@ -103,11 +103,19 @@ def _races(frame: pandas.DataFrame) -> Iterator[str]:
         if figures:
             best_setting = " or ".join(dict.fromkeys(race["best setting"]))
             default, best = (median_and_range(race[column], ".0f") for column in (DEFAULT, BEST))
-            by_default = "" if race[DEFAULT].isna().all() else f" and {default} s by default"
+            if _is_best_by_default(race):
+                by_default = ", which is its default"
+            else:
+                by_default = "" if race[DEFAULT].isna().all() else f" and {default} s by default"
             yield (
                 f"To the loss of the picture that {PEERS[key].name} saves by default, {size} px, {_count(len(race))}: "
                 f"it takes {best} s at its best ({best_setting}){by_default}. {' '.join(figures)}"
             )
+
+
+def _is_best_by_default(race: pandas.DataFrame) -> bool:
+    """Return whether the published setting is the fastest one for every pair."""
+    return bool(race[BEST].equals(race[DEFAULT]))
 
 
 def _variant(race: pandas.DataFrame, name: str) -> Iterator[str]:
@@ -118,7 +126,7 @@ def _variant(race: pandas.DataFrame, name: str) -> Iterator[str]:
     ratios = [
         f"{median_and_range(race[f'{name}: ratio to its {setting}'], '.1f')} times as fast as its {setting}"
         for setting, column in (("best", BEST), ("default", DEFAULT))
-        if not race[column].isna().all()
+        if not race[column].isna().all() and (column == BEST or not _is_best_by_default(race))
     ]
     precision = name.removeprefix("nst_tf ")
     if seconds == DASH:
