@@ -175,6 +175,8 @@ class RunFolder:
         own = (self.config.parent, self.checkpoint.parent, self.snapshots, self.frames, self.tensorboard)
         for folder in (self.path, *own):
             remove_partial_files(folder)
+        with contextlib.suppress(OSError):
+            (self.path / ".reserve").unlink()  # of version 0.2 and earlier
 
     def reserve_space(self, product: Path, size: int) -> None:
         """Reserve disk space for the end of the run, so that a disk that becomes full prevents none of its last writes.

@@ -146,5 +146,6 @@ def test_space_is_reserved_for_the_picture_and_the_record(folder):
 
 def test_the_reserve_of_a_killed_run_is_removed(folder):
     folder.reserve_space(folder.weights, 1000)
+    (folder.path / ".reserve").touch()  # of version 0.2
     folder.remove_leftovers()
     assert not list(folder.path.iterdir())
