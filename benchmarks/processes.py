@@ -28,7 +28,7 @@ def worker_process() -> Iterator[Call]:
 
 
 def _end_with_parent() -> None:
-    """End this process as soon as its parent has ended, whatever it computes; it would disturb later timings."""
+    """End this process as soon as its parent has ended, in the middle of a call too. It would disturb later timings."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

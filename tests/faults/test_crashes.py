@@ -119,9 +119,11 @@ def full(disk):
     thread = threading.Thread(target=fill)
     thread.start()
     is_full.wait()
-    yield
-    ended.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("case", cases(10))
