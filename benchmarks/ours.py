@@ -16,6 +16,7 @@ from benchmarks.variants import FLOAT32
 from nst_tf.api import build_problem, stylize
 from nst_tf.config.composing import compose_config
 from nst_tf.images import read_picture
+from nst_tf.images.files import write_picture
 from nst_tf.observers import Metrics, Observer, RunningObserver, Snapshots, is_due
 from nst_tf.optimization.cache import choose_evaluator
 from nst_tf.optimization.objective import Objective
@@ -42,6 +43,12 @@ def write_peer_inputs(overrides: tuple[str, ...], path: Path) -> None:
     weights = {f"weights/{name}/{n}": array for name, arrays in layers.items() for n, array in enumerate(arrays)}
     start = problem.canvas.start_image(content, styles, problem.seed)
     np.savez(path, content=content, style=styles[0], start=start, **weights)
+
+
+def write_mirrored_content(overrides: tuple[str, ...], path: Path) -> None:
+    """Write the photograph of a config, with left and right exchanged, as an 8-bit picture."""
+    content, _ = _build_problem(overrides).pictures()
+    write_picture(path, content[0, :, ::-1])
 
 
 @functools.lru_cache(maxsize=2)

@@ -18,14 +18,14 @@ CONTESTANTS = [*SETTINGS, "nst_tf float32", "nst_tf bfloat16"]
 
 
 class FakeSides:
-    """Stands for the processes of both sides. A picture is a text file with its loss.
+    """Stands for the processes of both sides. A picture is a text file with its loss; the mirrored photograph's is 20.
 
     A run of L-BFGS in PyTorch saves the loss 10; Adam ends at 12. This program's snapshots have the losses 30, 20, 10,
     9.9, 9, in float32, and stop at 15 in bfloat16. All have taken half of their steps where they may stop.
     """
 
-    def __init__(self, disagreement=0.0):
-        self.calls, self._disagreement = [], disagreement
+    def __init__(self, disagreements):
+        self.calls, self._disagreements = [], disagreements
 
     @contextlib.contextmanager
     def worker_process(self):
@@ -38,6 +38,9 @@ class FakeSides:
 
     def write_peer_inputs(self, overrides, path):
         path.write_text(" ".join(overrides))
+
+    def write_mirrored_content(self, overrides, path):
+        path.write_text("20")
 
     def run_method(self, objective, inputs, method, steps, picture, every=0, target=-math.inf, most_seconds=math.inf):
         loss = 10.0 if method.solver == "lbfgs" else 12.0
@@ -59,7 +62,8 @@ class FakeSides:
 
     def picture_losses(self, *arguments):
         if len(arguments) == 2:  # this program's side
-            return [float(file.read_text()) * (1 + self._disagreement) for file in arguments[1]]
+            losses = [float(file.read_text()) for file in arguments[1]]
+            return [loss * (1 + self._disagreements.get(loss, 0.0)) for loss in losses]
         losses, target = [], arguments[3]
         for file in arguments[2]:
             losses.append(float(file.read_text()))
@@ -70,10 +74,13 @@ class FakeSides:
 
 @pytest.fixture
 def race(tmp_path, monkeypatch):
-    """Return a function that runs the race in one folder and returns its ledger and the calls."""
+    """Return a function that runs the race in one folder and returns its ledger and the calls.
 
-    def run(peers=("neural_style",), pairs=PAIRS[:1], disagreement=0.0, **settings):
-        sides = FakeSides(disagreement)
+    ``disagreements`` has the relative difference between both sides by the loss of a picture.
+    """
+
+    def run(peers=("neural_style",), pairs=PAIRS[:1], disagreements=(), **settings):
+        sides = FakeSides(dict(disagreements))
         for module in ("time_to_target", "benchmark"):
             monkeypatch.setattr(f"benchmarks.{module}.worker_process", sides.worker_process)
         ledger = Ledger(tmp_path / "figures.csv")
@@ -81,6 +88,14 @@ def race(tmp_path, monkeypatch):
         return ledger, sides.calls
 
     return run
+
+
+def _counted(function, calls):
+    def call(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return call
 
 
 def _seconds(ledger, contestant, pair="cat + night_swirls", size=256):
@@ -138,11 +153,15 @@ def test_a_share_of_the_steps_holds_for_every_run(race):
     assert all("steps=12" in call[1] for call in calls if call[0] == "run_config")
 
 
-def test_formulas_that_disagree_end_the_race(race, tmp_path):
-    with pytest.raises(
-        InputError, match=r"loss 10 by neural-style-pt's formula and 10.03 .* differ by more than 0.002"
-    ):
-        race(disagreement=0.003)
+@pytest.mark.parametrize(("loss", "runs"), [(20, 0), (10, 1)])
+def test_formulas_that_disagree_end_the_race(loss, runs, race, tmp_path, monkeypatch):
+    """They are compared at the mirrored photograph before the first run, and at every saved picture."""
+    started = []
+    monkeypatch.setattr(FakeSides, "run_method", _counted(FakeSides.run_method, started))
+    message = rf"loss {loss} by neural-style-pt's formula and {1.003 * loss:g} .* differ by more than 0.002"
+    with pytest.raises(InputError, match=message):
+        race(disagreements={loss: 0.003})
+    assert len(started) == runs
     assert not (tmp_path / "figures.csv").exists()
 
 
