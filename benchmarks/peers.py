@@ -69,8 +69,8 @@ class PeerProgram:
         key: Name in commands and measurements.
         name: Name on the page.
         objective: ``module:class`` of its objective in PyTorch.
-        objective_overrides: Overrides for the same network and losses, and for the painting's shape where it differs, in
-            this program, without an optimiser.
+        objective_overrides: Overrides for the same network and losses in this program, and for the painting's shape
+            where the other program has its own; without an optimiser.
         formula: The objective on the page.
         default: The published setting.
         others: Other settings that the program offers; the one that reaches the target first is its best.
