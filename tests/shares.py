@@ -8,7 +8,10 @@ FAULTS = Fraction(os.environ.get("NST_TF_FAULTS", "1"))
 """Share of the random faults that are tried; ``NST_TF_FAULTS=0.1 make test-faults`` tries a tenth."""
 
 CROSSINGS = Fraction(os.environ.get("NST_TF_CROSSINGS", "1"))
-"""Share of the crossings of options that are tried; ``NST_TF_CROSSINGS=0.25 make test-slow`` tries a quarter."""
+"""Share of the crossings of options that are run, or whose memory is measured.
+
+``NST_TF_CROSSINGS=0.25 make test-slow`` tries a quarter.
+"""
 
 
 def is_chosen(number, share):

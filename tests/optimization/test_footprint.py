@@ -29,6 +29,7 @@ from nst_tf.optimization.network_memory import COPIES, FIXED_MB, TILE_COPIES, WE
 from nst_tf.optimizers import LBFGS
 from nst_tf.system.runtime import ConvolutionMethod
 from nst_tf.util.errors import InputError
+from tests.shares import CROSSINGS, is_chosen
 
 
 def variable_mb(extractor, side):
@@ -155,7 +156,7 @@ def measured(name):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be reset on Linux alone")
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", [name for number, name in enumerate(SETTINGS) if is_chosen(number, CROSSINGS)])
 def test_a_run_takes_the_estimated_memory_within_a_fifth(name, record_property):
     """The growth varies by a sixth from process to process; where the first is farther off, the median of three counts.
 
