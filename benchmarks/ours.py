@@ -15,8 +15,7 @@ from benchmarks.snapshots import PeerRun, Snapshot
 from benchmarks.variants import FLOAT32
 from nst_tf.api import build_problem, stylize
 from nst_tf.config.composing import compose_config
-from nst_tf.images import read_picture
-from nst_tf.images.files import write_picture
+from nst_tf.images import read_picture, write_picture
 from nst_tf.observers import Metrics, Observer, RunningObserver, Snapshots, is_due
 from nst_tf.optimization.cache import choose_evaluator
 from nst_tf.optimization.objective import Objective

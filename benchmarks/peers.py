@@ -108,9 +108,6 @@ def _crowsonkb(scales: tuple[float, ...], step_shares: tuple[float, ...]) -> PyT
 CROWSONKB_SCALES, CROWSONKB_SHARES = (0.25, 2**-1.5, 0.5, 2**-0.5, 1.0), (2, 1, 1, 1, 1)
 """Sizes of style-transfer-pytorch, and the shares of its steps."""
 
-KERAS_STYLE_FIT = ("image.style_fit=content",)
-"""The Keras example stretches the painting to the photograph's shape, because its Gram matrices are plain sums."""
-
 KERAS_LONG_SIDE = 600
 """Long side of a photograph of 3:2 with the 400 rows of the Keras example, for which its learning rate is meant."""
 
@@ -118,7 +115,7 @@ KERAS_LONG_SIDE = 600
 def _keras_example(size: int) -> tuple[str, ...]:
     """Return the overrides of the Keras example, whose learning rate must shrink with the area."""
     rate = 100 * min(1.0, (size / KERAS_LONG_SIDE) ** 2)
-    return ("experiment=keras_io", "image=no_margin", *KERAS_STYLE_FIT, FLOAT32, f"optimizer.learning_rate={rate:.6g}")
+    return ("experiment=keras_io", "image.fit=long_side", FLOAT32, f"optimizer.learning_rate={rate:.6g}")
 
 
 def _tutorial(*changes: str) -> Callable[[int], tuple[str, ...]]:
@@ -190,7 +187,10 @@ PEERS = {
             key="keras_io",
             name="Keras's example",
             objective=PYTORCH_SIDE + ":KerasExample",
-            objective_overrides=("loss=keras_io", "layers=keras_io", "weights=keras_io", *KERAS_STYLE_FIT),
+            objective_overrides=(
+                *("loss=keras_io", "layers=keras_io", "weights=keras_io"),
+                "image.style_fit=content",  # its Gram matrices are plain sums, so both pictures need one shape
+            ),
             formula="`2.5e-8 · Σ (F−P)² + 2e-7 · Σ Σ (ΔG)² / (36 (HW)²) + 1e-6 · Σ (Δv² + Δh²)^1.25`",
             default=Setting("gradient descent", 4000, overrides=_keras_example),
         ),

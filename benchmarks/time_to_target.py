@@ -77,9 +77,8 @@ class _Race:
         Raises:
             InputError: The two formulas do not agree, so that the race would not be fair.
         """
-        names = [setting.name for setting in self.peer.settings]
-        names += self.benchmark.in_precisions(TARGET_VARIANTS)
-        if all(self._is_measured(name) for name in names):
+        variants = self.benchmark.in_precisions(TARGET_VARIANTS)
+        if all(map(self._is_measured, [*(setting.name for setting in self.peer.settings), *variants])):
             return
         self._compare_formulas()
         if not self._is_measured(self.peer.default.name):
@@ -88,7 +87,7 @@ class _Race:
         for setting in self.peer.others:
             if not self._is_measured(setting.name):
                 self._run_setting(setting, target)
-        for name in self.benchmark.in_precisions(TARGET_VARIANTS):
+        for name in variants:
             if not self._is_measured(name):
                 overrides = TARGET_VARIANTS[name]
                 steps = self.benchmark.steps(TARGET_STEPS)
