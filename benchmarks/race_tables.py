@@ -24,7 +24,7 @@ RACE_COLUMNS = (
 def _peer_line(peer: PeerProgram) -> str:
     others = ", or ".join(f"{setting.name} ({setting.steps} steps)" for setting in peer.others)
     default = f"{peer.default.name} ({peer.default.steps} steps)"
-    return f"- {peer.name}: {peer.formula}\n  - {default}" + (f"; other settings: {others}" if others else "")
+    return f"- {peer.name}: {peer.formula}\n    - {default}" + (f"; other settings: {others}" if others else "")
 
 
 RACE = f"""Each program runs to its end with its published setting. The loss of the picture that it saves is the target.

@@ -1,7 +1,9 @@
 """The page of the benchmark: its tables, the ratios of the race, and its first lines."""
 
 import math
+from xml.etree import ElementTree
 
+import markdown
 import pandas
 import pytest
 
@@ -10,7 +12,7 @@ from benchmarks.brief import brief_lines
 from benchmarks.ledger import COLUMNS, Ledger, Measurement
 from benchmarks.page import write_page
 from benchmarks.peers import PEERS
-from benchmarks.race_tables import median_and_range, race_ratios
+from benchmarks.race_tables import RACE, median_and_range, race_ratios
 from benchmarks.variants import PICTURE_VARIANTS, TIMED_VARIANTS
 
 NEURAL_STYLE = [setting.name for setting in PEERS["neural_style"].settings]
@@ -152,6 +154,16 @@ def test_the_page_has_the_measurements_and_their_ratios(tmp_path):
 
 
 @pytest.mark.bench
+def test_the_settings_of_a_program_are_a_list_below_its_objective():
+    """Python-Markdown, which renders the documentation, takes four spaces for a list within a list."""
+    lists = ElementTree.fromstring(f"<page>{markdown.markdown(RACE)}</page>").findall("ul")
+    programs = [item for each in lists for item in each.findall("li")]
+    assert [item.text.partition(":")[0] for item in programs] == [peer.name for peer in PEERS.values()]
+    settings = ["".join(nested.itertext()) for item in programs for nested in item.findall("ul/li")]
+    for peer, text in zip(PEERS.values(), settings, strict=True):
+        assert text.startswith(f"{peer.default.name} ({peer.default.steps} steps)")
+
+
 def test_a_precision_that_is_not_measured_has_no_columns(tmp_path):
     ledger = Ledger(tmp_path / "figures.csv")
     ledger.add(*_race("a + b", {name: value for name, value in FIRST.items() if "bfloat16" not in name}))
