@@ -28,10 +28,10 @@ test-timing: $(VENV)/dev.stamp  ## measure the engine's overhead; the machine mu
 	$(RUN) -m pytest -s -m timing
 
 test-bench: $(VENV)/bench.stamp  ## run the tests of the benchmark, which install PyTorch
-	$(RUN) -m pytest -m bench
+	$(RUN) -m pytest -m bench tests/benchmarks
 
 test-browser: $(VENV)/dev.stamp  ## run the tests of the report's page in Chromium, if it is installed
-	$(RUN) -m pytest -m browser
+	$(RUN) -m pytest -m browser tests/browser
 
 test-cluster: $(VENV)/cluster.stamp  ## run sweeps on temporary Slurm and Ray clusters, and a search by Optuna
 	$(RUN) -m pytest -s tests/cluster tests/end_to_end/test_search.py

@@ -14,6 +14,10 @@ Call = Callable[..., Any]
 """Function that calls ``"module:function"`` with arguments in a worker process."""
 
 
+START_METHOD = "spawn"
+"""How `multiprocessing` starts a process: as a new interpreter, whose memory and start-up are those of one side."""
+
+
 @contextlib.contextmanager
 def worker_process() -> Iterator[Call]:
     """Start a new process, at the first call. It ends with this one, also where this one is killed.
@@ -22,7 +26,7 @@ def worker_process() -> Iterator[Call]:
         A function that takes ``"module:function"`` and its arguments, calls it in the process, and returns the result.
         Imports and caches of the process are kept between calls.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(START_METHOD)
     with ProcessPoolExecutor(1, mp_context=context, initializer=_end_with_parent) as pool:
         yield lambda target, *arguments: pool.submit(_call, target, *arguments).result()
 

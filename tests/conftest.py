@@ -28,6 +28,8 @@ from nst_tf.runs.session import Session, run_lock
 from nst_tf.system.measurement import CACHE_VARIABLE, MEASURE_VARIABLE
 from nst_tf.system.runtime import Precision, Runtime
 from nst_tf.util.lazy import tf
+from tests.command_line import CommandLine
+from tests.forked_scripts import ForkedScripts
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,6 +74,25 @@ def server(tmp_path_factory):
     folder, pipe = tmp_path_factory.mktemp("server"), subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", SERVER], cwd=folder, stdin=pipe, stdout=pipe, text=True) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def forked_scripts():
+    """Starts Python scripts in processes of their own that need not import TensorFlow."""
+    scripts = ForkedScripts()
+    yield scripts
+    scripts.close()
+
+
+@pytest.fixture(scope="session")
+def command_lines(pictures, forked_scripts):
+    """Function that returns the command line in a given folder, for fixtures of a wider scope."""
+    return lambda folder: CommandLine(folder, pictures, forked_scripts)
+
+
+@pytest.fixture
+def command_line(tmp_path, command_lines):
+    return command_lines(tmp_path)
 
 
 @pytest.fixture

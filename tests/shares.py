@@ -8,7 +8,7 @@ FAULTS = Fraction(os.environ.get("NST_TF_FAULTS", "1"))
 """Share of the random faults that are tried; ``NST_TF_FAULTS=0.1 make test-faults`` tries a tenth."""
 
 CROSSINGS = Fraction(os.environ.get("NST_TF_CROSSINGS", "1"))
-"""Share of the crossings of options that are run, or whose memory is measured.
+"""Share of the crossings of options, or of networks and paddings, that are run, or whose memory is measured.
 
 ``NST_TF_CROSSINGS=0.25 make test-slow`` tries a quarter.
 """

@@ -164,13 +164,16 @@ def test_both_sides_compute_the_same_loss_and_gradient(peer, tmp_path, monkeypat
 @pytest.mark.bench
 @pytest.mark.timeout(900)
 def test_a_small_benchmark_continues_after_an_interruption(tmp_path):
-    """Every measurement runs at a size that takes seconds, the first one also alone."""
+    """Every measurement runs at a size that takes seconds, the first one also alone; workers import nothing."""
     code = (
-        "import sys; from pathlib import Path\n"
+        "import multiprocessing, sys; from pathlib import Path\n"
+        "from benchmarks import processes\n"
         "from benchmarks.ledger import Ledger\n"
         "from benchmarks.benchmark import Benchmark, Pair\n"
         "from benchmarks.measurements import MEASUREMENTS\n"
         "if __name__ == '__main__':\n"
+        "    processes.START_METHOD = 'forkserver'\n"
+        "    multiprocessing.set_forkserver_preload(['tensorflow', 'torch', 'nst_tf.api', 'benchmarks.pytorch_runs'])\n"
         "    here = Path('.')\n"
         "    pairs = (Pair('sample:astronaut', 'sample:wedges'),)\n"
         "    benchmark = Benchmark(pairs, 'random', here, Ledger(here / 'figures.csv'), sizes=(32,),\n"

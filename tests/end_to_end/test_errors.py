@@ -1,9 +1,5 @@
 """Errors of the user give one line with value, key and remedy, exit code 2, and leave all files unchanged."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,42 +7,14 @@ from PIL import Image
 from nst_tf.cli.main import exit_code
 from nst_tf.losses import LOSSES
 
-SERVER = """
-import contextlib, io, json, sys
-from nst_tf.cli.main import main
-for line in sys.stdin:
-    sys.argv = ["stylize.py", *json.loads(line)]
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
-"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One process that answers many command lines, so that TensorFlow is loaded once."""
-    folder = tmp_path_factory.mktemp("server")
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    yield folder, process
-    process.communicate()
-
 
 @pytest.fixture
-def refused(server, command_line):
+def refused(in_server, command_line):
     """Runs a command line and gives its one line on stderr."""
-    _, process = server
 
     def run(*overrides):
-        command = [*command_line.small, f"hydra.run.dir={command_line.folder / 'refused'}", *overrides]
-        process.stdin.write(json.dumps(command) + "\n")
-        process.stdin.flush()
-        code, out, err = json.loads(process.stdout.readline())
+        words = [*command_line.small, f"hydra.run.dir={command_line.folder / 'refused'}", *overrides]
+        code, out, err = in_server("nst_tf.cli.main:main", words=words)
         assert code == 2, err
         assert len(out.splitlines()) <= 1, out  # a run that begins to read its inputs announces itself
         lines = err.splitlines()

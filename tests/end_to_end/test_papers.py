@@ -1,7 +1,5 @@
 """Every system of the papers in one command, and the page of its runs in another: random filters, small pictures."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,14 @@ OVERRIDES = (
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_sweep_and_a_script_write_the_page_of_all_systems(command_line, saved_model):
+def test_a_sweep_and_a_script_write_the_page_of_all_systems(command_line, forked_scripts, saved_model):
     command_line.small = []
     code, out, error = command_line(*OVERRIDES, f"feedforward.weights={saved_model}", seconds=600)
     systems = read_systems().systems
     assert (code, out.count("Judged by vgg19_lite, embedded")) == (0, len(systems)), error
-    command = [sys.executable, str(SCRIPT), "sweep", "--output", "reproduction.md"]
-    done = subprocess.run(command, cwd=command_line.folder, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    script = forked_scripts.start(SCRIPT, "sweep", "--output", "reproduction.md", folder=command_line.folder)
+    _, error = script.communicate()
+    assert (script.returncode, error) == (0, "")
     text = (command_line.folder / "reproduction.md").read_text(encoding="utf-8")
     assert "no run yet" not in text
     assert text.count("judged: content ") == len(systems)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.command_line import CommandLine
+
 
 def folders(command_line):
     names = {path.name for path in (command_line.folder / "sweep").glob("[!.]*") if path.is_dir()}
@@ -101,8 +103,8 @@ def test_the_printed_command_repeats_a_run_bit_for_bit(command_line):
 
 
 @pytest.mark.slow
-def test_an_interruption_during_imports_prints_no_traceback(command_line):
-    process = command_line.start("steps=1")
+def test_an_interruption_during_imports_prints_no_traceback(tmp_path, pictures):
+    process = CommandLine(tmp_path, pictures).start("steps=1")
     time.sleep(0.7)  # importing
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)

@@ -59,9 +59,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory, pictures, command_lines):
+def sweep(tmp_path_factory, command_lines):
     """A server of four runs, two of which diverge, and their folder."""
-    command_line = command_lines(tmp_path_factory.mktemp("tensorboard"), pictures)
+    command_line = command_lines(tmp_path_factory.mktemp("tensorboard"))
     grid = [f"losses.style.weight={','.join(WEIGHTS)}", f"optimizer.learning_rate={','.join(RATES)}"]
     code, _, error = command_line("optimizer=sgd", "steps=4", *grid, "hydra.sweep.dir=sweep", "-m")
     assert code == 0, error

@@ -1,12 +1,8 @@
 """Fixtures of the fault tests: forked runs, and what must hold in a run folder after any fault."""
 
-import contextlib
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +12,8 @@ from nst_tf.images import read_picture
 from nst_tf.runs.folder import STATUSES, RunFolder
 from tests.shares import FAULTS
 
-SERVER = Path(__file__).parent / "forked_runs.py"
+SCRIPT = Path(__file__).with_name("run_with_fault.py")
+ROOT = SCRIPT.parents[2]
 
 
 def share_of(number, least=1):
@@ -25,69 +22,35 @@ def share_of(number, least=1):
 
 
 class ForkedRuns:
-    """Starts small runs from one process that has imported TensorFlow."""
+    """Starts small runs, each in a process of its own."""
 
-    def __init__(self, pictures):
+    def __init__(self, forked_scripts, pictures):
         self.pictures = pictures
-        self._server = subprocess.Popen(
-            [sys.executable, str(SERVER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,  # no file, which a limit of the size of files would cut
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(SERVER.parents[2]), "CUDA_VISIBLE_DEVICES": ""},
-        )
-        os.set_blocking(self._server.stderr.fileno(), False)
-        assert self._server.stdout.readline() == "ready\n", self._errors()
-
-    def _errors(self):
-        """Return what was written to stderr since the last call."""
-        parts = []
-        with contextlib.suppress(BlockingIOError):
-            while part := os.read(self._server.stderr.fileno(), 2**16):
-                parts.append(part)
-        return b"".join(parts).decode(errors="replace")
+        self._scripts = forked_scripts
 
     def start(self, folder, fault=None, **changes):
-        """Start a run, and return the number of its process."""
+        """Start a run."""
         content, style = self.pictures
         order = {"folder": str(folder), "content": content, "style": style, "changes": changes, "fault": fault or {}}
-        self._errors()
-        self._process = self._ask(order, "process")
-        return self._process
-
-    def _ask(self, order, answer):
-        self._server.stdin.write(json.dumps(order) + "\n")
-        self._server.stdin.flush()
-        kind, number = self._server.stdout.readline().split()
-        assert kind == answer
-        return int(number)
+        self._run = self._scripts.start(SCRIPT, json.dumps(order), folder=ROOT, CUDA_VISIBLE_DEVICES="")
 
     def kill(self):
         """Kill the run, which may have ended already."""
-        os.kill(self._process, signal.SIGKILL)
+        self._run.send_signal(signal.SIGKILL)
 
     def wait(self):
         """Wait for the run; return its exit code, negative for a signal, and what it wrote to stderr."""
-        code = os.waitstatus_to_exitcode(self._ask({}, "status"))
-        return code, self._errors()
+        _, error = self._run.communicate()
+        return self._run.returncode, error
 
     def __call__(self, folder, fault=None, **changes):
         self.start(folder, fault, **changes)
         return self.wait()
 
-    def close(self):
-        self._server.stdin.close()
-        self._server.wait(60)
-        self._server.stdout.close()
-        self._server.stderr.close()
-
 
 @pytest.fixture(scope="session")
-def forked_runs(pictures):
-    runs = ForkedRuns(pictures)
-    yield runs
-    runs.close()
+def forked_runs(forked_scripts, pictures):
+    return ForkedRuns(forked_scripts, pictures)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).parent / "memory_of_runs.py"
 @pytest.mark.parametrize("keeps", [True, False])
 def test_two_hundred_runs_keep_the_memory_of_the_tenth(keeps, tmp_path):
     """They vary the seed, the layers, the size and the optimiser; a process of their own measures its memory."""
-    runs = share_of(200, least=30)
+    runs = share_of(200, least=20)
     done = subprocess.run(
         [sys.executable, str(PROGRAM), str(runs), str(int(keeps)), str(tmp_path)], capture_output=True, text=True
     )

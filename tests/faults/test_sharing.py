@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from nst_tf.runs.folder import RunFolder
-from tests.end_to_end.conftest import CommandLine
 from tests.faults.conftest import assert_files_are_whole, share_of
 from tests.file_server import serving
 
@@ -59,13 +58,13 @@ def share_a_sweep(command_line, processes, runs):
 
 @pytest.mark.faults
 @pytest.mark.timeout(1500)
-def test_eight_processes_divide_sixty_four_runs_and_write_one_report(tmp_path, pictures):
-    share_a_sweep(CommandLine(tmp_path, pictures), PROCESSES, share_of(64, least=PROCESSES))
+def test_eight_processes_divide_sixty_four_runs_and_write_one_report(command_line):
+    share_a_sweep(command_line, PROCESSES, share_of(64, least=PROCESSES))
 
 
 @pytest.mark.slow
-def test_two_processes_divide_the_runs_of_a_sweep(tmp_path, pictures):
-    share_a_sweep(CommandLine(tmp_path, pictures), 2, 4)
+def test_two_processes_divide_the_runs_of_a_sweep(command_line):
+    share_a_sweep(command_line, 2, 4)
 
 
 @pytest.mark.faults

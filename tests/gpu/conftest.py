@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from nst_tf.system.runtime import Runtime
-from tests.end_to_end.conftest import CommandLine
+from tests.command_line import CommandLine
 
 DEVICE_VARIABLE = "NST_TF_GPU_TESTS_DEVICE"
 

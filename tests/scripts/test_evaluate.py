@@ -3,9 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,11 +18,16 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "evaluate.py"
 NUMBERS = ("content", "style", "style_ratio", "ssim", "histogram_distance", "total_variation")
 
 
-def run(*arguments):
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}  # other levels print messages of TensorFlow
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def run(forked_scripts, tmp_path):
+    """Function that runs the script; it returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        script = forked_scripts.start(SCRIPT, *arguments, folder=tmp_path)
+        out, error = script.communicate()
+        return script.returncode, out, error
+
+    return run
 
 
 def table(text):
@@ -33,7 +35,7 @@ def table(text):
 
 
 @pytest.mark.slow
-def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(small_config, tmp_path, pictures):
+def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(run, small_config, tmp_path, pictures):
     folder = tmp_path / "run"
     stylize(small_config(), folder)
     before = (folder / "run.json").read_text()
@@ -59,7 +61,7 @@ def test_a_run_folder_and_its_picture_have_equal_scores_which_write_records(smal
 
 
 @pytest.mark.slow
-def test_a_run_without_a_painting_has_no_style_scores(small_config, tmp_path):
+def test_a_run_without_a_painting_has_no_style_scores(run, small_config, tmp_path):
     losses = {"content": ContentLoss(layers=["conv1_1"])}
     stylize(small_config(style=None, losses=losses, optimizer=SGD(learning_rate=1e-9)), tmp_path / "run")
     code, out, error = run(tmp_path / "run", "--weights", "random")
@@ -70,7 +72,7 @@ def test_a_run_without_a_painting_has_no_style_scores(small_config, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_whose_photograph_has_changed_is_refused(small_config, tmp_path, pictures):
+def test_a_run_whose_photograph_has_changed_is_refused(run, small_config, tmp_path, pictures):
     mine = tmp_path / "mine.png"
     mine.write_bytes(Path(pictures[0]).read_bytes())
     stylize(small_config(content=str(mine)), tmp_path / "run")
@@ -81,7 +83,7 @@ def test_a_run_whose_photograph_has_changed_is_refused(small_config, tmp_path, p
 
 
 @pytest.mark.slow
-def test_a_running_or_locked_run_is_refused(small_config, tmp_path):
+def test_a_running_or_locked_run_is_refused(run, small_config, tmp_path):
     stylize(small_config(), tmp_path / "run")
     with FileLock(tmp_path / "run" / ".lock"):
         code, _, error = run(tmp_path / "run", "--weights", "random", "--write")
@@ -103,6 +105,6 @@ def test_an_error_is_one_line(arguments, in_server):
     assert error.startswith("error: ")
 
 
-def test_an_unknown_argument_is_one_line():
+def test_an_unknown_argument_is_one_line(run):
     code, out, error = run("picture.png", "--bogus")
     assert (code, out, error) == (2, "", "evaluate: unrecognized arguments: --bogus\n")

@@ -4,8 +4,6 @@ import csv
 import dataclasses
 import errno
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,15 +210,16 @@ def test_a_frame_after_a_cut_is_stylised_as_the_first_one(video_config, tmp_path
     assert stylize_video(video_config(temporal=uncut, **changes), tmp_path / "uncut").record["scenes"] == [1]
 
 
-def test_a_sweep_over_films_compares_them_when_it_ends(tmp_path):
+def test_a_sweep_over_films_compares_them_when_it_ends(forked_scripts, tmp_path):
     words = ["-m", "temporal=warped,independent", "video=sample:translation", "style=sample:night_swirls"]
     words += ["frames.stop=2", "image.size=32", "temporal.first_steps=2", "name=trial", "flow=exact", "optimizer=adam"]
     words += ["backbone=vgg19", "backbone.weights=random", "losses.content.layers=[conv1_2]", "runtime=float32"]
     words += ["losses.style.layers=[conv1_1]", "loss=gatys", "weights=gatys", "steps=2"]
     script = Path(__file__).parents[2] / "scripts" / "stylize_video.py"
-    done = subprocess.run([sys.executable, script, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "report       outputs/sweeps/trial/report/index.html" in done.stdout
+    process = forked_scripts.start(script, *words, folder=tmp_path)
+    out, error = process.communicate()
+    assert process.returncode == 0, error
+    assert "report       outputs/sweeps/trial/report/index.html" in out
     names = [row["film"] for row in table(tmp_path / "outputs/sweeps/trial/report/films.csv")]
     assert names == ["source", "temporal=warped", "temporal=independent"]
 

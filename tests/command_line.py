@@ -1,21 +1,20 @@
-"""Fixtures that run the command line in a process of its own, as a user does."""
+"""The command line in a process of its own, as a user runs it."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "stylize.py"
+SCRIPT = Path(__file__).parents[1] / "scripts" / "stylize.py"
 
 
 class CommandLine:
     """Runs `python scripts/stylize.py` in its own folder, on small pictures and a small random network."""
 
-    def __init__(self, folder, pictures):
+    def __init__(self, folder, pictures, forked=None):
         content, style = pictures
         self.folder = folder
+        self._forked = forked
         self.small = [
             f"content={content}",
             f"style={style}",
@@ -33,8 +32,12 @@ class CommandLine:
         ]
 
     def start(self, *overrides):
+        """Start it in a process that Python starts, or, if there are any, in one of `ForkedScripts`."""
+        words = [*self.small, *overrides]
+        if self._forked is not None:
+            return self._forked.start(SCRIPT, *words, folder=self.folder, COLUMNS="200")
         return subprocess.Popen(
-            [sys.executable, str(SCRIPT), *self.small, *overrides],
+            [sys.executable, str(SCRIPT), *words],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -46,14 +49,3 @@ class CommandLine:
         process = self.start(*overrides)
         out, err = process.communicate(timeout=seconds)
         return process.returncode, out, err
-
-
-@pytest.fixture
-def command_line(tmp_path, pictures):
-    return CommandLine(tmp_path, pictures)
-
-
-@pytest.fixture(scope="session")
-def command_lines():
-    """Return the class itself, for fixtures of a wider scope."""
-    return CommandLine

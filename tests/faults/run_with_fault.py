@@ -1,11 +1,6 @@
-"""A process that has imported TensorFlow and forks one small run for each line of its input.
+"""One small run with a fault, told by JSON in the first argument: `python tests/faults/run_with_fault.py JSON`.
 
-Importing TensorFlow takes longer than the run. TensorFlow starts its threads with the first operation, so that a fork
-before it is safe. The process reads one JSON object a line and answers with ``process NUMBER``. The next line makes it
-wait for the end of that process, and answer with ``status NUMBER``. Until then the number is not given to another
-process, so that it can be killed safely.
-
-    {"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
+{"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
 """
 
 import json
@@ -18,23 +13,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nst_tf.util.lazy import keras, tf
+from nst_tf import Config
+from nst_tf.api import stylize
+from nst_tf.backbones import VGG19
+from nst_tf.cli.errors import exit_code, report_errors
+from nst_tf.images import Canvas
+from nst_tf.losses import ContentLoss, GramLoss
+from nst_tf.observers import OBSERVERS
+from nst_tf.optimizers import Adam
+from nst_tf.system.runtime import Precision, Runtime
 
 STEPS = 6
 
 
 def run(order: dict[str, Any]) -> int:
     """Run a small experiment as the command line does, and return the exit code."""
-    from nst_tf import Config
-    from nst_tf.api import stylize
-    from nst_tf.backbones import VGG19
-    from nst_tf.cli.errors import exit_code, report_errors
-    from nst_tf.images import Canvas
-    from nst_tf.losses import ContentLoss, GramLoss
-    from nst_tf.observers import OBSERVERS
-    from nst_tf.optimizers import Adam
-    from nst_tf.system.runtime import Precision, Runtime
-
     config = Config(
         **{
             "content": order["content"],
@@ -49,7 +42,7 @@ def run(order: dict[str, Any]) -> int:
             "image": Canvas(size=32),
             "runtime": Runtime(precision=Precision.float32, threads=1),
             "tracking": {name: OBSERVERS[name](every=1) for name in ("metrics", "snapshots", "checkpoints")},
-            **order.get("changes", {}),
+            **order["changes"],
         }
     )
     return exit_code([report_errors(lambda: stylize(config, order["folder"]).status)])
@@ -97,31 +90,7 @@ def _act_at(number: int, action: Callable[[], None]) -> None:
         setattr(os, name, counting(getattr(os, name)))
 
 
-def main() -> None:
-    """Import what a run needs, then serve."""
-    import nst_tf.api  # noqa: F401
-
-    _ = keras.Model, tf.Variable
-    print("ready", flush=True)
-    for line in sys.stdin:
-        order = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            status = 70
-            try:
-                set_fault(order.get("fault", {}), order["folder"])
-                status = run(order)
-            except BaseException:
-                import traceback
-
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
-        print("process", process, flush=True)
-        sys.stdin.readline()
-        print("status", os.waitpid(process, 0)[1], flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    ORDER = json.loads(sys.argv[1])
+    set_fault(ORDER["fault"], ORDER["folder"])
+    sys.exit(run(ORDER))
