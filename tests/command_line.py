@@ -1,9 +1,8 @@
 """The command line in a process of its own, as a user runs it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.forked_scripts import start_script
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "stylize.py"
 
@@ -11,10 +10,10 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "stylize.py"
 class CommandLine:
     """Runs `python scripts/stylize.py` in its own folder, on small pictures and a small random network."""
 
-    def __init__(self, folder, pictures, forked=None):
+    def __init__(self, folder, pictures, start=start_script):
         content, style = pictures
         self.folder = folder
-        self._forked = forked
+        self._start = start
         self.small = [
             f"content={content}",
             f"style={style}",
@@ -32,18 +31,7 @@ class CommandLine:
         ]
 
     def start(self, *overrides):
-        """Start it in a process that Python starts, or, if there are any, in one of `ForkedScripts`."""
-        words = [*self.small, *overrides]
-        if self._forked is not None:
-            return self._forked.start(SCRIPT, *words, folder=self.folder, COLUMNS="200")
-        return subprocess.Popen(
-            [sys.executable, str(SCRIPT), *words],
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"COLUMNS": "200"},
-        )
+        return self._start(SCRIPT, *self.small, *overrides, folder=self.folder, COLUMNS="200")
 
     def __call__(self, *overrides, seconds=240):
         process = self.start(*overrides)

@@ -87,7 +87,7 @@ def forked_scripts():
 @pytest.fixture(scope="session")
 def command_lines(pictures, forked_scripts):
     """Function that returns the command line in a given folder, for fixtures of a wider scope."""
-    return lambda folder: CommandLine(folder, pictures, forked_scripts)
+    return lambda folder: CommandLine(folder, pictures, forked_scripts.start)
 
 
 @pytest.fixture

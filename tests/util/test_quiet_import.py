@@ -57,3 +57,28 @@ print("still here", file=sys.stderr)
 """
     done = run(tmp_path, then="import time; time.sleep(0.05)", program=program)
     assert done.stderr == "still here\n"
+
+
+OBJECTS = "import gc\nenabled = gc.isenabled()\nmany = [[number] for number in range(100_000)]"
+COLLECTIONS = """
+import atexit, gc
+{before}
+walks = []
+gc.callbacks.append(lambda phase, info: walks.append(phase))
+atexit.register(lambda: print("at the end", gc.get_freeze_count() > 100_000))
+from nst_tf.util.lazy import tf
+del walks[:]
+print(tf.enabled, walks, gc.isenabled(), gc.get_freeze_count(), gc.is_tracked(tf.many))
+print(len(gc.get_objects(0)) + len(gc.get_objects(1)) < 50_000)
+"""
+
+
+@pytest.mark.parametrize(("before", "enabled"), [("", True), ("gc.disable()", False)])
+def test_the_import_and_the_end_of_the_process_walk_through_none_of_its_objects(tmp_path, before, enabled):
+    done = run(tmp_path, then=OBJECTS, program=COLLECTIONS.format(before=before))
+    assert (done.stdout, done.stderr) == (f"False [] {enabled} 0 True\nTrue\nat the end True\n", "")
+
+
+def test_what_the_user_has_frozen_stays_frozen(tmp_path):
+    program = "import gc\ngc.freeze()\nfrom nst_tf.util.lazy import tf\nprint(tf.value, gc.get_freeze_count() > 1000)"
+    assert run(tmp_path, program=program).stdout == "7 True\n"
