@@ -13,9 +13,8 @@ from typing import Any
 Call = Callable[..., Any]
 """Function that calls ``"module:function"`` with arguments in a worker process."""
 
-
 START_METHOD = "spawn"
-"""How `multiprocessing` starts a process: as a new interpreter, whose memory and start-up are those of one side."""
+"""Start method of `multiprocessing`. This one starts a new interpreter, so that memory and imports are of one side."""
 
 
 @contextlib.contextmanager

@@ -97,6 +97,12 @@ class ForkedScripts:
         os.close(err)
         return ForkedScript(self._ask, pid, stdout, stderr)
 
+    def __call__(self, script, *words, folder):
+        """Run a script; return its exit code, stdout and stderr."""
+        process = self.start(script, *words, folder=folder)
+        out, error = process.communicate(timeout=240)
+        return process.returncode, out, error
+
     def _ask(self, order, descriptors=()):
         socket.send_fds(self._orders, [json.dumps(order).encode()], descriptors)
         return json.loads(self._orders.recv(2**10))

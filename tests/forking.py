@@ -1,11 +1,11 @@
-"""A process that has imported TensorFlow and the program, and forks itself for each script that it is told to run.
+"""This process imports TensorFlow and the program once. Then it forks itself for each script that it is told to run.
 
 Importing takes longer than a small run. TensorFlow starts its threads with the first operation, so that a fork before
 it is safe. Orders come as JSON in single messages of the socket whose number is the first argument, and
 `tests.forked_scripts` sends them. An order to run a script carries two descriptors, for stdout and stderr, and is
 answered with the number of its process:
 
-    {"script": "scripts/stylize.py", "words": ["steps=1"], "folder": "/tmp/test", "environment": {"COLUMNS": "200"}}
+    {"script": "scripts/stylize.py", "words": ["steps=1"], "folder": "runs", "environment": {"COLUMNS": "200"}}
 
 The order ``{"process": NUMBER}`` is answered with the exit status of that process, or with null while it runs. A number
 is not given to another process before that, so that signals reach the right one.

@@ -1,7 +1,7 @@
 """The import of TensorFlow and Keras without the lines that TensorFlow writes, and without garbage collections.
 
 TensorFlow's modules are about a million objects, none of which is garbage. Python's collector walks through them many
-times while they are created, which takes 0.8 s, and once more when the process ends, which takes as long.
+times while they are created, and once more when the process ends. Each takes about a second.
 """
 
 import atexit
@@ -30,16 +30,15 @@ def import_quietly(name: str) -> ModuleType:
 
     TensorFlow writes lines before its own log level takes effect, with and without a GPU. Nothing is discarded if
     TensorFlow is already imported, if the environment sets ``TF_CPP_MIN_LOG_LEVEL`` to anything but 2, or if the import
-    fails. No garbage is collected meanwhile, in any thread, nor by the end of the process.
+    fails. No garbage is collected meanwhile, in any thread, and the collection at the end of the process leaves out all
+    objects.
 
     Args:
         name: Full name of the module.
     """
-    with _LOCK, _without_collections():
-        if "tensorflow" not in sys.modules:
-            atexit.register(gc.freeze)  # what is frozen is left out of the last collection
-            if os.environ.setdefault(LOG_LEVEL, QUIET) == QUIET:
-                _import_tensorflow()
+    with _LOCK:
+        if not {name, "tensorflow"} <= sys.modules.keys():
+            _import_first(name)
         return importlib.import_module(name)
 
 
@@ -56,6 +55,16 @@ def _without_collections() -> Iterator[None]:
             gc.unfreeze()  # to the oldest generation
         if was_enabled:
             gc.enable()
+
+
+@_without_collections()
+def _import_first(name: str) -> None:
+    """Import a module that is not there yet, and TensorFlow before it."""
+    if "tensorflow" not in sys.modules:
+        atexit.register(gc.freeze)  # what is frozen is left out of the last collection
+        if os.environ.setdefault(LOG_LEVEL, QUIET) == QUIET:
+            _import_tensorflow()
+    importlib.import_module(name)
 
 
 def _import_tensorflow() -> None:

@@ -164,7 +164,7 @@ def test_both_sides_compute_the_same_loss_and_gradient(peer, tmp_path, monkeypat
 @pytest.mark.bench
 @pytest.mark.timeout(900)
 def test_a_small_benchmark_continues_after_an_interruption(tmp_path):
-    """Every measurement runs at a size that takes seconds, the first one also alone; workers import nothing."""
+    """Every measurement runs at a size that takes seconds, the first one also alone; forked workers need no imports."""
     code = (
         "import multiprocessing, sys; from pathlib import Path\n"
         "from benchmarks import processes\n"

@@ -20,9 +20,8 @@ def test_a_sweep_and_a_script_write_the_page_of_all_systems(command_line, forked
     code, out, error = command_line(*OVERRIDES, f"feedforward.weights={saved_model}", seconds=600)
     systems = read_systems().systems
     assert (code, out.count("Judged by vgg19_lite, embedded")) == (0, len(systems)), error
-    script = forked_scripts.start(SCRIPT, "sweep", "--output", "reproduction.md", folder=command_line.folder)
-    _, error = script.communicate()
-    assert (script.returncode, error) == (0, "")
+    code, _, error = forked_scripts(SCRIPT, "sweep", "--output", "reproduction.md", folder=command_line.folder)
+    assert (code, error) == (0, "")
     text = (command_line.folder / "reproduction.md").read_text(encoding="utf-8")
     assert "no run yet" not in text
     assert text.count("judged: content ") == len(systems)

@@ -1,6 +1,8 @@
-"""One small run with a fault, told by JSON in the first argument: `python tests/faults/run_with_fault.py JSON`.
+"""Make one small run with a fault: `python tests/faults/run_with_fault.py JSON`.
 
-{"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
+The JSON describes both:
+
+    {"folder": "run", "content": "c.png", "style": "s.png", "changes": {"steps": 6}, "fault": {"kill_at_event": 7}}
 """
 
 import json

@@ -21,13 +21,7 @@ NUMBERS = ("content", "style", "style_ratio", "ssim", "histogram_distance", "tot
 @pytest.fixture
 def run(forked_scripts, tmp_path):
     """Function that runs the script; it returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        script = forked_scripts.start(SCRIPT, *arguments, folder=tmp_path)
-        out, error = script.communicate()
-        return script.returncode, out, error
-
-    return run
+    return lambda *arguments: forked_scripts(SCRIPT, *arguments, folder=tmp_path)
 
 
 def table(text):

@@ -79,6 +79,18 @@ def test_the_import_and_the_end_of_the_process_walk_through_none_of_its_objects(
     assert (done.stdout, done.stderr) == (f"False [] {enabled} 0 True\nTrue\nat the end True\n", "")
 
 
+def test_a_further_attribute_of_an_imported_module_leaves_young_objects_young(tmp_path):
+    program = """
+import gc
+from nst_tf.util.lazy import tf
+_ = tf.value
+young = [[]]
+_ = tf.config
+print(any(each is young for each in gc.get_objects(0)))
+"""
+    assert run(tmp_path, program=program).stdout == "True\n"
+
+
 def test_what_the_user_has_frozen_stays_frozen(tmp_path):
     program = "import gc\ngc.freeze()\nfrom nst_tf.util.lazy import tf\nprint(tf.value, gc.get_freeze_count() > 1000)"
     assert run(tmp_path, program=program).stdout == "7 True\n"

@@ -216,9 +216,8 @@ def test_a_sweep_over_films_compares_them_when_it_ends(forked_scripts, tmp_path)
     words += ["backbone=vgg19", "backbone.weights=random", "losses.content.layers=[conv1_2]", "runtime=float32"]
     words += ["losses.style.layers=[conv1_1]", "loss=gatys", "weights=gatys", "steps=2"]
     script = Path(__file__).parents[2] / "scripts" / "stylize_video.py"
-    process = forked_scripts.start(script, *words, folder=tmp_path)
-    out, error = process.communicate()
-    assert process.returncode == 0, error
+    code, out, error = forked_scripts(script, *words, folder=tmp_path)
+    assert code == 0, error
     assert "report       outputs/sweeps/trial/report/index.html" in out
     names = [row["film"] for row in table(tmp_path / "outputs/sweeps/trial/report/films.csv")]
     assert names == ["source", "temporal=warped", "temporal=independent"]
