@@ -153,7 +153,6 @@ def test_the_page_has_the_measurements_and_their_ratios(tmp_path):
     assert "NNST is\nleft out" in page
 
 
-@pytest.mark.bench
 def test_the_settings_of_a_program_are_a_list_below_its_objective():
     """Python-Markdown, which renders the documentation, takes four spaces for a list within a list."""
     lists = ElementTree.fromstring(f"<page>{markdown.markdown(RACE)}</page>").findall("ul")
@@ -164,6 +163,7 @@ def test_the_settings_of_a_program_are_a_list_below_its_objective():
         assert text.startswith(f"{peer.default.name} ({peer.default.steps} steps)")
 
 
+@pytest.mark.bench
 def test_a_precision_that_is_not_measured_has_no_columns(tmp_path):
     ledger = Ledger(tmp_path / "figures.csv")
     ledger.add(*_race("a + b", {name: value for name, value in FIRST.items() if "bfloat16" not in name}))
